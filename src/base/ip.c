@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ip.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+bool ip_parse(struct str s, struct ip *ret_ip)
+{
+	char z[IP_TEXT_MAX];
+	struct ip a = {.family = IP_NONE};
+
+	if (s.n == 0 || s.n >= sizeof(z))
+		return false;
+	memcpy(z, s.p, s.n);
+	z[s.n] = '\0';
+	if (strlen(z) != s.n)
+		return false;
+	if (inet_pton(AF_INET, z, a.b) == 1)
+		a.family = IP_V4;
+	else if (inet_pton(AF_INET6, z, a.b) == 1)
+		a.family = IP_V6;
+	else
+		return false;
+	*ret_ip = a;
+	return true;
+}
+
+static bool parse_len(struct str s, uint8_t max, uint8_t *ret_len)
+{
+	unsigned v = 0;
+
+	if (s.n == 0 || s.n > 3)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (unsigned)(s.p[i] - '0');
+	}
+	if (v > max)
+		return false;
+	*ret_len = (uint8_t)v;
+	return true;
+}
+
+bool ip_parse_prefix(struct str s, struct ip *ret_ip, uint8_t *ret_len)
+{
+	struct str rest = s, addr = str_cut(&rest, '/');
+	bool has_len = addr.n < s.n;
+	struct ip a;
+	uint8_t len;
+
+	if (!ip_parse(addr, &a))
+		return false;
+	len = ip_bits(a);
+	if (has_len && !parse_len(rest, ip_bits(a), &len))
+		return false;
+	if (!ip_eq(ip_mask(a, len), a))
+		return false;
+	*ret_ip = a;
+	*ret_len = len;
+	return true;
+}
+
+struct ip ip_from_sockaddr(const struct sockaddr *sa)
+{
+	struct ip a = {.family = IP_NONE};
+
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const void *)sa;
+		memcpy(a.b, &v4->sin_addr, 4);
+		a.family = IP_V4;
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const void *)sa;
+		memcpy(a.b, &v6->sin6_addr, 16);
+		a.family = IP_V6;
+	}
+	return a;
+}
+
+static struct ip v4_from(const uint8_t *b, uint8_t flip)
+{
+	struct ip a = {.family = IP_V4};
+
+	for (int i = 0; i < 4; i++)
+		a.b[i] = b[i] ^ flip;
+	return a;
+}
+
+struct ip ip_embedded_v4(struct ip a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t teredo[4] = {0x20, 0x01, 0, 0};
+
+	if (a.family != IP_V6)
+		return a;
+	if (memcmp(a.b, mapped, sizeof(mapped)) == 0)
+		return v4_from(a.b + 12, 0);
+	if (a.b[0] == 0x20 && a.b[1] == 0x02)
+		return v4_from(a.b + 2, 0);
+	if (memcmp(a.b, teredo, sizeof(teredo)) == 0)
+		return v4_from(a.b + 12, 0xff);
+	return a;
+}
+
+struct ip ip_mask(struct ip a, uint8_t len)
+{
+	size_t whole = len / 8;
+
+	if (len >= ip_bits(a))
+		return a;
+	a.b[whole] = (uint8_t)(a.b[whole] & (0xff00u >> (len % 8)));
+	memset(a.b + whole + 1, 0, sizeof(a.b) - whole - 1);
+	return a;
+}
+
+bool ip_is_loopback(struct ip a)
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	a = ip_embedded_v4(a);
+	if (a.family == IP_V4)
+		return a.b[0] == 127;
+	return a.family == IP_V6 && memcmp(a.b, one, 16) == 0;
+}
+
+void ip_format(struct ip a, char ret_text[static IP_TEXT_MAX])
+{
+	struct buf b = buf_over(ret_text, IP_TEXT_MAX - 1);
+
+	ip_put(&b, a);
+	*b.p = '\0';
+}
+
+static void put_v4(struct buf *b, const uint8_t *o)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			buf_put_u8(b, '.');
+		buf_put_u64_dec(b, o[i]);
+	}
+}
+
+static void put_hex(struct buf *b, unsigned v)
+{
+	static const char hex[] = "0123456789abcdef";
+	bool seen = false;
+
+	for (int shift = 12; shift >= 0; shift -= 4) {
+		unsigned d = v >> shift & 15;
+
+		if (d || seen || shift == 0) {
+			buf_put_u8(b, (uint8_t)hex[d]);
+			seen = true;
+		}
+	}
+}
+
+/* The longest run of zero groups, at least two of them (RFC 5952 section 4.2). */
+static int longest_zero_run(const unsigned g[static 8], int *ret_len)
+{
+	int best = -1, best_len = 1;
+
+	for (int i = 0; i < 8;) {
+		int n = 0;
+
+		while (i + n < 8 && g[i + n] == 0)
+			n++;
+		if (n > best_len) {
+			best = i;
+			best_len = n;
+		}
+		i += n ? n : 1;
+	}
+	*ret_len = best_len;
+	return best;
+}
+
+void ip_put(struct buf *b, struct ip a)
+{
+	unsigned g[8];
+	int run, run_len;
+
+	if (a.family == IP_V4) {
+		put_v4(b, a.b);
+		return;
+	}
+	for (int i = 0; i < 8; i++)
+		g[i] = (unsigned)a.b[2 * i] << 8 | a.b[2 * i + 1];
+	run = longest_zero_run(g, &run_len);
+	if (run == 0 && run_len == 5 && g[5] == 0xffff) {
+		BUF_PUT_LIT(b, "::ffff:");
+		put_v4(b, a.b + 12);
+		return;
+	}
+	for (int i = 0; i < 8; i++) {
+		if (i == run) {
+			BUF_PUT_LIT(b, "::");
+			i += run_len - 1;
+			continue;
+		}
+		if (i && i != run + run_len)
+			buf_put_u8(b, ':');
+		put_hex(b, g[i]);
+	}
+}

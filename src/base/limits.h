@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every length, count and rate that somebody outside can influence. Each has a test at the limit
+ * and one past it.
+ */
+#pragma once
+
+enum {
+	/* catalogue */
+	SL_MAX_VENDORS = 64,     /* vendors in all */
+	SL_MAX_SLOTS = 16,       /* vendors of one service: a row of shares has this many slots */
+	SL_MAX_SERVICES = 64,    /* services in all */
+	SL_MAX_HOSTS = 256,      /* hosts of all services */
+	SL_MAX_GROUPS = 4096,    /* groups in all: a geo class is 16 bits */
+	SL_MAX_REGIONS = 256,    /* vendor regions in all */
+	SL_MAX_NODES = 4096,     /* own edge nodes */
+	SL_MAX_ISPS = 64,        /* normalised carriers */
+	SL_MAX_STREAMS = 100000, /* streams with an entry of their own */
+	SL_MAX_NAME = 64,        /* octets of a vendor, group, region, service, stream name */
+	SL_MAX_CONF_OCTETS = 64 << 20, /* a configuration file and what is made of it */
+
+	/* answers */
+	SL_MAX_ADDRS = 32, /* addresses of one family in one answer */
+	SL_MAX_RANKED = SL_MAX_SLOTS,
+	SL_MAX_WORKERS = 64, /* answer threads in one process */
+
+	/* DNS */
+	SL_DNS_NAME_MAX = 255, /* RFC 1035 section 2.3.4 */
+	SL_DNS_UDP_MAX = 1232, /* DNS flag day 2020 */
+	SL_DNS_TCP_MAX = 65535,
+
+	/* files */
+	SL_MAX_PATH = 1024,
+	SL_MAX_BLOB_OCTETS = 1 << 30,
+};

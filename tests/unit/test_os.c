@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "base/os.h"
+
+static char dir[] = "/tmp/sluice-test-os-XXXXXX";
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static void writes_reads_and_maps_files(void **state)
+{
+	char path[256], *data;
+	const void *map;
+	size_t n;
+	struct errbuf err;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/a/b", dir);
+	assert_int_equal(os_mkdirs(path, 0700, &err), 0);
+	assert_int_equal(os_mkdirs(path, 0700, &err), 0);
+	(void)snprintf(path, sizeof(path), "%s/a/b/f", dir);
+	assert_int_equal(os_write_file(path, "hello", 5, 0600, &err), 0);
+	assert_int_equal(os_write_file(path, "hi", 2, 0600, &err), 0);
+	assert_int_equal(os_read_file(path, 2, &data, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(data, "hi");
+	free(data);
+	assert_int_equal(os_read_file(path, 1, &data, &n, &err), SL_ELIMIT);
+	assert_int_equal(os_map_file(path, 1, &map, &n, &err), SL_ELIMIT);
+	assert_int_equal(os_map_file(path, 2, &map, &n, &err), 0);
+	assert_memory_equal(map, "hi", 2);
+	os_unmap(map, n);
+	(void)unlink(path);
+	assert_int_equal(os_read_file(path, 9, &data, &n, &err), SL_ENOENT);
+	assert_non_null(strstr(err.s, "/a/b/f"));
+}
+
+static void parses_listener_addresses(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{"127.0.0.1:53", "127.0.0.1:53"},
+		{"[::1]:8053", "[::1]:8053"},
+		{"53", "[::]:53"},
+		{"127.0.0.1", NULL},
+		{"127.0.0.1:", NULL},
+		{"127.0.0.1:65536", NULL},
+		{"host:53", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct os_addr a;
+		char text[64];
+		int rc = os_addr_parse(rows[i].in, &a, NULL);
+
+		assert_int_equal(rc, rows[i].out ? 0 : SL_EFORMAT);
+		if (rc)
+			continue;
+		os_addr_format((const void *)&a.ss, text, sizeof(text));
+		assert_string_equal(text, rows[i].out);
+	}
+}
+
+static void a_live_unix_socket_is_not_replaced(void **state)
+{
+	char path[256];
+	struct errbuf err;
+	int a, b;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/sock", dir);
+	a = os_unix_listen(path, 0600, &err);
+	assert_true(a >= 0);
+	assert_int_equal(os_unix_listen(path, 0600, &err), SL_EBUSY);
+	(void)close(a);
+	b = os_unix_listen(path, 0600, &err);
+	assert_true(b >= 0);
+	(void)close(b);
+	(void)unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writes_reads_and_maps_files),
+		cmocka_unit_test(parses_listener_addresses),
+		cmocka_unit_test(a_live_unix_socket_is_not_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, NULL);
+}
