@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration: sluice.yaml (struct conf_sluice) and the catalogue it names (struct conf_catalog).
+ * The structures are expanded from the rows of sluice.def and catalog.def: a key is a member of the
+ * same name. Lists have a NAME_count beside them; addresses, prefixes and clock times come decoded
+ * with their text in NAME_text. Paths are resolved against the folder of their file, host names
+ * are lower case without the final dot. Knows nothing of who uses it; reads files, never logs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/ip.h"
+#include "base/limits.h"
+
+/* Limits of lists that are configuration only; the others are in base/limits.h. */
+enum {
+	CONF_MAX_LISTEN = 16,
+	CONF_MAX_DATABASES = 16,
+	CONF_MAX_COUNTRIES = 256,
+	CONF_MAX_PREFIXES = 256,
+	CONF_MAX_GLOBS = 256,   /* patterns in one list */
+	CONF_MAX_ASNS = 1024,   /* AS numbers of one carrier */
+	CONF_MAX_WINDOWS = 32,  /* contract windows of a vendor */
+	CONF_MAX_PLACES = 4096, /* address entries of a vendor */
+	CONF_MAX_POOL = 256,    /* addresses of a family in one entry */
+	CONF_MAX_ZONES = 64,
+	CONF_MAX_MBPS = 1000000000,
+};
+
+/* An optional figure (Mbps, weight) that is absent; every given one is >= 0. */
+#define CONF_UNSET (-1.0)
+
+/* Enumerations: constant, word in the file. */
+#define CONF_LEVEL_MAP(X)                                                                          \
+	X(CONF_LEVEL_ERROR, "error")                                                               \
+	X(CONF_LEVEL_WARN, "warn")                                                                 \
+	X(CONF_LEVEL_INFO, "info")                                                                 \
+	X(CONF_LEVEL_DEBUG, "debug")
+#define CONF_DNS_MAP(X)                                                                            \
+	X(CONF_DNS_AUTO, "auto")                                                                   \
+	X(CONF_DNS_CNAME, "cname")                                                                 \
+	X(CONF_DNS_ADDRESS, "address")
+#define CONF_OVERLOAD_MAP(X) X(CONF_OVERLOAD_NONE, "none")
+
+#define X(id, word) id,
+enum conf_level { CONF_LEVEL_MAP(X) }; /* same order as enum log_level */
+enum conf_dns { CONF_DNS_MAP(X) };
+enum conf_overload { CONF_OVERLOAD_MAP(X) };
+#undef X
+
+/* Bits of conf_window.days. */
+enum { CONF_MON = 1, CONF_TUE = 2, CONF_WED = 4, CONF_THU = 8, CONF_FRI = 16, CONF_SAT = 32 };
+enum { CONF_SUN = 64, CONF_ALL_DAYS = 127 };
+
+struct conf_prefix {
+	struct ip ip; /* host bits zero */
+	uint8_t len;
+};
+
+/* The C members that a row of each kind stands for. */
+#define CONF_C_TEXT(f, of) const char *f; /* NULL when absent without a default */
+#define CONF_C_TEXTS(f, of)                                                                        \
+	const char *const *f;                                                                      \
+	uint32_t f##_count;
+#define CONF_C_U32(f, of) uint32_t f;
+#define CONF_C_I32(f, of) int32_t f;
+#define CONF_C_U32S(f, of)                                                                         \
+	const uint32_t *f;                                                                         \
+	uint32_t f##_count;
+#define CONF_C_NUM(f, of)  double f;
+#define CONF_C_MBPS(f, of) double f;
+#define CONF_C_BOOL(f, of) bool f;
+#define CONF_C_ENUM(f, of) uint32_t f; /* enum of the CONF_*_MAP */
+#define CONF_C_DAYS(f, of) uint32_t f; /* CONF_MON | ... */
+#define CONF_C_CLOCK(f, of)                                                                        \
+	const char *f##_text;                                                                      \
+	uint32_t f##_min; /* minutes of the day, 0..1440 */
+#define CONF_C_ADDRS(f, of)                                                                        \
+	const char *const *f##_text;                                                               \
+	const struct ip *f;                                                                        \
+	uint32_t f##_count;
+#define CONF_C_PREFIXES(f, of)                                                                     \
+	const char *const *f##_text;                                                               \
+	const struct conf_prefix *f;                                                               \
+	uint32_t f##_count;
+#define CONF_C_MAP(f, of) struct of f;
+#define CONF_C_MAPS(f, of)                                                                         \
+	const struct of *f;                                                                        \
+	uint32_t f##_count;
+
+#define BEGIN(s, doc)                                  struct s {
+#define ROW(s, f, kind, of, min, max, dflt, unit, doc) CONF_C_##kind(f, of)
+#define END(s)                                                                                     \
+	}                                                                                          \
+	;
+#include "conf/sluice.def"
+
+#include "conf/catalog.def"
+#undef BEGIN
+#undef ROW
+#undef END
+
+struct arena;
+struct conf_lines;
+
+/* One loaded configuration, immutable. All of it lives in one arena. */
+struct conf {
+	struct conf_sluice sluice;
+	struct conf_catalog catalog;
+	const char *sluice_file, *catalog_file; /* as opened */
+	/* private */
+	const struct conf_lines *sluice_lines, *catalog_lines;
+	struct arena *arena;
+};
+
+/*
+ * Loads and checks both files. Errors: SL_ENOENT and other errno values when a file cannot be read,
+ * SL_EFORMAT when it is refused, SL_ELIMIT when it is too large, SL_ENOMEM; err then says
+ * "file:line: path: what, got X, want Y" of the first fault. Caller frees. Reads files; any thread.
+ */
+int conf_load(const char *path, struct conf **ret_conf, struct errbuf *err)
+	SL_NONNULL(1, 2) SL_WUNUSED;
+
+/*
+ * As conf_load over octets in memory, for tests and fuzzing: file names in errors are "sluice.yaml"
+ * and "catalog.yaml", relative paths are against the working folder.
+ */
+int conf_load_mem(const void *sluice, size_t sluice_size, const void *catalog, size_t catalog_size,
+	struct conf **ret_conf, struct errbuf *err) SL_NONNULL(1, 3, 5) SL_WUNUSED;
+
+/* NULL is fine. */
+void conf_free(struct conf *c);
+
+/*
+ * The line of a path like "zones[0].file" or "vendors[2].regions[0].max_mbps", in *ret_file the
+ * name of the file. A path that is not there gives the line of its nearest parent that is. Never 0.
+ */
+unsigned conf_line(const struct conf *c, const char *path, const char **ret_file) SL_NONNULL_ALL;
+
+/*
+ * For faults that others find in what a path names (a zone file, a database): fills err with
+ * "file:line: path: " and the text, and returns code.
+ */
+int conf_refuse(const struct conf *c, struct errbuf *err, int code, const char *path,
+	const char *fmt, ...) SL_NONNULL(1, 4, 5) SL_PRINTF(5, 6);
+
+/* Both files as YAML with every key, its documentation and its default (sluiced --print-defaults).
+ */
+void conf_print_defaults(FILE *out) SL_NONNULL_ALL;
+
+/* The loaded configuration as two YAML documents that load again to the same. */
+void conf_dump(const struct conf *c, FILE *out) SL_NONNULL_ALL;
+
+/* The manual page of "sluice.yaml" or "catalog.yaml"; SL_ENOENT for another name. */
+int conf_print_man(const char *file, FILE *out) SL_NONNULL_ALL;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables expanded from the rows; no code. */
+#include "conf/rows.h"
+
+#define X(id, word) word,
+static const char *const words_level[] = {CONF_LEVEL_MAP(X)};
+static const char *const words_dns[] = {CONF_DNS_MAP(X)};
+static const char *const words_overload[] = {CONF_OVERLOAD_MAP(X)};
+#undef X
+static const char *const words_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+
+static const struct conf_words words_LEVEL = {words_level, SL_COUNT(words_level)};
+static const struct conf_words words_DNS = {words_dns, SL_COUNT(words_dns)};
+static const struct conf_words words_OVERLOAD = {words_overload, SL_COUNT(words_overload)};
+static const struct conf_words words_DAYS = {words_days, SL_COUNT(words_days)};
+
+/* Members that depend on the kind: what it is made of and where it lies. */
+#define AT(s, f)            .offset = offsetof(struct s, f)
+#define AT_LIST(s, f)       AT(s, f), .count = offsetof(struct s, f##_count)
+#define AT_DECODED(s, f, d) .offset = offsetof(struct s, f##_text), .decoded = offsetof(struct s, d)
+
+#define OF_TEXT(s, f, of)  .text = CONF_TEXT_##of, AT(s, f)
+#define OF_TEXTS(s, f, of) .text = CONF_TEXT_##of, AT_LIST(s, f)
+#define OF_U32(s, f, of)   AT(s, f)
+#define OF_I32(s, f, of)   AT(s, f)
+#define OF_U32S(s, f, of)  AT_LIST(s, f)
+#define OF_NUM(s, f, of)   AT(s, f)
+#define OF_MBPS(s, f, of)  AT(s, f)
+#define OF_BOOL(s, f, of)  AT(s, f)
+#define OF_ENUM(s, f, of)  .words = &words_##of, AT(s, f)
+#define OF_DAYS(s, f, of)  .words = &words_DAYS, AT(s, f)
+#define OF_CLOCK(s, f, of) .text = CONF_TEXT_##of, AT_DECODED(s, f, f##_min)
+#define OF_ADDRS(s, f, of)                                                                         \
+	.text = CONF_TEXT_##of, AT_DECODED(s, f, f), .count = offsetof(struct s, f##_count)
+#define OF_PREFIXES(s, f, of) OF_ADDRS(s, f, of)
+#define OF_MAP(s, f, of)      .type = &conf_type_##of, AT(s, f)
+#define OF_MAPS(s, f, of)     .type = &conf_type_##of, AT_LIST(s, f)
+
+#define BEGIN(s, text)                                                                             \
+	static const char doc_##s[] = text;                                                        \
+	static const struct conf_row rows_##s[] = {
+#define ROW(s, f, kind_, of, min_, max_, dflt_, unit_, doc_)                                       \
+	{.key = #f,                                                                                \
+		.kind = CONF_KIND_##kind_,                                                         \
+		OF_##kind_(s, f, of),                                                              \
+		.min = min_,                                                                       \
+		.max = max_,                                                                       \
+		.dflt = dflt_,                                                                     \
+		.unit = unit_,                                                                     \
+		.doc = doc_},
+#define END(s)                                                                                     \
+	}                                                                                          \
+	;                                                                                          \
+	const struct conf_type conf_type_##s = {                                                   \
+		#s, doc_##s, rows_##s, SL_COUNT(rows_##s), sizeof(struct s)};
+#include "conf/sluice.def"
+
+#include "conf/catalog.def"
