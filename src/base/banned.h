@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#undef sprintf /* a macro of fortified headers under clang; a macro cannot be poisoned */
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat gets atoi atol strtok
 #ifndef SL_ALLOW_CLOCK
 #pragma GCC poison gettimeofday rand srand random srandom

@@ -2,6 +2,8 @@
 #define SL_ALLOW_CLOCK
 #include "base/log.h"
 
+#include "base/hash.h"
+
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,8 +13,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/hash.h"
 
 enum { LINE_MAX_OCTETS = 2048, LIMIT_SLOTS = 256, LIMIT_BURST = 20 };
 

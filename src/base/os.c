@@ -2,6 +2,8 @@
 #define SL_ALLOW_CLOCK
 #include "base/os.h"
 
+#include "base/limits.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -17,8 +19,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/limits.h"
 
 static uint64_t clock_ns(clockid_t id)
 {
