@@ -1,8 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What the shell scripts of tools/ share. Sourced by bash; sets nothing but functions and SL_TOP.
+# What the shell scripts of tools/ share. Sourced by bash; sets nothing but functions and SL_TOP,
+# the top of the tree.
 
 SL_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Neither make nor configure can work under a path with a space or another character of the shell's.
+# Such a tree is reached through a link, which is remembered beside it for the next run.
+safe_top() {
+    local memo=$SL_TOP/.build-link link=''
+    case $SL_TOP in *[!A-Za-z0-9_./+,:@~-]*) ;; *) return 0 ;; esac
+    [ ! -f "$memo" ] || link=$(cat "$memo")
+    if [ -z "$link" ] || [ ! -O "${link%/*}" ] || [ "$(readlink "$link")" != "$SL_TOP" ]; then
+        link=$(mktemp -d "${TMPDIR:-/tmp}/sluice-tree.XXXXXX")/tree || return 1
+        ln -s "$SL_TOP" "$link" && printf '%s\n' "$link" >"$memo" || return 1
+    fi
+    SL_TOP=$link
+}
+safe_top || { printf 'cannot link to %s\n' "$SL_TOP" >&2; exit 1; }
 
 say() { printf '%s\n' "$*"; }
 
