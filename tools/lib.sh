@@ -70,14 +70,24 @@ missing_packages() {
 install_packages() {
     local need
     need=$(missing_packages "$@") || exit 1
-    [ -n "$need" ] || return 0
+    [ -z "$need" ] || install_as_root "these packages are missing: ${need//$'\n'/ }" "$@"
+}
+
+update_package_lists() {
+    install_as_root "apt has no package lists" --update
+}
+
+# install_as_root WHY ARG...
+install_as_root() {
+    local why=$1
+    shift
     if [ "$(id -u)" -eq 0 ]; then
-        "$SL_TOP/tools/install" "$@"
+        "$SL_TOP/tools/install" "$@" || exit 1
     elif command -v sudo >/dev/null; then
-        say "installing as root: ${need//$'\n'/ }"
-        sudo "$SL_TOP/tools/install" "$@"
+        say "$why; asking sudo"
+        sudo "$SL_TOP/tools/install" "$@" || exit 1
     else
-        die "these packages are missing: ${need//$'\n'/ }" "install them as root: $SL_TOP/tools/install $*"
+        die "$why" "run as root: $SL_TOP/tools/install $*"
     fi
 }
 
