@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which carrier an address belongs to: the many names and AS numbers of one carrier become one
+ * short name. The table comes from the configuration; isp_default.def is what it has otherwise.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+/* Borrowed, immutable. The lists end with NULL or 0; a list may be NULL. */
+struct geo_isp {
+	const char *name;           /* lower case, as in group names */
+	const char *const *aliases; /* patterns of names in databases: '*' and '?', case ignored */
+	const uint32_t *asns;       /* AS numbers */
+	const char *const *countries; /* where else it makes groups (see struct geo_input) */
+};
+
+/* The built-in table. Static. */
+const struct geo_isp *geo_isp_default(size_t *ret_n) SL_NONNULL(1);
+
+/* Index of the carrier of this name or an alias that matches; n when none does. The first row that
+ * matches wins. */
+size_t geo_isp_by_name(const struct geo_isp *isps, size_t n, struct str name);
+
+/* Index of the carrier with this AS number; n when there is none. */
+size_t geo_isp_by_asn(const struct geo_isp *isps, size_t n, uint32_t asn);
+
+/* Whether name fits a pattern of '*' (any octets), '?' (one octet) and literal octets; ASCII case
+ * does not count. O(length x length). */
+bool geo_glob(const char *pattern, struct str name) SL_NONNULL(1) SL_PURE;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the provinces of China lie, for "the nearest province that has a node". Distances are
+ * between centroids weighted by eye towards where people live: for ranking, not for measuring.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct geo_province {
+	const char *code; /* ISO 3166-2:CN, without CN- */
+	const char *name;
+	int16_t lat_cdeg, lon_cdeg; /* hundredths of a degree, north and east */
+};
+
+/* The province of this code, or NULL. Static. */
+const struct geo_province *geo_province_find(struct str code);
+
+/* All of them; *ret_n = 34. Static. */
+const struct geo_province *geo_province_all(size_t *ret_n) SL_NONNULL(1);
+
+/* Kilometres between two provinces, rounded, at most one off from either side; 0 to itself. -1 when
+ * a code is not known. */
+int geo_province_distance_km(struct str a, struct str b);
