@@ -24,11 +24,12 @@ enum {
 	CONF_MAX_DATABASES = 16,
 	CONF_MAX_COUNTRIES = 256,
 	CONF_MAX_PREFIXES = 256,
-	CONF_MAX_GLOBS = 256,   /* patterns in one list */
-	CONF_MAX_ASNS = 1024,   /* AS numbers of one carrier */
-	CONF_MAX_WINDOWS = 32,  /* contract windows of a vendor */
-	CONF_MAX_PLACES = 4096, /* address entries of a vendor */
-	CONF_MAX_POOL = 256,    /* addresses of a family in one entry */
+	CONF_MAX_GLOBS = 256,       /* patterns in one list */
+	CONF_MAX_REGION_GLOBS = 64, /* of a region: each pair in a vendor is compared */
+	CONF_MAX_ASNS = 1024,       /* AS numbers of one carrier */
+	CONF_MAX_WINDOWS = 32,      /* contract windows of a vendor */
+	CONF_MAX_PLACES = 4096,     /* address entries of a vendor */
+	CONF_MAX_POOL = 256,        /* addresses of a family in one entry */
 	CONF_MAX_ZONES = 64,
 	CONF_MAX_MBPS = 1000000000,
 };
@@ -149,6 +150,10 @@ unsigned conf_line(const struct conf *c, const char *path, const char **ret_file
  */
 int conf_refuse(const struct conf *c, struct errbuf *err, int code, const char *path,
 	const char *fmt, ...) SL_NONNULL(1, 4, 5) SL_PRINTF(5, 6);
+
+/* Position in the catalogue's list, or -1. */
+int conf_find_vendor(const struct conf_catalog *c, const char *name) SL_NONNULL_ALL SL_PURE;
+int conf_find_service(const struct conf_catalog *c, const char *name) SL_NONNULL_ALL SL_PURE;
 
 /* Both files as YAML with every key, its documentation and its default (sluiced --print-defaults).
  */

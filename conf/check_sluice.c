@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's file, and the carriers of the catalogue. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "conf/check.h"
+
+struct listeners {
+	const char *key;
+	const char *const *v;
+	uint32_t n;
+};
+
+/* Listeners share ports among their threads, so the kernel would not refuse two on one port. */
+int conf_check_sluice(const struct conf *c, struct errbuf *err)
+{
+	const struct conf_listen *l = &c->sluice.listen;
+	const struct listeners tcp[] = {{"http", l->http, l->http_count},
+		{"reports", l->reports, l->reports_count}, {"admin", l->admin, l->admin_count},
+		{"dns", l->dns, l->dns_count}};
+	struct conf_names names;
+	char path[CONF_PATH_SIZE];
+	int rc = conf_names_init(&names, c, SL_COUNT(tcp) * CONF_MAX_LISTEN, err);
+
+	for (size_t k = 0; k < SL_COUNT(tcp) && rc == 0; k++)
+		for (uint32_t i = 0; i < tcp[k].n && rc == 0; i++)
+			if (conf_names_add(&names, tcp[k].v[i], i) >= 0)
+				rc = conf_refuse(c, err, SL_EFORMAT,
+					CONF_PATH(path, "listen.%s[%u]", tcp[k].key, i),
+					"address used twice, got \"%s\", want one that no other "
+					"listener has",
+					tcp[k].v[i]);
+	return rc;
+}
+
+static int check_asns(const struct conf *c, uint32_t i, struct conf_names *asns, struct errbuf *err)
+{
+	const struct conf_isp *isp = &c->catalog.isps[i];
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t k = 0; k < isp->asns_count; k++) {
+		const char *text = arena_printf(c->arena, "%u", isp->asns[k]);
+		int64_t first = text ? conf_names_add(asns, text, i) : -1;
+
+		if (!text)
+			return err_set(err, SL_ENOMEM, "out of memory for the configuration");
+		if (first >= 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "isps[%u].asns[%u]", i, k),
+				"number given twice, got %s, want one that %s does not have", text,
+				c->catalog.isps[first].name);
+	}
+	return 0;
+}
+
+int conf_check_isps(const struct conf *c, struct errbuf *err)
+{
+	const struct conf_catalog *cat = &c->catalog;
+	struct conf_names names, asns;
+	char path[CONF_PATH_SIZE];
+	size_t n = 0;
+	int rc = conf_names_init(&names, c, cat->isps_count, err);
+
+	for (uint32_t i = 0; i < cat->isps_count; i++)
+		n += cat->isps[i].asns_count;
+	if (rc == 0)
+		rc = conf_names_init(&asns, c, n, err);
+	for (uint32_t i = 0; i < cat->isps_count && rc == 0; i++) {
+		const struct conf_isp *isp = &cat->isps[i];
+
+		if (conf_names_add(&names, isp->name, i) >= 0)
+			return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "isps[%u].name", i),
+				"name given twice, got \"%s\", want it unique", isp->name);
+		if (isp->names_count + isp->asns_count == 0)
+			return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "isps[%u]", i),
+				"nothing tells it, got neither names nor asns, want one of them");
+		rc = check_asns(c, i, &asns, err);
+	}
+	return rc;
+}
