@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision: which vendor, and which addresses of it, for one client of one service. The same
+ * function for DNS, HTTP, steering, explain and the simulator. Pure: the world, the question, the
+ * worker's own rows and a mask of spent budgets go in; nothing is kept, read or called besides.
+ */
+#pragma once
+
+#include "base/ip.h"
+#include "scoring/pick.h"
+#include "world/world.h"
+
+/* How the first vendor was found, and why there is none; name, text. Closed list: counters and
+ * explain carry the value, so rows are only ever added at the end. */
+#define ANSWER_REASON_MAP(X)                                                                       \
+	X(ANSWER_SEQUENCE, "by sequence")                                                          \
+	X(ANSWER_STICKY, "by sticky key")                                                          \
+	X(ANSWER_KEPT, "current vendor kept")                                                      \
+	X(ANSWER_MOVED, "current vendor not usable")                                               \
+	X(ANSWER_SPILLED, "budget of the picked vendor spent")                                     \
+	X(ANSWER_FALLBACK, "tick too old: fallback shares")                                        \
+	X(ANSWER_NO_VENDOR, "no vendor may take this group")                                       \
+	X(ANSWER_NO_ROOM, "no vendor has room")                                                    \
+	X(ANSWER_NO_STREAM, "no usable vendor carries the stream")                                 \
+	X(ANSWER_NO_SERVICE, "service not active")
+
+enum answer_reason {
+#define X(name, text) name,
+	ANSWER_REASON_MAP(X)
+#undef X
+		ANSWER_REASONS
+};
+
+const char *answer_reason_text(uint8_t reason);
+
+/* What an answer is to the vendor it names. Only new and moved sessions are dispatches. */
+enum answer_kind { ANSWER_NEW, ANSWER_REFRESH, ANSWER_MOVE, ANSWER_KINDS };
+
+struct question {
+	uint32_t service;
+	uint32_t group;                  /* of the client, from answer_locate */
+	uint64_t key;                    /* sticky key: answer_key, or a hash of the client's id */
+	const struct cat_stream *stream; /* NULL: any vendor of the service carries it */
+	uint32_t cur;                    /* slot the session has now, or SCORE_NONE */
+	uint32_t avoid;                  /* bit per slot: has just failed, never first */
+	bool by_sequence;                /* the door knows client or cur */
+	bool stale;                      /* world_stale at this time */
+};
+
+/* Where the client is. */
+struct place {
+	uint32_t group;
+	uint8_t block; /* prefix length over which the group is constant, in the client's family */
+	uint8_t scope; /* ECS scope for this source length */
+};
+
+/* Vendors and regions whose budget is spent; bit per vendor id, bit per region id. */
+struct answer_full {
+	uint64_t vendors;
+	uint64_t regions[SL_MAX_REGIONS / 64];
+};
+
+/* What one worker keeps between rounds: rows of the sequence by service and group. Sized for any
+ * world, pages touched only where used. Owned by one thread. */
+struct answer_rows {
+	struct pick_seq seq[SL_MAX_SERVICES][SL_MAX_GROUPS];
+};
+
+struct answer {
+	uint32_t n;                  /* ranked vendors; 0: none may take this client */
+	uint8_t slot[SL_MAX_RANKED]; /* best first */
+	uint8_t reason;              /* enum answer_reason */
+	uint8_t kind;                /* enum answer_kind of slot[0] */
+	bool stale;
+	const struct tick_row *row;
+};
+
+/* Group and scope of a client. source_len: bits of the address that the asker told (32 or 128 when
+ * it is the client itself). */
+struct place answer_locate(const struct world *w, struct ip client, uint8_t source_len)
+	SL_NONNULL(1);
+
+/* The sticky key of an address for a service: a hash of the scope block, no wider than its /24 or
+ * /56, the same at every door. */
+uint64_t answer_key(struct ip client, struct place place, uint32_t service);
+
+/* Which budgets are spent, from the sums of all workers' tallies: spent_kbps[vendor], then
+ * spent_kbps[SL_MAX_VENDORS + region]. Once a batch. A stale tick has no budgets. */
+void answer_full_update(struct answer_full *full, const struct world *w, const uint64_t *spent_kbps,
+	bool stale) SL_NONNULL_ALL;
+
+/* Decides. rows may be NULL (explain): then the sequence is looked at from a fresh row. */
+void answer_decide(const struct world *w, const struct question *q, const struct answer_full *full,
+	struct answer_rows *rows, struct answer *ret_answer) SL_NONNULL(1, 2, 3, 5);
+
+/* Where a vendor's slot sends this client. */
+enum target_kind { TARGET_NOTHING, TARGET_CNAME, TARGET_ADDRESSES, TARGET_NODES };
+
+struct target {
+	enum target_kind kind;
+	uint32_t vendor;
+	const struct cat_slot *slot;
+	const struct cat_addrset *addrs; /* TARGET_ADDRESSES */
+	uint32_t n_nodes;                /* TARGET_NODES, in order of preference */
+	uint16_t node[SL_MAX_ADDRS];
+};
+
+/* Addresses where some are known (own nodes for the stream first), else the CNAME. want_nodes:
+ * 1..16. stream: hash64 of its name, 0 for none. */
+void answer_target(const struct world *w, const struct question *q, uint8_t slot, uint64_t stream,
+	uint32_t want_nodes, struct target *ret_target) SL_NONNULL(1, 2, 6);
+
+/* Copies ready records of a family (A of 16 octets, AAAA of 28) of a target, at most max; returns
+ * how many. Addresses lie in the last 4 or 16 octets of each. */
+uint32_t answer_records(const struct world *w, const struct target *t, bool v6, uint32_t max,
+	uint8_t *ret_records) SL_NONNULL_ALL;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "answer/decide.h"
+
+#include "base/hash.h"
+#include "scoring/nodes.h"
+
+enum { MAX_TIERS = 8, SPREAD = 1 };
+
+/* Own nodes for the stream, nearest tier first. */
+static uint32_t pick_nodes(const struct world *w, const struct cat_node_list *list, uint64_t stream,
+	uint64_t client, uint32_t want, uint16_t *ret_node)
+{
+	struct nodes_span span[MAX_TIERS];
+	uint32_t n = SL_MIN(list->tiers.count, (uint32_t)MAX_TIERS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct blob_span refs = w->cat.node_tiers[list->tiers.first + i].nodes;
+
+		span[i] = (struct nodes_span){&w->cat.node_refs[refs.first].v, refs.count};
+	}
+	return nodes_pick(span, n, w->nodes, stream, client, SPREAD,
+		SL_MIN(want, (uint32_t)NODES_MAX_PICK), ret_node);
+}
+
+void answer_target(const struct world *w, const struct question *q, uint8_t slot, uint64_t stream,
+	uint32_t want_nodes, struct target *ret_target)
+{
+	const struct cat_service *s = &w->cat.services[q->service];
+	struct target t = {.slot = &w->cat.slots[s->slots.first + slot]};
+	uint32_t cell, list, addrs;
+
+	t.vendor = t.slot->vendor;
+	cell = world_cell(w, q->group, t.vendor);
+	list = w->cat.vendor_nodes[cell].v;
+	addrs = w->cat.vendor_addrs[cell].v;
+	if (list != BLOB_NONE)
+		t.n_nodes =
+			pick_nodes(w, &w->cat.node_lists[list], stream, q->key, want_nodes, t.node);
+	if (t.n_nodes) {
+		t.kind = TARGET_NODES;
+	} else if (addrs != BLOB_NONE) {
+		t.kind = TARGET_ADDRESSES;
+		t.addrs = &w->cat.addrsets[addrs];
+	} else if (t.slot->cname.count) {
+		t.kind = TARGET_CNAME;
+	}
+	*ret_target = t;
+}
+
+static uint32_t copy_records(
+	const struct world *w, struct blob_span from, size_t size, uint32_t max, uint8_t *to)
+{
+	uint32_t n = SL_MIN(from.count / (uint32_t)size, max);
+
+	memcpy(to, cat_wire(&w->cat, from), n * size);
+	return n;
+}
+
+uint32_t answer_records(
+	const struct world *w, const struct target *t, bool v6, uint32_t max, uint8_t *ret_records)
+{
+	size_t size = v6 ? CAT_AAAA_RR_SIZE : CAT_A_RR_SIZE;
+	uint32_t n = 0;
+
+	if (t->kind == TARGET_ADDRESSES)
+		return copy_records(w, v6 ? t->addrs->aaaa : t->addrs->a, size, max, ret_records);
+	if (t->kind != TARGET_NODES)
+		return 0;
+	for (uint32_t i = 0; i < t->n_nodes && n < max; i++) {
+		const struct cat_addrset *s = &w->cat.addrsets[w->cat.nodes[t->node[i]].addrs];
+
+		n += copy_records(w, v6 ? s->aaaa : s->a, size, max - n, ret_records + n * size);
+	}
+	return n;
+}

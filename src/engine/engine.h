@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tick: configuration, operator rules, meters and tallies in; catalogue, geo and tick blobs
+ * out. Runs in the control process, one thread owns it. Knows nothing of HTTP, commands or SQLite.
+ *
+ * The old world stays until the new one has passed every check: a configuration, a geo database or
+ * a tick that is refused changes nothing.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "scoring/allocate.h"
+#include "scoring/forecast.h"
+#include "world/world.h"
+
+struct engine;
+
+/* What operators ask for, on top of the configuration. Names, because ids come and go. */
+enum engine_rule_kind {
+	RULE_WEIGHT,    /* value: the vendor's weight instead of the configured one */
+	RULE_DRAIN,     /* no new sessions; seated ones stay */
+	RULE_EVACUATE,  /* seated ones move too */
+	RULE_BLACKLIST, /* as evacuate, said of a fault */
+	RULE_RESTRICT,  /* the vendor may not serve these groups */
+	RULE_CAP,       /* value: Mbps, a lower maximum */
+	RULE_KINDS
+};
+
+enum { ENGINE_MAX_RULES = 4096 };
+
+struct engine_rule {
+	enum engine_rule_kind kind;
+	char vendor[SL_MAX_NAME + 1];  /* glob */
+	char service[SL_MAX_NAME + 1]; /* glob; empty: all */
+	char groups[SL_MAX_NAME + 1];  /* group pattern of base/glob.h; empty: all */
+	double value;
+	uint64_t until_ms; /* unix; 0: until it is taken away */
+};
+
+/* What the last tick was made from and gave; for status and explain. Borrowed, until the next call
+ * of engine_load or engine_tick. Cells are vendors, then n_vendors + region. */
+struct engine_view {
+	const struct conf *conf;
+	const struct world *world; /* NULL before the first tick */
+	const struct alloc_fleet *fleet;
+	const struct alloc_row_out *rows; /* one per fleet->row, row = service * n_groups + group */
+	const struct alloc_vendor_out *vendors;
+	const struct forecast *forecasts; /* by cell */
+	const struct meter *meters;       /* by cell */
+	const struct engine_rule *rules;
+	uint32_t n_rules;
+	uint64_t tick_ms; /* unix time of the last tick; 0: none yet */
+	uint32_t tick_us; /* what it took */
+	uint64_t ticks, refused_ticks;
+	uint32_t alarms;            /* services that kept their previous rows */
+	char error[SL_ERRBUF_SIZE]; /* of the last refused tick; empty when it passed */
+};
+
+/* Opens the state in dir (made if absent): dictionary from the last catalogue, ledger, meters.
+ * Damaged state is set aside and said in err with 0 returned. Caller frees. */
+int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, struct errbuf *err)
+	SL_NONNULL(1, 3) SL_WUNUSED;
+void engine_free(struct engine *e);
+
+/* Takes a checked configuration (owned by the engine on success only): compiles geo where its files
+ * changed, builds the catalogue. The next tick publishes it. */
+int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
+	SL_NONNULL(1, 2) SL_WUNUSED;
+
+/* Whether a geo file has changed on disk since it was compiled. */
+bool engine_geo_changed(const struct engine *e) SL_NONNULL_ALL;
+
+/* The operator's rules from the next tick on; copied. SL_ELIMIT past ENGINE_MAX_RULES. */
+int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t n) SL_NONNULL(1);
+
+/* Offers a meter of a vendor (region NULL: its total). SL_ENOENT with text for unknown names; else
+ * 0 and what became of it. */
+int engine_push_meter(struct engine *e, const char *vendor, const char *region, double mbps,
+	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
+	struct errbuf *err) SL_NONNULL(1, 2, 8);
+
+/* One tick: reads the tallies, allocates, writes the blobs. On an error nothing was published. */
+int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);
+
+const struct engine_view *engine_view(const struct engine *e) SL_NONNULL_ALL SL_PURE;

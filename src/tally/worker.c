@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tally/worker.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/os.h"
+
+int worker_init(struct worker *w, const struct workers *all, uint32_t index)
+{
+	void *rows = mmap(NULL, sizeof(struct answer_rows), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (rows == MAP_FAILED)
+		return SL_ENOMEM;
+	*w = (struct worker){.all = all, .tally = all->tally[index], .rows = rows};
+	return 0;
+}
+
+void worker_done(struct worker *w)
+{
+	if (w->rows)
+		(void)munmap(w->rows, sizeof(*w->rows));
+	w->rows = NULL;
+}
+
+void worker_round(struct worker *w)
+{
+	uint64_t spent[TALLY_CELLS];
+
+	w->world = publish_read(w->all->publish);
+	if (!w->world)
+		return;
+	w->now_ms = os_now_ms();
+	w->stale = world_stale(w->world, w->now_ms);
+	tally_sum_spent(
+		w->all->tally, w->all->n, w->world->cat.n_vendors, w->world->cat.n_regions, spent);
+	answer_full_update(&w->full, w->world, spent, w->stale);
+}
+
+static void spend(struct worker *w, const struct question *q, const struct cat_service *s,
+	uint8_t slot, uint64_t kbps)
+{
+	uint32_t v = w->world->cat.slots[s->slots.first + slot].vendor;
+	uint16_t r = w->world->cat.region_of[world_cell(w->world, q->group, v)].v;
+
+	tally_add(&w->tally->spent_kbps[v], kbps);
+	if (r != UINT16_MAX)
+		tally_add(&w->tally->spent_kbps[SL_MAX_VENDORS + r], kbps);
+}
+
+void worker_record(struct worker *w, const struct question *q, const struct answer *a,
+	uint32_t sessions, bool seen)
+{
+	const struct cat_service *s = &w->world->cat.services[q->service];
+	struct tally_row *row = &w->tally->row[q->service][q->group];
+	struct tally_slot *slot = &row->slot[a->slot[0] % SL_MAX_SLOTS];
+	uint64_t kbps = (uint64_t)sessions * s->bitrate_kbps;
+
+	tally_add(&w->tally->reasons[a->reason], 1);
+	if (a->stale)
+		tally_count(w->tally, TALLY_STALE_ANSWERS);
+	if (a->n == 0) {
+		tally_add(&row->none, sessions);
+	} else if (a->kind == ANSWER_REFRESH || (a->kind == ANSWER_NEW && seen)) {
+		tally_add(&slot->refresh, 1);
+	} else {
+		tally_add(a->kind == ANSWER_MOVE ? &slot->moved : &slot->fresh, sessions);
+		tally_add(&slot->kbps, kbps);
+		spend(w, q, s, a->slot[0], kbps);
+	}
+}

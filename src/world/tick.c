@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world/tick.h"
+
+#include "scoring/sticky.h"
+
+TICK(BLOB_TABLE)
+static const struct blob_array arrays[] = {TICK(BLOB_ARRAY_ROW)};
+
+void tick_view_init(struct tick_view *view, const void *blob)
+{
+	uint32_t index = 0;
+
+	view->head = blob;
+	TICK(BLOB_VIEW_SET)
+}
+
+static bool shares_good(const struct tick_view *t, uint32_t row)
+{
+	uint64_t sum = 0;
+
+	if (row == BLOB_NONE)
+		return true;
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		sum += t->shares[row].ppm.v[i];
+	return sum == SCORE_PPM;
+}
+
+/* Slots in order of score: each at most once. */
+static bool order_good(const struct tick_row *r)
+{
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < r->n_order; i++) {
+		uint32_t bit = 1u << (r->order >> (4 * i) & 15);
+
+		if (seen & bit)
+			return false;
+		seen |= bit;
+	}
+	return true;
+}
+
+static bool row_good(const struct tick_view *t, const struct tick_row *r)
+{
+	const struct tick_sticky *s = t->sticky + r->sticky.first;
+
+	return shares_good(t, r->shares) && shares_good(t, r->fallback) && order_good(r) &&
+	       (r->shares == BLOB_NONE) == (r->fallback == BLOB_NONE) &&
+	       (r->sticky.count == 0 || sticky_check(&s->v, r->sticky.count));
+}
+
+static int check(const void *blob, struct errbuf *err)
+{
+	struct tick_view t;
+	const struct tick_meta *m;
+
+	tick_view_init(&t, blob);
+	m = t.meta;
+	if (t.n_rows != (uint64_t)m->n_services * m->n_groups ||
+		t.n_budgets != m->n_vendors + m->n_regions || t.n_figures != t.n_budgets ||
+		t.n_breakers != (uint64_t)m->n_vendors * m->n_groups)
+		return err_set(err, SL_EFORMAT, "tick: arrays do not have the sizes of its head");
+	for (uint32_t i = 0; i < t.n_rows; i++) {
+		if (!row_good(&t, &t.rows[i]))
+			return err_set(err, SL_EFORMAT,
+				"tick.rows[%u]: shares, order or sticky table broken", i);
+	}
+	return 0;
+}
+
+const struct blob_def tick_def = {
+	.name = "tick",
+	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
+	.layout = 1,
+	.arrays = arrays,
+	.n_arrays = TICK_N_ARRAYS,
+	.check = check,
+};
