@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/check.h"
 
-#include <string.h>
-
 #include "base/arena.h"
 #include "base/hash.h"
+
+#include <string.h>
 
 int conf_check(const struct conf *c, struct errbuf *err)
 {

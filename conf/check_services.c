@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones, services and streams: names, references, and whether each vendor can be answered with. */
+#include "base/arena.h"
+#include "conf/check.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/arena.h"
-#include "conf/check.h"
 
 int conf_check_zones(const struct conf *c, struct errbuf *err)
 {

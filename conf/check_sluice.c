@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine's file, and the carriers of the catalogue. */
-#include <stdio.h>
-#include <string.h>
-
 #include "base/arena.h"
 #include "conf/check.h"
+
+#include <stdio.h>
+#include <string.h>
 
 struct listeners {
 	const char *key;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vendors: names, figures against each other, regions; and the operator's own nodes. */
-#include <stdio.h>
-#include <string.h>
-
 #include "base/glob.h"
 #include "conf/check.h"
+
+#include <stdio.h>
+#include <string.h>
 
 /* A figure of a window or region, or what counts where it is absent. */
 static double figure(double given, double otherwise)

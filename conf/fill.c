@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/fill.h"
 
-#include <string.h>
-
 #include "conf/text.h"
+
+#include <string.h>
 
 struct filler {
 	struct arena *arena;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Build tool: gen_man sluice.yaml|catalog.yaml prints that manual page. */
-#include <stdio.h>
-
 #include "conf/conf.h"
+
+#include <stdio.h>
 
 int main(int argc, char **argv)
 {

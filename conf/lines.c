@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/lines.h"
 
+#include "conf/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
-
-#include "conf/text.h"
 
 enum { PATH_SIZE = 256, WANT_SIZE = 256, SHOWN_MAX = 40 };
 

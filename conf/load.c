@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a path to a checked configuration: read, lines, libcyaml, defaults, checks, for each file.
  */
+#include "base/arena.h"
+#include "conf/check.h"
 #include "conf/conf.h"
+#include "conf/fill.h"
+#include "conf/lines.h"
+#include "conf/rows.h"
+#include "conf/schema.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/arena.h"
-#include "conf/check.h"
-#include "conf/fill.h"
-#include "conf/lines.h"
-#include "conf/rows.h"
-#include "conf/schema.h"
 
 /* What is made of a file is bigger than it: lines, texts, and lists that grew. */
 enum { ARENA_MAX = 4 * SL_MAX_CONF_OCTETS, READ_STEP = 64 * 1024 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The manual pages sluice.yaml(5) and catalog.yaml(5), in mdoc(7), from the rows. */
-#include <string.h>
-
 #include "conf/print.h"
+
+#include <string.h>
 
 struct page {
 	const char *file, *title, *summary, *text;

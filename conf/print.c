@@ -2,9 +2,9 @@
 /* The rows as text: defaults with their documentation, and a loaded configuration as YAML. */
 #include "conf/print.h"
 
-#include <string.h>
-
 #include "base/str.h"
+
+#include <string.h>
 
 #define AT(base, offset, type) ((type const *)(const void *)((const char *)(base) + (offset)))
 

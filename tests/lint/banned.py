@@ -19,10 +19,10 @@ ROWS = (
     (r"\b(sleep|usleep)\s*\(", "wait for a condition, not for a time", None),
     (r"\bassert\s*\(", "sl_assert stays on in release", None),
     (r"\b(getenv|secure_getenv)\s*\(", "arguments, not the environment",
-     r"^tests/|^src/ctl/|^src/[^/]*\.c$|^tools/"),
+     r"^tests/|^src/ctl/|^src/[^/]*\.c$|^tools/|_main\.c$"),
     (r"\b(setjmp|longjmp)\s*\(", "jumps forward only, within a function", r"^tests/unit/"),
     (r"\bsignal\s*\(", "sigaction, with what it means said", None),
-    (r"\b(exit|_exit|abort)\s*\(", "a library never ends the process", r"^tests/|^tools/|^src/[^/]*\.c$|^src/ctl/|^src/base/err\.c$"),
+    (r"\b(exit|_exit|abort)\s*\(", "a library never ends the process", r"^tests/|^tools/|^src/[^/]*\.c$|^src/ctl/|^src/base/err\.c$|_main\.c$"),
     (r"^\s*#\s*include\s*<alloca\.h>", "stack of unknown size", None),
 )
 

@@ -25,7 +25,7 @@ NOT_PURE = {("libslbase.a", "os"), ("libslbase.a", "log"), ("libslworld.a", "pub
 LIBC = re.compile(
     r"^(mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|chr|rchr)|v?snprintf|qsort|bsearch|str(tod|toul|toull|tol)"
     r"|exp2?|log2?|log10|log1p|expm1|pow|sqrt|f(abs|min|max|mod|ma)|floor|ceil|l?l?round|trunc|l?l?rint|nearbyint|ldexp|frexp|isnan|isinf"
-    r"|__(mem|str|v?snprintf|stack_chk_fail|isoc99|explicit_bzero|ctype)\w*|_GLOBAL_OFFSET_TABLE_|__errno_location"
+    r"|__(popcount|clz|ctz|bswap|u?div|u?mod)\w*|__(mem|str|v?snprintf|stack_chk_fail|isoc99|explicit_bzero|ctype)\w*|_GLOBAL_OFFSET_TABLE_|__errno_location"
     r"|inet_ntop|inet_pton|htonl|htons|ntohl|ntohs)$")
 
 

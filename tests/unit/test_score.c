@@ -20,7 +20,7 @@ static void rooms(void **state)
 		{"above the maximum", {100, 200, 400, 0.02}, 0, 0},
 		{"guarantee cut by the head-room", {200, 200, 190, 0.02}, 6, 6},
 		{"no guarantee", {0, 200, 0, 0}, 0, 200},
-		{"no limit", {INFINITY, INFINITY, 5, 0.02}, INFINITY, INFINITY},
+		{"no limit", {HUGE_VAL, HUGE_VAL, 5, 0.02}, HUGE_VAL, HUGE_VAL},
 	};
 
 	(void)state;
