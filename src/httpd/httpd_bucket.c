@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "httpd/httpd_bucket.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+enum { WAYS = 4, TOKEN = 1000 };
+
+int httpd_buckets_init(
+	struct httpd_buckets *t, uint32_t rows, uint32_t rate_per_s, uint32_t burst, uint64_t seed)
+{
+	uint32_t sets = 1;
+
+	while (sets * WAYS < rows)
+		sets *= 2;
+	*t = (struct httpd_buckets){
+		.mask = sets - 1, .rate_per_s = rate_per_s, .burst = burst, .seed = seed};
+	t->rows = calloc((size_t)sets * WAYS, sizeof(*t->rows));
+	return t->rows ? 0 : SL_ENOMEM;
+}
+
+void httpd_buckets_done(struct httpd_buckets *t)
+{
+	free(t->rows);
+	*t = (struct httpd_buckets){.mask = 0};
+}
+
+static struct httpd_bucket *row_of(struct httpd_buckets *t, struct ip key, uint64_t now_ms)
+{
+	size_t set = hash64(&key, sizeof(key), t->seed) & t->mask;
+	struct httpd_bucket *rows = &t->rows[set * WAYS], *oldest = rows;
+
+	for (int i = 0; i < WAYS; i++) {
+		if (rows[i].at_ms && ip_eq(rows[i].ip, key))
+			return &rows[i];
+		if (rows[i].at_ms < oldest->at_ms)
+			oldest = &rows[i];
+	}
+	*oldest = (struct httpd_bucket){
+		.ip = key, .at_ms = now_ms, .level = (uint64_t)t->burst * TOKEN};
+	return oldest;
+}
+
+bool httpd_buckets_take(struct httpd_buckets *t, struct ip key, uint64_t now_ms)
+{
+	struct httpd_bucket *b = row_of(t, key, now_ms);
+	uint64_t full = (uint64_t)t->burst * TOKEN, passed_ms = now_ms - b->at_ms;
+
+	/* A token a second is one thousandth a millisecond; an hour fills any bucket. */
+	if (passed_ms > 3600 * 1000 || b->level + passed_ms * t->rate_per_s >= full)
+		b->level = full;
+	else
+		b->level += passed_ms * t->rate_per_s;
+	b->at_ms = now_ms;
+	if (b->level >= TOKEN) {
+		b->level -= TOKEN;
+		return true;
+	}
+	return false;
+}

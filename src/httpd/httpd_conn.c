@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a connection: accepted by us, handed to the library, moved from state to state, shut
+ * down when its time is over. The library closes the socket; we only ever shut it down.
+ */
+#include "base/os.h"
+#include "httpd/httpd_int.h"
+#include "httpd/httpd_query.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ACCEPTS_PER_ROUND = 64, ACCEPT_PAUSE_MS = 100, EVICT_HEAD_AFTER_MS = 500 };
+
+static void list_add(struct conn_list *l, struct conn *c)
+{
+	c->prev = l->head.prev;
+	c->next = &l->head;
+	l->head.prev->next = c;
+	l->head.prev = c;
+}
+
+static void list_remove(struct conn *c)
+{
+	c->prev->next = c->next;
+	c->next->prev = c->prev;
+}
+
+static struct conn *list_oldest(struct conn_list *l)
+{
+	return l->head.next == &l->head ? NULL : l->head.next;
+}
+
+int httpd_conn_table_init(struct httpd *h, struct errbuf *err)
+{
+	const struct httpd_limits *m = &h->conf.limits;
+	uint32_t n = m->connections + HTTPD_SPARE_CONNS;
+	const uint32_t limits[CONN_N_STATES] = {
+		[CONN_IDLE] = m->idle_ms,
+		[CONN_HEAD] = m->head_ms,
+		[CONN_BODY] = m->body_ms,
+		[CONN_SEND] = m->send_ms,
+		[CONN_SEND_LONG] = m->send_ms * 15,
+		[CONN_DYING] = 1000,
+	};
+
+	for (int i = 0; i < CONN_N_STATES; i++) {
+		h->lists[i].head.prev = h->lists[i].head.next = &h->lists[i].head;
+		h->lists[i].limit_ms = limits[i];
+	}
+	h->conns = calloc(n, sizeof(*h->conns));
+	if (!h->conns || httpd_peers_init(&h->peers, n, os_random64()))
+		return err_set(err, SL_ENOMEM, "table of %u connections", n);
+	for (uint32_t i = n; i-- > 0;) {
+		h->conns[i].h = h;
+		h->conns[i].next = h->free;
+		h->free = &h->conns[i];
+	}
+	return 0;
+}
+
+void httpd_conn_table_done(struct httpd *h)
+{
+	for (uint32_t i = 0; i < h->n_lingering; i++)
+		(void)close(h->lingering[i].fd);
+	httpd_peers_done(&h->peers);
+	free(h->conns);
+}
+
+void httpd_conn_enter(struct conn *c, enum conn_state state)
+{
+	list_remove(c);
+	c->state = (uint8_t)state;
+	c->since_ms = c->h->now_ms;
+	list_add(&c->h->lists[state], c);
+}
+
+static struct conn *conn_take(struct httpd *h)
+{
+	struct conn *c = h->free;
+
+	if (!c)
+		return NULL;
+	h->free = c->next;
+	*c = (struct conn){.h = h,
+		.state = CONN_HEAD,
+		.since_ms = h->now_ms,
+		.peer = HTTPD_PEERS_NONE,
+		.uid = -1,
+		.refused = -1};
+	list_add(&h->lists[CONN_HEAD], c);
+	h->n_conns++;
+	atomic_store_explicit(&h->stats.open, h->n_conns, memory_order_relaxed);
+	return c;
+}
+
+static void conn_give_back(struct conn *c)
+{
+	struct httpd *h = c->h;
+
+	list_remove(c);
+	httpd_conn_release_body(c);
+	if (c->peer != HTTPD_PEERS_NONE)
+		httpd_peers_drop(&h->peers, c->peer);
+	if (h->head.owner == c)
+		h->head.owner = NULL;
+	c->next = h->free;
+	h->free = c;
+	h->n_conns--;
+	atomic_store_explicit(&h->stats.open, h->n_conns, memory_order_relaxed);
+}
+
+void httpd_conn_release_body(struct conn *c)
+{
+	if (!c->body)
+		return;
+	c->h->bodies -= c->body_cap;
+	free(c->body);
+	c->body = NULL;
+	c->body_n = c->body_cap = 0;
+}
+
+/* The library sees the hang-up in its next run and closes. */
+static void conn_shut(struct conn *c)
+{
+	httpd_conn_enter(c, CONN_DYING);
+	(void)shutdown(c->fd, SHUT_RDWR);
+}
+
+static bool conn_evict(struct httpd *h)
+{
+	struct conn *c = list_oldest(&h->lists[CONN_IDLE]);
+
+	if (!c) {
+		c = list_oldest(&h->lists[CONN_HEAD]);
+		if (!c || h->now_ms - c->since_ms < EVICT_HEAD_AFTER_MS)
+			return false;
+	}
+	stat_refused(h, HTTPD_REFUSED_EVICTED);
+	conn_shut(c);
+	return true;
+}
+
+static void read_peer(struct conn *c, const struct listener *l, const struct sockaddr *sa)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	if (l->local) {
+		if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0)
+			c->uid = (int64_t)cred.uid;
+		return;
+	}
+	c->ip = ip_from_sockaddr(sa);
+	if (c->ip.family == IP_V6 && httpd_peer_key(c->ip).family == IP_V4)
+		c->ip = httpd_peer_key(c->ip);
+	c->port = l->port;
+}
+
+/* false: this address has too many already. */
+static bool count_peer(struct httpd *h, struct conn *c)
+{
+	if (c->ip.family == IP_NONE)
+		return true;
+	c->peer = httpd_peers_add(&h->peers, httpd_peer_key(c->ip));
+	if (c->peer == HTTPD_PEERS_NONE ||
+		h->peers.entries[c->peer].count <= h->conf.limits.per_address)
+		return true;
+	stat_refused(h, HTTPD_REFUSED_PER_ADDRESS);
+	return ip_is_loopback(c->ip);
+}
+
+static void adopt(
+	struct httpd *h, const struct listener *l, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct conn *c;
+
+	stat_add(&h->stats.accepted, 1);
+	if (h->n_conns >= h->conf.limits.connections)
+		(void)conn_evict(h);
+	c = conn_take(h);
+	if (!c) {
+		stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
+		(void)close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->tls = l->tls;
+	read_peer(c, l, sa);
+	if (!count_peer(h, c)) {
+		(void)close(fd);
+		conn_give_back(c);
+		return;
+	}
+	h->adding = c;
+	/* Closes fd itself on failure, and says so only to connections it had opened. */
+	if (MHD_add_connection(l->tls ? h->secure : h->plain, fd, sa, len) != MHD_YES) {
+		stat_refused(h, HTTPD_REFUSED_LIBRARY);
+		if (h->adding)
+			conn_give_back(c);
+	}
+	h->adding = NULL;
+}
+
+/* Out of descriptors: give up the spare one to take and drop a client, so that the listener does
+ * not spin, and pause. */
+static void accept_without_room(struct httpd *h, int listen_fd)
+{
+	int fd;
+
+	(void)close(h->sparefd);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		(void)close(fd);
+	h->sparefd = dup(h->epfd);
+	stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
+	(void)conn_evict(h);
+	h->accept_after_ms = h->now_ms + ACCEPT_PAUSE_MS;
+}
+
+void httpd_conn_accept(struct httpd *h, const struct listener *l)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_storage ss;
+		struct sockaddr_un un;
+	} u;
+
+	for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
+		socklen_t len = sizeof(u);
+		int fd;
+
+		memset(&u.sa, 0, sizeof(u.sa));
+		fd = accept4(l->fd, &u.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			adopt(h, l, fd, &u.sa, len);
+			continue;
+		}
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			accept_without_room(h, l->fd);
+		return;
+	}
+}
+
+static void linger_add(struct httpd *h, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP};
+	int copy;
+
+	if (h->n_lingering == HTTPD_MAX_LINGERING)
+		return;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return;
+	ev.data.u64 = UINT64_C(1) << 32 | (uint32_t)copy;
+	if (epoll_ctl(h->epfd, EPOLL_CTL_ADD, copy, &ev) < 0) {
+		(void)close(copy);
+		return;
+	}
+	h->lingering[h->n_lingering++] =
+		(struct lingering){.fd = copy, .until_ms = h->now_ms + HTTPD_LINGER_MS};
+}
+
+static void linger_end(struct httpd *h, uint32_t i)
+{
+	int fd = h->lingering[i].fd;
+
+	(void)epoll_ctl(h->epfd, EPOLL_CTL_DEL, fd, NULL);
+	(void)close(fd);
+	h->lingering[i] = h->lingering[--h->n_lingering];
+}
+
+void httpd_conn_linger_read(struct httpd *h, uint32_t fd)
+{
+	char waste[16384];
+
+	for (uint32_t i = 0; i < h->n_lingering; i++) {
+		if (h->lingering[i].fd != (int)fd)
+			continue;
+		ssize_t n = recv((int)fd, waste, sizeof(waste), MSG_DONTWAIT);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			linger_end(h, i);
+		return;
+	}
+}
+
+void httpd_conn_notify(void *cls, struct MHD_Connection *mc, void **socket_context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct httpd *h = cls;
+	struct conn *c;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		c = *socket_context = h->adding;
+		h->adding = NULL;
+		c->mc = mc;
+		if (c->tls)
+			httpd_tls_session_started(c);
+		return;
+	}
+	c = *socket_context;
+	if (c->linger && !c->tls)
+		linger_add(h, c->fd);
+	httpd_tls_session_ended(c);
+	conn_give_back(c);
+}
+
+static const int8_t expiry_reason[CONN_N_STATES] = {
+	[CONN_IDLE] = -1,
+	[CONN_HEAD] = HTTPD_REFUSED_HEAD_TIME,
+	[CONN_BODY] = HTTPD_REFUSED_BODY_TIME,
+	[CONN_SEND] = HTTPD_REFUSED_SEND_TIME,
+	[CONN_SEND_LONG] = HTTPD_REFUSED_SEND_TIME,
+	[CONN_DYING] = -1,
+};
+
+static void conn_expire(struct conn *c)
+{
+	int8_t reason = expiry_reason[c->state];
+
+	if (reason >= 0)
+		stat_refused(c->h, (enum httpd_refusal)reason);
+	if ((c->state == CONN_HEAD || c->state == CONN_BODY) && !c->tls) {
+		httpd_reply_raw_timeout(c->fd);
+		c->linger = true;
+	}
+	conn_shut(c);
+}
+
+void httpd_conn_sweep(struct httpd *h)
+{
+	for (int s = 0; s < CONN_N_STATES; s++) {
+		struct conn *c;
+
+		while ((c = list_oldest(&h->lists[s])) &&
+			h->now_ms - c->since_ms >= h->lists[s].limit_ms)
+			conn_expire(c);
+	}
+	for (uint32_t i = h->n_lingering; i-- > 0;) {
+		if (h->now_ms >= h->lingering[i].until_ms)
+			linger_end(h, i);
+	}
+}
+
+int httpd_conn_next_deadline(const struct httpd *h, int max)
+{
+	uint64_t best = max < 0 ? UINT64_MAX : (uint64_t)max;
+
+	for (int s = 0; s < CONN_N_STATES; s++) {
+		const struct conn *c = h->lists[s].head.next;
+		uint64_t age = h->now_ms - c->since_ms;
+
+		if (c != &h->lists[s].head)
+			best = SL_MIN(
+				best, age < h->lists[s].limit_ms ? h->lists[s].limit_ms - age : 0);
+	}
+	if (h->n_lingering || h->accept_after_ms > h->now_ms)
+		best = SL_MIN(best, (uint64_t)ACCEPT_PAUSE_MS);
+	return best > INT32_MAX ? -1 : (int)best;
+}
+
+void httpd_conn_shut_idle(struct httpd *h)
+{
+	struct conn *c;
+
+	while ((c = list_oldest(&h->lists[CONN_IDLE])))
+		conn_shut(c);
+}

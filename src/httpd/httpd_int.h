@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of src/httpd share: the loop, its connections, and who does what to them. */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "httpd/httpd.h"
+#include "httpd/httpd_bucket.h"
+#include "httpd/httpd_peers.h"
+
+/* Each state has a list in order of entry and one time limit, so the sweep looks at heads only. */
+enum conn_state {
+	CONN_IDLE,      /* between two requests */
+	CONN_HEAD,      /* accepted, or a request line has come */
+	CONN_BODY,      /* head complete, body awaited */
+	CONN_SEND,      /* reply queued */
+	CONN_SEND_LONG, /* an owned, large one */
+	CONN_DYING,     /* shut down, the library has yet to notice */
+	CONN_N_STATES
+};
+
+struct conn {
+	struct conn *prev, *next;
+	struct httpd *h;
+	struct MHD_Connection *mc;
+	const struct httpd_route *route;
+	struct tls_cert *cert; /* what its session was given; NULL without TLS */
+	uint64_t since_ms;     /* when it came into its state */
+	char *body;
+	size_t body_n, body_cap, body_want;
+	size_t uri_n; /* octets of the request target as sent */
+	struct ip ip;
+	int64_t uid;
+	uint32_t peer; /* index into peers */
+	int fd;
+	uint16_t port;
+	uint8_t state;
+	bool tls, head_seen, target_ok, linger;
+	int8_t refused; /* of enum httpd_refusal, or -1 */
+};
+
+struct conn_list {
+	struct conn head; /* sentinel */
+	uint32_t limit_ms;
+};
+
+struct listener {
+	int fd;
+	uint16_t port;
+	bool tls, local;
+};
+
+/* A socket whose reply must not be cut off by a reset: read until its peer has closed. */
+struct lingering {
+	int fd;
+	uint64_t until_ms;
+};
+
+enum { HTTPD_MAX_LINGERING = 256, HTTPD_LINGER_MS = 2000, HTTPD_SPARE_CONNS = 64 };
+
+/* The head that was looked at last: views into the library's buffer, valid while its owner is in
+ * its handler. */
+struct head {
+	const struct conn *owner;
+	struct httpd_field params[HTTPD_MAX_PARAMS], headers[HTTPD_MAX_HEADERS];
+	uint16_t n_params, n_headers;
+	enum httpd_method method;
+	struct str path;
+	size_t target_n; /* octets of path and query as sent */
+	uint64_t content_length;
+	bool has_length, origin, forwarded;
+	struct buf decoded;
+};
+
+struct tls;
+
+struct httpd {
+	struct httpd_config conf;
+	struct MHD_Daemon *plain, *secure;
+	struct tls *tls;
+	int epfd, wakefd, sparefd;
+	struct listener listeners[HTTPD_MAX_LISTENERS];
+	uint32_t n_listeners;
+	struct conn *conns, *free, *adding;
+	struct conn_list lists[CONN_N_STATES];
+	uint32_t n_conns;
+	struct httpd_peers peers;
+	struct httpd_buckets buckets;
+	struct lingering lingering[HTTPD_MAX_LINGERING];
+	uint32_t n_lingering;
+	struct head head;
+	char *reply_buf, *decode_buf, *target_buf;
+	size_t bodies; /* octets of request bodies held */
+	uint64_t now_ms, unix_s;
+	char date[32];
+	unsigned answered, busy_rounds;
+	bool ready_plain, draining;
+	uint32_t accept_ready; /* bit per listener */
+	uint64_t accept_after_ms;
+	struct httpd_stats stats;
+};
+
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, v + n, memory_order_relaxed);
+}
+
+static inline void stat_refused(struct httpd *h, enum httpd_refusal r)
+{
+	stat_add(&h->stats.refused[r], 1);
+}
+
+/* httpd_conn.c: the life of a connection */
+int httpd_conn_table_init(struct httpd *h, struct errbuf *err) SL_NONNULL(1);
+void httpd_conn_table_done(struct httpd *h) SL_NONNULL(1);
+void httpd_conn_enter(struct conn *c, enum conn_state state) SL_NONNULL(1);
+void httpd_conn_accept(struct httpd *h, const struct listener *l) SL_NONNULL(1, 2);
+void httpd_conn_notify(void *cls, struct MHD_Connection *mc, void **socket_context,
+	enum MHD_ConnectionNotificationCode code);
+void httpd_conn_release_body(struct conn *c) SL_NONNULL(1);
+void httpd_conn_sweep(struct httpd *h) SL_NONNULL(1);
+/* Milliseconds to the next deadline, at most max (-1: no end). */
+int httpd_conn_next_deadline(const struct httpd *h, int max) SL_NONNULL(1);
+void httpd_conn_shut_idle(struct httpd *h) SL_NONNULL(1);
+void httpd_conn_linger_read(struct httpd *h, uint32_t index) SL_NONNULL(1);
+
+/* httpd_fence.c: is this head one we take? -1, or the refusal. Fills h->head. */
+int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url, const char *method,
+	const char *version) SL_NONNULL_ALL;
+/* Rebuilds the request target as it was sent. */
+struct str httpd_fence_target(struct httpd *h) SL_NONNULL(1);
+
+/* httpd_dispatch.c: the library's callbacks */
+void *httpd_dispatch_uri(void *cls, const char *uri, struct MHD_Connection *mc);
+enum MHD_Result httpd_dispatch_request(void *cls, struct MHD_Connection *mc, const char *url,
+	const char *method, const char *version, const char *data, size_t *data_n, void **con_cls);
+void httpd_dispatch_completed(
+	void *cls, struct MHD_Connection *mc, void **con_cls, enum MHD_RequestTerminationCode toe);
+size_t httpd_dispatch_unescape(void *cls, struct MHD_Connection *mc, char *s);
+
+/* httpd_reply.c */
+void httpd_reply_init(struct httpd *h, struct httpd_reply *rp) SL_NONNULL_ALL;
+void httpd_reply_refusal(struct httpd_reply *rp, enum httpd_refusal r) SL_NONNULL_ALL;
+bool httpd_reply_queue(
+	struct conn *c, struct MHD_Connection *mc, struct httpd_reply *rp) SL_NONNULL_ALL;
+void httpd_reply_cors(struct httpd_reply *rp) SL_NONNULL_ALL;
+void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp) SL_NONNULL_ALL;
+/* Sends a whole refusal past the library; for plain connections that it has not answered. */
+void httpd_reply_raw_timeout(int fd);
+
+/* httpd_tls.c */
+int httpd_tls_new(const char *cert, const char *key, struct tls **ret_tls, struct errbuf *err)
+	SL_NONNULL(1, 2, 3);
+void httpd_tls_free(struct tls *t);
+int httpd_cert_reload(struct tls *t, struct errbuf *err) SL_NONNULL(1);
+struct MHD_Daemon *httpd_tls_daemon(
+	struct httpd *h, const struct MHD_OptionItem *common) SL_NONNULL_ALL;
+void httpd_tls_session_started(struct conn *c) SL_NONNULL_ALL;
+void httpd_tls_session_ended(struct conn *c) SL_NONNULL_ALL;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a filled reply to a response of the library; refusals; the headers browsers need. */
+#include "httpd/httpd_int.h"
+
+#include <sys/socket.h>
+
+static const struct {
+	uint16_t status;
+	const char *name;
+} refusals[] = {
+#define X(name, status, text) [HTTPD_REFUSED_##name] = {status, text},
+	HTTPD_REFUSALS(X)
+#undef X
+};
+
+static const char *refusal_message(enum httpd_refusal r)
+{
+	switch (r) {
+	case HTTPD_REFUSED_FRAMING:
+		return "the head is ambiguous";
+	case HTTPD_REFUSED_MALFORMED:
+		return "the request target is malformed";
+	case HTTPD_REFUSED_CHUNKED:
+		return "a body needs Content-Length";
+	case HTTPD_REFUSED_BODY_SIZE:
+		return "the body is too large";
+	case HTTPD_REFUSED_URL_SIZE:
+		return "the request target is too long";
+	case HTTPD_REFUSED_HEAD_SIZE:
+		return "the head is too large";
+	case HTTPD_REFUSED_METHOD:
+		return "this method is not served here";
+	case HTTPD_REFUSED_PATH:
+		return "nothing is served at this path";
+	case HTTPD_REFUSED_EXPECT:
+		return "this expectation cannot be met";
+	case HTTPD_REFUSED_ADMIT:
+		return "this address is not served";
+	case HTTPD_REFUSED_RATE:
+		return "too many requests from this address";
+	case HTTPD_REFUSED_MEMORY:
+		return "too many bodies are being received";
+	default:
+		return "internal error";
+	}
+}
+
+const char *httpd_refusal_name(enum httpd_refusal r)
+{
+	return refusals[r].name;
+}
+
+void httpd_reply_init(struct httpd *h, struct httpd_reply *rp)
+{
+	*rp = (struct httpd_reply){
+		.status = 200,
+		.type = "application/json",
+		.body = buf_over(h->reply_buf, h->conf.limits.reply_octets),
+		.close = h->draining,
+	};
+}
+
+void httpd_reply_header(struct httpd_reply *rp, const char *name, const char *value)
+{
+	sl_assert(rp->n_extra < HTTPD_MAX_EXTRA);
+	rp->extra[rp->n_extra++] = (struct httpd_header_out){name, value};
+}
+
+void httpd_reply_error(
+	struct httpd_reply *rp, unsigned status, const char *code, const char *message)
+{
+	free(rp->owned);
+	rp->owned = NULL;
+	rp->owned_n = 0;
+	rp->status = status;
+	rp->type = "application/json";
+	rp->body.p = rp->body.base;
+	rp->body.overflow = false;
+	BUF_PUT_LIT(&rp->body, "{\"error\":{\"code\":");
+	buf_put_json_str(&rp->body, str_from(code));
+	BUF_PUT_LIT(&rp->body, ",\"message\":");
+	buf_put_json_str(&rp->body, str_from(message));
+	BUF_PUT_LIT(&rp->body, "}}");
+}
+
+void httpd_reply_refusal(struct httpd_reply *rp, enum httpd_refusal r)
+{
+	httpd_reply_error(rp, refusals[r].status, refusals[r].name, refusal_message(r));
+	if (r == HTTPD_REFUSED_RATE || r == HTTPD_REFUSED_MEMORY)
+		rp->retry_after_s = 1;
+}
+
+void httpd_reply_cors(struct httpd_reply *rp)
+{
+	if (rp->n_extra + 2 > HTTPD_MAX_EXTRA)
+		return;
+	httpd_reply_header(rp, "Access-Control-Allow-Origin", "*");
+	httpd_reply_header(rp, "Access-Control-Expose-Headers", "Retry-After, ETag");
+}
+
+void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp)
+{
+	rp->status = 204;
+	rp->type = NULL;
+	httpd_reply_header(rp, "Access-Control-Allow-Methods",
+		route->methods & HTTPD_POST ? "GET, HEAD, POST" : "GET, HEAD");
+	httpd_reply_header(rp, "Access-Control-Allow-Headers",
+		"Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status");
+	httpd_reply_header(rp, "Access-Control-Max-Age", "86400");
+}
+
+static void add_headers(const struct httpd *h, const struct httpd_reply *rp, struct MHD_Response *r)
+{
+	char retry[12];
+
+	(void)MHD_add_response_header(r, "Date", h->date);
+	if (rp->type)
+		(void)MHD_add_response_header(r, "Content-Type", rp->type);
+	if (rp->cache_control)
+		(void)MHD_add_response_header(r, "Cache-Control", rp->cache_control);
+	if (rp->retry_after_s) {
+		(void)snprintf(retry, sizeof(retry), "%u", rp->retry_after_s);
+		(void)MHD_add_response_header(r, "Retry-After", retry);
+	}
+	for (uint8_t i = 0; i < rp->n_extra; i++)
+		(void)MHD_add_response_header(r, rp->extra[i].name, rp->extra[i].value);
+	if (rp->close)
+		(void)MHD_add_response_header(r, "Connection", "close");
+}
+
+static void count(struct httpd *h, unsigned status)
+{
+	stat_add(&h->stats.requests, 1);
+	stat_add(&h->stats.status[SL_MIN(status / 100, 5u)], 1);
+	h->answered++;
+}
+
+bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_reply *rp)
+{
+	struct httpd *h = c->h;
+	struct MHD_Response *r;
+	bool ok, owned;
+
+	if (!rp->owned && rp->body.overflow) {
+		stat_refused(h, HTTPD_REFUSED_REPLY_SIZE);
+		httpd_reply_refusal(rp, HTTPD_REFUSED_REPLY_SIZE);
+	}
+	owned = rp->owned != NULL;
+	r = owned ? MHD_create_response_from_buffer_with_free_callback(rp->owned_n, rp->owned, free)
+		  : MHD_create_response_from_buffer(
+			    buf_len(&rp->body), rp->body.base, MHD_RESPMEM_MUST_COPY);
+	if (!r) {
+		free(rp->owned);
+		return false;
+	}
+	add_headers(h, rp, r);
+	count(h, rp->status);
+	httpd_conn_enter(c, owned ? CONN_SEND_LONG : CONN_SEND);
+	ok = MHD_queue_response(mc, rp->status, r) == MHD_YES;
+	MHD_destroy_response(r);
+	return ok;
+}
+
+void httpd_reply_raw_timeout(int fd)
+{
+	static const char text[] =
+		"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
+		"Content-Length: 64\r\nConnection: close\r\n\r\n"
+		"{\"error\":{\"code\":\"timeout\","
+		"\"message\":\"the request was too slow\"}}";
+
+	(void)send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
