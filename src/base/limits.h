@@ -24,6 +24,11 @@ enum {
 	SL_MAX_RANKED = SL_MAX_SLOTS,
 	SL_MAX_WORKERS = 64, /* answer threads in one process */
 
+	/* HTTP answers */
+	SL_HTTP_CLIENT_MAX = 128, /* octets of a client's id */
+	SL_HTTP_STREAM_MAX = 255, /* octets of a stream's name, known to the catalogue or not */
+	SL_HTTP_NODES_MAX = 16,   /* nodes of a vendor in one answer */
+
 	/* DNS */
 	SL_DNS_NAME_MAX = 255, /* RFC 1035 section 2.3.4 */
 	SL_DNS_UDP_MAX = 1232, /* DNS flag day 2020 */

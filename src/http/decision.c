@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/decision.h"
+
+#include "base/hash.h"
+
+/* Slot of a vendor's name in a service, or SCORE_NONE. */
+static uint32_t slot_of(const struct cat_view *c, const struct cat_service *s, struct str name)
+{
+	const struct cat_slot *slot = c->slots + s->slots.first;
+
+	for (uint32_t i = 0; i < s->slots.count; i++)
+		if (str_eq(cat_text(c, c->vendors[slot[i].vendor].name), name))
+			return i;
+	return SCORE_NONE;
+}
+
+/* Names that are not of this service are passed over: a vendor may have left it while players still
+ * sit there. */
+static uint32_t avoid_mask(const struct cat_view *c, const struct cat_service *s, struct str names)
+{
+	uint32_t mask = 0;
+
+	while (names.n) {
+		uint32_t slot = slot_of(c, s, str_cut(&names, ','));
+
+		if (slot != SCORE_NONE)
+			mask |= 1u << slot;
+	}
+	return mask;
+}
+
+static bool draws_lower(const struct answer *a, uint64_t key, uint64_t now_ms)
+{
+	if (a->row->lower_ppm == 0 || a->n == 0 || a->kind == ANSWER_REFRESH)
+		return false;
+	return hash_mix(key, now_ms) % SCORE_PPM < a->row->lower_ppm;
+}
+
+int http_decide(
+	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
+{
+	struct worker *w = &hw->worker;
+	const struct cat_view *c = &w->world->cat;
+	const struct cat_dname *host = cat_find_host(c, query->host);
+	struct http_decision d = {.host = host};
+
+	if (!host)
+		return SL_ENOENT;
+	d.service = &c->services[host->service];
+	d.place = answer_locate(w->world, query->ip, ip_bits(query->ip));
+	d.q = (struct question){.service = host->service,
+		.group = d.place.group,
+		.key = query->client.n ? hash64(query->client.p, query->client.n, host->service)
+				       : answer_key(query->ip, d.place, host->service),
+		.cur = query->cur.n ? slot_of(c, d.service, query->cur) : SCORE_NONE,
+		.avoid = avoid_mask(c, d.service, query->avoid),
+		.by_sequence = query->client.n || query->cur.n,
+		.stale = w->stale};
+	if (query->stream.n) {
+		d.stream = hash64(query->stream.p, query->stream.n, 0);
+		d.q.stream = cat_find_stream(c, host->service, query->stream);
+	}
+	worker_decide(w, &d.q, &d.a);
+	d.degrade = draws_lower(&d.a, d.q.key, w->now_ms);
+	*ret_decision = d;
+	return 0;
+}
+
+void http_record(
+	struct http_worker *hw, const struct http_query *query, const struct http_decision *d)
+{
+	struct worker *w = &hw->worker;
+	bool seen = false;
+
+	if (!d->q.by_sequence)
+		seen = seen_before(w->all->seen,
+			hash_mix(hash64(&query->ip, sizeof(query->ip), 0), d->q.service));
+	worker_record(w, &d->q, &d->a, 1, seen);
+	if (d->degrade && !seen)
+		tally_add(&w->tally->row[d->q.service][d->q.group].lowered, 1);
+}
+
+uint32_t http_refresh_s(uint32_t base_s, uint64_t key, uint64_t now_ms)
+{
+	uint32_t fifth = base_s / 5;
+
+	return base_s - fifth + (uint32_t)(hash_mix(key, now_ms) % (2 * fifth + 1));
+}
+
+const char *http_refusal_code(uint8_t reason)
+{
+	switch (reason) {
+	case ANSWER_NO_ROOM:
+		return "no_room";
+	case ANSWER_NO_STREAM:
+		return "no_stream";
+	case ANSWER_NO_SERVICE:
+		return "no_service";
+	default:
+		return "no_vendor";
+	}
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every door has: the worker of its loop. A door reads the world of the round, writes into the
+ * loop's buffer and counts; it keeps nothing, allocates nothing and takes no lock.
+ */
+#pragma once
+
+#include "httpd/httpd.h"
+#include "tally/worker.h"
+
+/* Context of the routes of one loop. Owned by its thread. */
+struct http_worker {
+	struct worker worker;
+};
+
+/* The handlers. A world is there (the table answers 503 without one); they fill rp only. */
+#define DOOR(name, path, prefix, methods, max_body, flags)                                         \
+	void http_door_##name(struct http_worker *w, const struct httpd_request *rq,               \
+		struct httpd_reply *rp) SL_NONNULL_ALL;
+#include "http/doors.def"
+#undef DOOR
+
+/* The table of routes for httpd_config; its ctx is a struct http_worker. Constant. */
+const struct httpd_route *http_routes(size_t *ret_n) SL_NONNULL_ALL;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+
+#include "http/doors.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { BACKLOG = 4096, ROUND_MS = 1000 };
+
+/* One loop; owned by its thread once that runs, but for stop and the wake. */
+struct http_thread {
+	struct http_worker w;
+	struct httpd *httpd;
+	pthread_t id;
+	bool running;
+	_Atomic uint32_t stop; /* relaxed flag with one writer: http_stop; 1 + patience in ms */
+} SL_ALIGNED(64);
+
+struct http_server {
+	uint32_t n_threads, n_listen;
+	struct os_addr bound[HTTP_MAX_LISTEN]; /* immutable after http_open */
+	struct http_thread threads[];
+};
+
+static bool ready(void *ctx)
+{
+	const struct http_worker *w = ctx;
+
+	return w->worker.world != NULL;
+}
+
+/* One round. Offline while it may sleep, so that a grace period never waits for a request. */
+static void round_once(struct http_thread *t, int timeout_ms)
+{
+	publish_offline();
+	httpd_wait(t->httpd, timeout_ms);
+	publish_online();
+	worker_round(&t->w.worker);
+	(void)httpd_run(t->httpd);
+	publish_quiescent();
+}
+
+static void drain(struct http_thread *t, uint32_t patience_ms)
+{
+	uint64_t end_ms = os_mono_ms() + patience_ms;
+
+	httpd_drain(t->httpd);
+	while (httpd_connections(t->httpd) && os_mono_ms() < end_ms)
+		round_once(t, 20);
+}
+
+static void *loop(void *arg)
+{
+	struct http_thread *t = arg;
+	uint32_t stop;
+
+	publish_reader_start();
+	do {
+		round_once(t, ROUND_MS);
+		stop = atomic_load_explicit(&t->stop, memory_order_relaxed);
+	} while (!stop);
+	drain(t, stop - 1);
+	publish_reader_stop();
+	return NULL;
+}
+
+/* A socket per thread and address. The first thread's tells which port a zero has become. */
+static int listen_all(struct http_server *s, struct http_thread *t, bool first, struct errbuf *err)
+{
+	for (uint32_t i = 0; i < s->n_listen; i++) {
+		int fd = os_tcp_listen(&s->bound[i], BACKLOG, err), rc;
+
+		if (fd < 0)
+			return fd;
+		if (first) {
+			s->bound[i].len = sizeof(s->bound[i].ss);
+			(void)getsockname(fd, (struct sockaddr *)&s->bound[i].ss, &s->bound[i].len);
+		}
+		rc = httpd_listen(t->httpd, fd, false, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_thread(
+	struct http_server *s, const struct http_options *o, uint32_t index, struct errbuf *err)
+{
+	struct http_thread *t = &s->threads[index];
+	struct httpd_config conf = {.ctx = &t->w,
+		.ready = ready,
+		.trusted = o->trusted,
+		.n_trusted = o->n_trusted,
+		.limits = o->limits};
+	int rc = worker_init(&t->w.worker, o->workers, o->first_worker + index);
+
+	if (rc)
+		return err_set(err, rc, "http: no memory for a worker");
+	conf.routes = http_routes(&conf.n_routes);
+	rc = httpd_new(&conf, &t->httpd, err);
+	return rc ? rc : listen_all(s, t, index == 0, err);
+}
+
+static void free_thread(struct http_thread *t)
+{
+	httpd_free(t->httpd);
+	worker_done(&t->w.worker);
+}
+
+int http_open(const struct http_options *o, struct http_server **ret_server, struct errbuf *err)
+{
+	struct http_server *s;
+	size_t size = sizeof(*s) + o->threads * sizeof(s->threads[0]);
+	int rc = 0;
+
+	sl_assert(o->n_listen && o->n_listen <= HTTP_MAX_LISTEN);
+	sl_assert(o->threads && o->first_worker + o->threads <= o->workers->n);
+	s = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	if (!s)
+		return err_set(err, SL_ENOMEM, "http: no memory for %u threads", o->threads);
+	memset(s, 0, size);
+	s->n_threads = o->threads;
+	s->n_listen = o->n_listen;
+	memcpy(s->bound, o->listen, o->n_listen * sizeof(s->bound[0]));
+	for (uint32_t i = 0; i < s->n_threads && !rc; i++)
+		rc = open_thread(s, o, i, err);
+	if (rc)
+		http_stop(s, 0);
+	else
+		*ret_server = s;
+	return rc;
+}
+
+int http_run(struct http_server *s, struct errbuf *err)
+{
+	for (uint32_t i = 0; i < s->n_threads; i++) {
+		struct http_thread *t = &s->threads[i];
+		int rc = pthread_create(&t->id, NULL, loop, t);
+
+		if (rc)
+			return err_set(err, -rc, "http: cannot start thread %u", i);
+		t->running = true;
+	}
+	return 0;
+}
+
+int http_start(const struct http_options *o, struct http_server **ret_server, struct errbuf *err)
+{
+	struct http_server *s;
+	int rc = http_open(o, &s, err);
+
+	if (rc)
+		return rc;
+	rc = http_run(s, err);
+	if (rc)
+		http_stop(s, 0);
+	else
+		*ret_server = s;
+	return rc;
+}
+
+void http_stop(struct http_server *s, uint32_t patience_ms)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_threads; i++) {
+		atomic_store_explicit(&s->threads[i].stop, patience_ms + 1, memory_order_relaxed);
+		if (s->threads[i].running)
+			httpd_wake(s->threads[i].httpd);
+	}
+	for (uint32_t i = 0; i < s->n_threads; i++) {
+		if (s->threads[i].running)
+			(void)pthread_join(s->threads[i].id, NULL);
+		free_thread(&s->threads[i]);
+	}
+	free(s);
+}
+
+uint16_t http_port(const struct http_server *s, uint32_t index)
+{
+	return os_addr_port((const struct sockaddr *)&s->bound[index].ss);
+}
+
+const struct httpd_stats *http_stats(const struct http_server *s, uint32_t thread)
+{
+	return httpd_stats(s->threads[thread].httpd);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/write.h"
+
+void http_write_text(struct buf *b, struct str s)
+{
+	unsigned odd = 0;
+	uint8_t *at;
+
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = (uint8_t)s.p[i];
+
+		odd |= (unsigned)(c < 0x20) | (c == '"') | (c == '\\') | (c == 0x7f);
+	}
+	if (odd) {
+		buf_put_json_str(b, s);
+		return;
+	}
+	at = buf_take(b, s.n + 2);
+	if (!at)
+		return;
+	at[0] = '"';
+	if (s.n)
+		memcpy(at + 1, s.p, s.n);
+	at[s.n + 1] = '"';
+}
+
+/* A key of the object, with the comma that parts it from the one before. */
+#define KEY(b, first, name)                                                                        \
+	do {                                                                                       \
+		if (first)                                                                         \
+			BUF_PUT_LIT(b, "\"" name "\":");                                           \
+		else                                                                               \
+			BUF_PUT_LIT(b, ",\"" name "\":");                                          \
+		(first) = false;                                                                   \
+	} while (0)
+
+/* The canonical text of a wire name, without the final dot. */
+static void put_host(struct buf *b, const struct cat_view *c, const struct cat_dname *d)
+{
+	const uint8_t *w = cat_wire(c, d->name);
+	char text[SL_DNS_NAME_MAX];
+	size_t n = 0;
+
+	while (*w) {
+		if (n)
+			text[n++] = '.';
+		memcpy(text + n, w + 1, *w);
+		n += *w;
+		w += *w + 1;
+	}
+	http_write_text(b, (struct str){text, n});
+}
+
+static void put_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6, bool *first)
+{
+	size_t size = v6 ? CAT_AAAA_RR_SIZE : CAT_A_RR_SIZE, octets = v6 ? 16 : 4;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct ip ip = {.family = v6 ? IP_V6 : IP_V4};
+
+		memcpy(ip.b, records + (i + 1) * size - octets, octets);
+		if (!*first)
+			buf_put_u8(b, ',');
+		*first = false;
+		buf_put_u8(b, '"');
+		ip_put(b, ip);
+		buf_put_u8(b, '"');
+	}
+}
+
+static void put_target_ips(struct buf *b, const struct world *w, const struct http_query *query,
+	const struct target *t, uint32_t max)
+{
+	uint8_t records[SL_MAX_ADDRS * CAT_AAAA_RR_SIZE];
+	bool first = true;
+
+	buf_put_u8(b, '[');
+	if (query->a)
+		put_ips(b, records, answer_records(w, t, false, max, records), false, &first);
+	if (query->aaaa)
+		put_ips(b, records, answer_records(w, t, true, max, records), true, &first);
+	buf_put_u8(b, ']');
+}
+
+static void put_nodes(struct buf *b, const struct world *w, const struct http_query *query,
+	const struct target *t)
+{
+	BUF_PUT_LIT(b, ",\"nodes\":[");
+	for (uint32_t i = 0; i < t->n_nodes; i++) {
+		struct target one = {.kind = TARGET_NODES, .n_nodes = 1, .node = {t->node[i]}};
+
+		if (i)
+			buf_put_u8(b, ',');
+		BUF_PUT_LIT(b, "{\"name\":");
+		http_write_text(b, cat_text(&w->cat, w->cat.nodes[t->node[i]].name));
+		BUF_PUT_LIT(b, ",\"ips\":");
+		put_target_ips(b, w, query, &one, SL_MAX_ADDRS);
+		buf_put_u8(b, '}');
+	}
+	buf_put_u8(b, ']');
+}
+
+/* Without n a service's own number of addresses; with it n nodes of ours with all they have, or n
+ * edge addresses of another vendor. */
+static void put_vendor(struct buf *b, const struct world *w, const struct http_query *query,
+	const struct http_decision *d, uint8_t slot)
+{
+	uint32_t usual = SL_MAX(d->service->n_addresses, 1u);
+	uint32_t want = query->n ? query->n : SL_MIN(usual, (uint32_t)SL_HTTP_NODES_MAX);
+	struct target t;
+
+	answer_target(w, &d->q, slot, d->stream, want, &t);
+	BUF_PUT_LIT(b, "{\"vendor\":");
+	http_write_text(b, cat_text(&w->cat, w->cat.vendors[t.vendor].name));
+	if (t.slot->cname_text.count) {
+		BUF_PUT_LIT(b, ",\"cname\":");
+		http_write_text(b, cat_text(&w->cat, t.slot->cname_text));
+	}
+	BUF_PUT_LIT(b, ",\"ips\":");
+	put_target_ips(b, w, query, &t,
+		!query->n                ? usual
+		: t.kind == TARGET_NODES ? (uint32_t)SL_MAX_ADDRS
+					 : query->n);
+	if (query->n && t.kind == TARGET_NODES)
+		put_nodes(b, w, query, &t);
+	buf_put_u8(b, '}');
+}
+
+static void put_answers(struct buf *b, const struct world *w, const struct http_query *query,
+	const struct http_decision *d)
+{
+	uint32_t n = SL_MIN(d->a.n, (uint32_t)query->ranked);
+
+	buf_put_u8(b, '[');
+	for (uint32_t i = 0; i < n; i++) {
+		if (i)
+			buf_put_u8(b, ',');
+		put_vendor(b, w, query, d, d->a.slot[i]);
+	}
+	buf_put_u8(b, ']');
+}
+
+static void put_view(struct buf *b, const struct blob_head *head)
+{
+	buf_put_u8(b, '"');
+	buf_put_u64_dec(b, head->epoch);
+	buf_put_u8(b, '.');
+	buf_put_u64_dec(b, head->generation);
+	buf_put_u8(b, '"');
+}
+
+void http_write_answer(struct buf *b, const struct http_worker *hw, const struct http_query *query,
+	const struct http_decision *d)
+{
+	const struct world *w = hw->worker.world;
+	uint32_t fields = query->fields;
+	bool first = true;
+
+	buf_put_u8(b, '{');
+	if (fields & 1u << HTTP_FIELD_HOST) {
+		KEY(b, first, "host");
+		put_host(b, &w->cat, d->host);
+	}
+	if (fields & 1u << HTTP_FIELD_GROUP) {
+		KEY(b, first, "group");
+		http_write_text(b, cat_text(&w->cat, w->cat.groups[d->q.group].name));
+	}
+	if (fields & 1u << HTTP_FIELD_TTL) {
+		KEY(b, first, "ttl");
+		buf_put_u64_dec(b, d->service->ttl_s);
+	}
+	if (fields & 1u << HTTP_FIELD_VIEW) {
+		KEY(b, first, "view");
+		put_view(b, w->tick.head);
+	}
+	if (fields & 1u << HTTP_FIELD_ANSWERS) {
+		KEY(b, first, "answers");
+		put_answers(b, w, query, d);
+	}
+	if (fields & 1u << HTTP_FIELD_REFRESH) {
+		KEY(b, first, "refresh_s");
+		buf_put_u64_dec(
+			b, http_refresh_s(d->service->refresh_s, d->q.key, hw->worker.now_ms));
+	}
+	if (d->degrade && fields & 1u << HTTP_FIELD_DEGRADE) {
+		KEY(b, first, "degrade");
+		BUF_PUT_LIT(b, "true");
+	}
+	if (query->explain && fields & 1u << HTTP_FIELD_EXPLAIN) {
+		KEY(b, first, "explain");
+		http_write_explain(b, hw, query, d);
+	}
+	buf_put_u8(b, '}');
+}
+
+void http_write_error(struct buf *b, const char *code, const char *message)
+{
+	BUF_PUT_LIT(b, "{\"error\":{\"code\":");
+	buf_put_json_str(b, str_from(code));
+	BUF_PUT_LIT(b, ",\"message\":");
+	buf_put_json_str(b, str_from(message));
+	BUF_PUT_LIT(b, "}}");
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A decision as JSON, at the cursor of the loop's buffer. Integers and text only; never allocates.
+ */
+#pragma once
+
+#include "http/decision.h"
+
+/* {"host","group","ttl",...}: the object of one answered host; a->n > 0. */
+void http_write_answer(struct buf *b, const struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d) SL_NONNULL_ALL;
+
+/* ,"explain":{...}: how it came about; the shares of all vendors, and what they were made from. */
+void http_write_explain(struct buf *b, const struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d) SL_NONNULL_ALL;
+
+/* {"error":{"code":...,"message":...}} */
+void http_write_error(struct buf *b, const char *code, const char *message) SL_NONNULL_ALL;
+
+/* A JSON string of text that is nearly always plain; faster than buf_put_json_str then. */
+void http_write_text(struct buf *b, struct str s) SL_NONNULL(1);
