@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tally/worker.h"
 
+#include "base/os.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#include "base/os.h"
 
 int worker_init(struct worker *w, const struct workers *all, uint32_t index)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world/blob.h"
 
+#include "base/hash.h"
+#include "base/limits.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/hash.h"
-#include "base/limits.h"
 
 enum { ALIGN = 8 };
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "world/blob.h"
-
-#include <inttypes.h>
-#include <string.h>
-
 #include "base/buf.h"
+#include "world/blob.h"
 #include "world/catalogue.h"
 #include "world/facts.h"
 #include "world/geoblob.h"
 #include "world/tick.h"
+
+#include <inttypes.h>
+#include <string.h>
 
 const struct blob_def *blob_def_of(const void *blob, size_t size)
 {

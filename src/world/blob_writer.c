@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+#include "base/limits.h"
 #include "world/blob.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/hash.h"
-#include "base/limits.h"
 
 enum { ALIGN = 8, MAX_ARRAYS = 48 };
 

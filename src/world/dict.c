@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world/dict.h"
 
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/hash.h"
+
+#include <stdlib.h>
 
 enum { DICT_OCTETS = 8 << 20 };
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/os.h"
 #include "world/world_int.h"
 
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "base/os.h"
 
 static void blob_path(char *ret, const char *dir, const struct blob_def *def, uint64_t sum)
 {
