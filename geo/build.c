@@ -58,7 +58,7 @@ static bool in_list(const char *const *list, struct str s)
 /* Group names are used in file formats and paths; carriers' names come from outside. */
 static int check_isps(const struct geo_input *in, struct errbuf *err)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._+-";
 
 	if (in->n_isps > SL_MAX_ISPS)
 		return err_set(
@@ -69,7 +69,7 @@ static int check_isps(const struct geo_input *in, struct errbuf *err)
 		if (n == 0 || n > SL_MAX_NAME - sizeof("CN/XXX/") ||
 			n != strspn(in->isps[i].name, letters))
 			return err_set(err, SL_EINVAL,
-				"carrier \"%s\": want up to %zu of a-z, 0-9, _ and -",
+				"carrier \"%s\": want up to %zu of a-z, 0-9 and ._+-",
 				in->isps[i].name, SL_MAX_NAME - sizeof("CN/XXX/"));
 	}
 	return 0;
@@ -198,8 +198,7 @@ static uint64_t group_key(const struct geo_input *in, uint64_t key)
 	isp = k.isp ? &in->isps[k.isp - 1] : NULL;
 	if (!in_list(in->province_countries, country))
 		k.province = 0;
-	if (isp && !in_list(in->isp_countries, country) &&
-		!(isp->countries && in_list(isp->countries, country)))
+	if (isp && !in_list(isp->countries ? isp->countries : in->isp_countries, country))
 		k.isp = 0;
 	return geo_key_pack(k);
 }

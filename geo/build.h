@@ -42,8 +42,8 @@ struct geo_input {
 	size_t n_isps;
 	/* Lists of ISO codes that end with NULL; a NULL list is { "CN" }. */
 	const char *const *province_countries; /* divided by province */
-	const char *const *isp_countries; /* divided by carrier; a carrier's row may name more */
-	const char *default_group;        /* NULL: "default" */
+	const char *const *isp_countries;      /* divided by carriers that name no countries */
+	const char *default_group;             /* NULL: "default" */
 	geo_intern_fn *intern;
 	void *ctx;
 };

@@ -2,6 +2,8 @@
 /* Names and AS numbers of carriers to one row of the table. */
 #include "geo/isp.h"
 
+#include "base/glob.h"
+
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define ASNS(...)  ((const uint32_t[]){__VA_ARGS__, 0})
 
@@ -18,42 +20,12 @@ const struct geo_isp *geo_isp_default(size_t *ret_n)
 	return isp_default;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-/* On a mismatch the last '*' takes one octet more; earlier ones never need to. */
-bool geo_glob(const char *pattern, struct str name)
-{
-	const char *p = pattern, *star = NULL;
-	size_t i = 0, mark = 0;
-
-	while (i < name.n) {
-		if (*p == '*') {
-			star = p++;
-			mark = i;
-		} else if (*p && (*p == '?' || lower(*p) == lower(name.p[i]))) {
-			p++;
-			i++;
-		} else if (star) {
-			p = star + 1;
-			i = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (*p == '*')
-		p++;
-	return *p == '\0';
-}
-
 static bool has_name(const struct geo_isp *isp, struct str name)
 {
 	if (str_eq_ci(str_from(isp->name), name))
 		return true;
 	for (const char *const *a = isp->aliases; a && *a; a++) {
-		if (geo_glob(*a, name))
+		if (glob_match(str_from(*a), name, true))
 			return true;
 	}
 	return false;

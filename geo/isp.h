@@ -14,9 +14,9 @@
 /* Borrowed, immutable. The lists end with NULL or 0; a list may be NULL. */
 struct geo_isp {
 	const char *name;           /* lower case, as in group names */
-	const char *const *aliases; /* patterns of names in databases: '*' and '?', case ignored */
+	const char *const *aliases; /* patterns of names in databases (base/glob.h), case ignored */
 	const uint32_t *asns;       /* AS numbers */
-	const char *const *countries; /* where else it makes groups (see struct geo_input) */
+	const char *const *countries; /* where it makes groups; NULL: see struct geo_input */
 };
 
 /* The built-in table. Static. */
@@ -28,7 +28,3 @@ size_t geo_isp_by_name(const struct geo_isp *isps, size_t n, struct str name);
 
 /* Index of the carrier with this AS number; n when there is none. */
 size_t geo_isp_by_asn(const struct geo_isp *isps, size_t n, uint32_t asn);
-
-/* Whether name fits a pattern of '*' (any octets), '?' (one octet) and literal octets; ASCII case
- * does not count. O(length x length). */
-bool geo_glob(const char *pattern, struct str name) SL_NONNULL(1) SL_PURE;

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "geo/image.h"
 #include "geo/key.h"
+#include "geo/province.h"
 
 #include <fcntl.h>
 #include <maxminddb.h>
@@ -86,6 +87,15 @@ static uint8_t isp_of(const struct reader *r, MMDB_entry_s *e)
 	return i == n ? 0 : (uint8_t)(i + 1);
 }
 
+/* Older databases number the provinces of China; groups are named by letters. */
+static uint32_t province_of(uint16_t country, struct str code)
+{
+	const struct geo_province *p =
+		country == geo_code_country(STR_LIT("CN")) ? geo_province_find(code) : NULL;
+
+	return geo_code_province(p ? str_from(p->code) : code);
+}
+
 static uint64_t key_of(const struct reader *r, uint32_t offset)
 {
 	MMDB_entry_s e = {&r->db, offset};
@@ -95,7 +105,7 @@ static uint64_t key_of(const struct reader *r, uint32_t offset)
 	if (GET(&e, country_paths, MMDB_DATA_TYPE_UTF8_STRING, &d))
 		k.country = geo_code_country(text_of(&d));
 	if (k.country && GET(&e, province_paths, MMDB_DATA_TYPE_UTF8_STRING, &d))
-		k.province = geo_code_province(text_of(&d));
+		k.province = province_of(k.country, text_of(&d));
 	k.isp = isp_of(r, &e);
 	return geo_key_pack(k);
 }

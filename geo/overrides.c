@@ -74,6 +74,7 @@ static int parse_country(const struct where *w, struct str s, struct geo_key *k)
 /* `GD` or `CN-GD`. Those of China are known by name, so a slip there is told. */
 static int parse_province(const struct where *w, struct str s, struct geo_key *k)
 {
+	const struct geo_province *p = NULL;
 	char country[4];
 	struct str cc = geo_code_text(k->country, country), code = s;
 
@@ -85,8 +86,10 @@ static int parse_province(const struct where *w, struct str s, struct geo_key *k
 		code = (struct str){s.p + 3, s.n - 3};
 	if (s.n && (k->province = geo_code_province(code)) == 0)
 		return bad(w, "want a province like GD or CN-GD", s);
-	if (s.n && str_eq_z(cc, "CN") && !geo_province_find(code))
+	if (s.n && str_eq_z(cc, "CN") && (p = geo_province_find(code)) == NULL)
 		return bad(w, "no such province of CN", s);
+	if (p)
+		k->province = geo_code_province(str_from(p->code));
 	return 0;
 }
 

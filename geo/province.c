@@ -6,40 +6,40 @@
 
 static const struct geo_province provinces[] = {
 	/* the capital where most people live near it, else the middle of the settled part */
-	{"AH", "Anhui", 3186, 11728},
-	{"BJ", "Beijing", 3990, 11641},
-	{"CQ", "Chongqing", 2956, 10655},
-	{"FJ", "Fujian", 2607, 11830},
-	{"GD", "Guangdong", 2313, 11326},
-	{"GS", "Gansu", 3606, 10383},
-	{"GX", "Guangxi", 2282, 10832},
-	{"GZ", "Guizhou", 2665, 10663},
-	{"HA", "Henan", 3475, 11362},
-	{"HB", "Hubei", 3059, 11430},
-	{"HE", "Hebei", 3804, 11451},
-	{"HI", "Hainan", 2004, 11032},
-	{"HK", "Hong Kong", 2232, 11417},
-	{"HL", "Heilongjiang", 4580, 12653},
-	{"HN", "Hunan", 2823, 11294},
-	{"JL", "Jilin", 4382, 12532},
-	{"JS", "Jiangsu", 3206, 11880},
-	{"JX", "Jiangxi", 2868, 11586},
-	{"LN", "Liaoning", 4181, 12343},
-	{"MO", "Macao", 2220, 11354},
-	{"NM", "Inner Mongolia", 4084, 11175},
-	{"NX", "Ningxia", 3849, 10623},
-	{"QH", "Qinghai", 3662, 10178},
-	{"SC", "Sichuan", 3057, 10407},
-	{"SD", "Shandong", 3665, 11712},
-	{"SH", "Shanghai", 3123, 12147},
-	{"SN", "Shaanxi", 3434, 10894},
-	{"SX", "Shanxi", 3787, 11255},
-	{"TJ", "Tianjin", 3908, 11720},
-	{"TW", "Taiwan", 2403, 12068},
-	{"XJ", "Xinjiang", 4383, 8762},
-	{"XZ", "Tibet", 2965, 9112},
-	{"YN", "Yunnan", 2504, 10272},
-	{"ZJ", "Zhejiang", 3027, 12016},
+	{"AH", "34", "Anhui", 3186, 11728},
+	{"BJ", "11", "Beijing", 3990, 11641},
+	{"CQ", "50", "Chongqing", 2956, 10655},
+	{"FJ", "35", "Fujian", 2607, 11830},
+	{"GD", "44", "Guangdong", 2313, 11326},
+	{"GS", "62", "Gansu", 3606, 10383},
+	{"GX", "45", "Guangxi", 2282, 10832},
+	{"GZ", "52", "Guizhou", 2665, 10663},
+	{"HA", "41", "Henan", 3475, 11362},
+	{"HB", "42", "Hubei", 3059, 11430},
+	{"HE", "13", "Hebei", 3804, 11451},
+	{"HI", "46", "Hainan", 2004, 11032},
+	{"HK", "81", "Hong Kong", 2232, 11417},
+	{"HL", "23", "Heilongjiang", 4580, 12653},
+	{"HN", "43", "Hunan", 2823, 11294},
+	{"JL", "22", "Jilin", 4382, 12532},
+	{"JS", "32", "Jiangsu", 3206, 11880},
+	{"JX", "36", "Jiangxi", 2868, 11586},
+	{"LN", "21", "Liaoning", 4181, 12343},
+	{"MO", "82", "Macao", 2220, 11354},
+	{"NM", "15", "Inner Mongolia", 4084, 11175},
+	{"NX", "64", "Ningxia", 3849, 10623},
+	{"QH", "63", "Qinghai", 3662, 10178},
+	{"SC", "51", "Sichuan", 3057, 10407},
+	{"SD", "37", "Shandong", 3665, 11712},
+	{"SH", "31", "Shanghai", 3123, 12147},
+	{"SN", "61", "Shaanxi", 3434, 10894},
+	{"SX", "14", "Shanxi", 3787, 11255},
+	{"TJ", "12", "Tianjin", 3908, 11720},
+	{"TW", "71", "Taiwan", 2403, 12068},
+	{"XJ", "65", "Xinjiang", 4383, 8762},
+	{"XZ", "54", "Tibet", 2965, 9112},
+	{"YN", "53", "Yunnan", 2504, 10272},
+	{"ZJ", "33", "Zhejiang", 3027, 12016},
 };
 
 const struct geo_province *geo_province_all(size_t *ret_n)
@@ -51,7 +51,8 @@ const struct geo_province *geo_province_all(size_t *ret_n)
 const struct geo_province *geo_province_find(struct str code)
 {
 	for (size_t i = 0; i < SL_COUNT(provinces); i++) {
-		if (str_eq_ci(code, str_from(provinces[i].code)))
+		if (str_eq_ci(code, str_from(provinces[i].code)) ||
+			str_eq_z(code, provinces[i].number))
 			return &provinces[i];
 	}
 	return NULL;

@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 struct geo_province {
-	const char *code; /* ISO 3166-2:CN, without CN- */
+	const char *code;   /* ISO 3166-2:CN, without CN- */
+	const char *number; /* GB/T 2260, as older databases have it */
 	const char *name;
 	int16_t lat_cdeg, lon_cdeg; /* hundredths of a degree, north and east */
 };
 
-/* The province of this code, or NULL. Static. */
+/* The province of this code or number, or NULL. Case does not count. Static. */
 const struct geo_province *geo_province_find(struct str code);
 
 /* All of them; *ret_n = 34. Static. */
