@@ -17,6 +17,7 @@ struct reader {
 	struct conf_lines *lines;
 	struct arena *arena;
 	struct errbuf *err;
+	struct str text;
 	char path[PATH_SIZE];
 	size_t path_len;
 };
@@ -106,22 +107,31 @@ static int node_new(struct reader *r, uint32_t line, uint32_t row, uint32_t *ret
 	return 0;
 }
 
+/* What libyaml says; of octets that are no text it knows only the offset. */
+static int not_yaml(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	size_t line = SL_MAX(p->problem_mark.line, p->mark.line) + 1;
+
+	memset(&r->ev, 0, sizeof(r->ev));
+	if (p->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < r->text.n && i < p->problem_offset; i++)
+			line += r->text.p[i] == '\n';
+	}
+	path_cut(r, 0);
+	return fault(r, (uint32_t)line, p->error == YAML_MEMORY_ERROR ? SL_ENOMEM : SL_EFORMAT,
+		"not readable as YAML, %s", p->problem ? p->problem : "no reason given");
+}
+
 /* Steps to the next event. Aliases, anchors and tags are refused: nothing here needs them. */
 static int step(struct reader *r)
 {
 	const unsigned char *anchor = NULL, *tag = NULL;
 
 	yaml_event_delete(&r->ev);
-	if (!yaml_parser_parse(&r->parser, &r->ev)) {
-		const char *why = r->parser.problem ? r->parser.problem : "no YAML";
-
-		memset(&r->ev, 0, sizeof(r->ev));
-		path_cut(r, 0);
-		return fault(r,
-			(uint32_t)SL_MAX(r->parser.problem_mark.line, r->parser.mark.line) + 1,
-			r->parser.error == YAML_MEMORY_ERROR ? SL_ENOMEM : SL_EFORMAT,
-			"not readable as YAML, %s", why);
-	}
+	if (!yaml_parser_parse(&r->parser, &r->ev))
+		return not_yaml(r);
 	if (r->ev.type == YAML_SCALAR_EVENT) {
 		anchor = r->ev.data.scalar.anchor;
 		tag = r->ev.data.scalar.tag;
@@ -315,7 +325,7 @@ static int read_document(struct reader *r)
 int conf_lines_build(struct arena *arena, const char *file, const struct conf_type *type,
 	struct str text, struct conf_lines **ret_lines, struct errbuf *err)
 {
-	struct reader r = {.arena = arena, .err = err};
+	struct reader r = {.arena = arena, .err = err, .text = text};
 	int rc;
 
 	r.lines = arena_alloc(arena, sizeof(*r.lines));

@@ -106,7 +106,7 @@ static void defaults_of(
 		bool given = row->dflt && *row->dflt;
 		bool map = row->kind == CONF_KIND_MAP;
 
-		(void)fprintf(out, "#%*s# %s (", indent, "", row->doc);
+		(void)fprintf(out, "%s%*s# %s (", mark, indent, "", row->doc);
 		conf_print_kind(out, row);
 		(void)fprintf(out, "%s)\n%s%*s%s%s:", row->dflt ? "" : "; must be given",
 			given || map ? mark : "#", SL_MAX(0, indent - (int)strlen(dash)), "", dash,
