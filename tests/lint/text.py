@@ -89,6 +89,6 @@ for check in (licence, blanks, machine, unfinished):
         for line, what in check(path, text):
             lint.say(path, line, what)
 lint.over(length, ".c", ".h", roots=lint.C_ROOTS)
-lint.over(functions, ".c", roots=lint.C_ROOTS)
+lint.over(functions, ".c", roots=tuple(r for r in lint.C_ROOTS if r != "tests"))  # tables of cases are long
 lint.over(one_include_guard, ".h", roots=lint.C_ROOTS)
 lint.done()

@@ -45,7 +45,8 @@ static const char *what(const struct read *r, const char *text)
 	assert_true(ip_parse(str_from(text), &a));
 	c = a.family == IP_V4 ? &r->v4 : &r->v6;
 	k = geo_key_unpack(geo_cover_at(c, geo_addr_from(a)));
-	(void)snprintf(out, sizeof(out), "%s/%s/%s", k.country ? geo_code_text(k.country, cc).p : "-",
+	(void)snprintf(out, sizeof(out), "%s/%s/%s",
+		k.country ? geo_code_text(k.country, cc).p : "-",
 		k.province ? geo_code_text(k.province, pp).p : "-",
 		k.isp ? isps[k.isp - 1].name : "-");
 	return out;
@@ -77,7 +78,8 @@ static void reads_the_known_layouts(void **state)
 		if (!test_shared(path, sizeof(path), name))
 			skip();
 		rc = read_db(&r, path);
-		print_message("%s %s: %d %s\n", rows[i].file, rows[i].addr, rc, what(&r, rows[i].addr));
+		print_message(
+			"%s %s: %d %s\n", rows[i].file, rows[i].addr, rc, what(&r, rows[i].addr));
 		read_done(&r);
 	}
 }
