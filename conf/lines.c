@@ -194,7 +194,7 @@ static int read_list(struct reader *r, const struct conf_row *row, uint32_t node
 
 		if (n >= row->max)
 			return fault(r, here(r), SL_ELIMIT,
-				"too many entries, got more, want at most %.0f", row->max);
+				"too many entries, got %u, want at most %.0f", n + 1, row->max);
 		was = path_add(r, "[%u]", n++);
 		rc = node_new(r, here(r), CONF_NO_ROW, &item);
 		if (rc)
