@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shares of a fleet: checks what comes in, runs pour and solver, writes integers out. */
+#include "scoring/allocate.h"
+
+#include "base/err.h"
 #include "scoring/allocate_int.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "base/err.h"
 
 #define MAX_MBPS     1e12
 #define MAX_WEIGHT   1e6

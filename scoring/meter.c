@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Windowed meters: what a vendor's figures may do wrong, bounded and counted. */
-#include <math.h>
-
 #include "scoring/forecast.h"
+
+#include <math.h>
 
 const char *meter_verdict_text(uint32_t verdict)
 {

@@ -2,9 +2,9 @@
 /* Rendezvous hash of a stream over own nodes, with a bound on the load of each. */
 #include "scoring/nodes.h"
 
-#include <stdint.h>
-
 #include "base/hash.h"
+
+#include <stdint.h>
 
 struct best {
 	uint64_t key;

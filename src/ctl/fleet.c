@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fleets from JSON: the format of `sluicectl score`, read strictly. Knows no score. */
-#include <math.h>
-
 #include "ctl/score_int.h"
+
+#include <math.h>
 
 /* One member of an object: where its number goes, and what it may be. */
 struct number {
