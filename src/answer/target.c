@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answer/decide.h"
-
 #include "base/hash.h"
 #include "scoring/nodes.h"
 

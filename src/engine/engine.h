@@ -43,7 +43,8 @@ struct engine_view {
 	const struct conf *conf;
 	const struct world *world; /* NULL before the first tick */
 	const struct alloc_fleet *fleet;
-	const struct alloc_row_out *rows; /* one per fleet->row, row = service * n_groups + group */
+	const struct alloc_row_out *rows; /* one per fleet->row */
+	const uint32_t *first_row; /* by service: its rows, one per group; BLOB_NONE: not active */
 	const struct alloc_vendor_out *vendors;
 	const struct forecast *forecasts; /* by cell */
 	const struct meter *meters;       /* by cell */

@@ -35,6 +35,7 @@ typedef _Atomic uint64_t tally_number;
 /* One slot of a row: answers by kind, and what new and moved sessions are expected to pull. */
 struct tally_slot {
 	tally_number fresh, refresh, moved, kbps;
+	tally_number sticky_kbps; /* the part of kbps that came through sticky doors */
 };
 
 /* One (service, group). */

@@ -67,6 +67,8 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 	} else {
 		tally_add(a->kind == ANSWER_MOVE ? &slot->moved : &slot->fresh, sessions);
 		tally_add(&slot->kbps, kbps);
+		if (!q->by_sequence)
+			tally_add(&slot->sticky_kbps, kbps);
 		spend(w, q, s, a->slot[0], kbps);
 	}
 }

@@ -87,6 +87,7 @@ int world_join(const void *catalogue, const void *geo, const void *tick,
 	fill_nodes(&w, f->nodes);
 	w.nodes = f->nodes;
 	f->world = w;
+	f->geo_blob = geo;
 	*ret_world = f;
 	return 0;
 }
@@ -94,4 +95,9 @@ int world_join(const void *catalogue, const void *geo, const void *tick,
 const struct world *world_of(const struct world_file *f)
 {
 	return &f->world;
+}
+
+const void *world_geo_blob(const struct world_file *f)
+{
+	return f->geo_blob;
 }

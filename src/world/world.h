@@ -58,6 +58,9 @@ int world_join(const void *catalogue, const void *geo, const void *tick,
 
 void world_close(struct world_file *f);
 
+/* The geo blob that the world lies on. */
+const void *world_geo_blob(const struct world_file *f) SL_NONNULL_ALL SL_PURE;
+
 /* Writes a blob under the name its kind and checksum give; the tick last. */
 int world_write(const char *dir, const void *blob, size_t size, struct errbuf *err)
 	SL_NONNULL(1, 2);

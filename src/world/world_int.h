@@ -6,6 +6,7 @@
 
 struct world_file {
 	struct world world;
+	const void *geo_blob;
 	const void *map[3]; /* of world_open: catalogue, geo, tick */
 	size_t size[3];
 	struct nodes_node nodes[];

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/os.h"
+#include "engine/engine_int.h"
+#include "world/cat_build.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static void free_world(struct engine *e)
+{
+	world_close(e->world);
+	if (e->world_catalogue != e->catalogue)
+		free(e->world_catalogue);
+	if (e->world_geo != e->geo)
+		free(e->world_geo);
+	free(e->tick);
+	e->world = NULL;
+	e->world_catalogue = e->world_geo = e->tick = NULL;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	engine_tally_close(e);
+	free_world(e);
+	free(e->catalogue);
+	free(e->geo);
+	conf_free(e->conf);
+	dict_free(e->dict);
+	engine_state_close(e);
+	if (e->row)
+		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
+	free(e->alloc_row);
+	free(e->row_out);
+	free(e->work);
+	free(e);
+}
+
+static void *copy_of(const void *blob)
+{
+	size_t n = ((const struct blob_head *)blob)->size;
+	void *p = malloc(n);
+
+	if (p)
+		memcpy(p, blob, n);
+	return p;
+}
+
+/* Goes on from the world on disk: its dictionary, its generation, its geo table. One that does not
+ * pass its checks is left alone and said in err. */
+static int resume(struct engine *e, struct errbuf *err)
+{
+	struct errbuf why = {""};
+	struct world_file *f = NULL;
+	const struct world *w;
+	int rc = world_open(e->world_dir, &f, &why);
+
+	if (rc == SL_ENOENT)
+		return 0;
+	if (rc)
+		return err_set(err, 0, "the world on disk is not used: %s", why.s);
+	w = world_of(f);
+	e->dict = dict_new(&w->cat);
+	e->geo = copy_of(world_geo_blob(f));
+	e->geo_size = e->geo ? ((const struct blob_head *)e->geo)->size : 0;
+	e->kept->epoch = SL_MAX(e->kept->epoch, w->tick.head->epoch);
+	if (e->kept->epoch == w->tick.head->epoch)
+		e->kept->generation = SL_MAX(e->kept->generation, w->tick.head->generation);
+	world_close(f);
+	return 0;
+}
+
+int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, struct errbuf *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int rc = SL_ENOMEM;
+
+	if (!e)
+		return err_set(err, rc, "engine: out of memory");
+	(void)snprintf(e->dir, sizeof(e->dir), "%s", dir);
+	(void)snprintf(e->world_dir, sizeof(e->world_dir), "%.900s/world", dir);
+	(void)snprintf(e->tally_dir, sizeof(e->tally_dir), "%.900s/tally", dir);
+	e->row = mmap(NULL, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row),
+		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (e->row == MAP_FAILED) {
+		e->row = NULL;
+		goto fail;
+	}
+	rc = engine_state_open(e, now_ms, err);
+	if (!rc)
+		rc = resume(e, err);
+	if (rc)
+		goto fail;
+	if (!e->dict)
+		e->dict = dict_new(NULL);
+	if (!e->dict) {
+		rc = err_set(err, SL_ENOMEM, "engine: out of memory");
+		goto fail;
+	}
+	*ret_engine = e;
+	return 0;
+fail:
+	engine_free(e);
+	return rc;
+}
+
+int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
+{
+	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation, now_ms};
+	void *geo = NULL, *catalogue = NULL;
+	size_t geo_size = 0, catalogue_size = 0;
+	int rc = engine_geo_build(e, conf, now_ms, &geo, &geo_size, err);
+
+	if (!rc)
+		rc = cat_build(conf, e->dict, stamp, &catalogue, &catalogue_size, err);
+	if (rc) {
+		if (geo != e->geo)
+			free(geo);
+		return rc;
+	}
+	if (geo != e->geo && e->geo != e->world_geo)
+		free(e->geo);
+	if (e->catalogue != e->world_catalogue)
+		free(e->catalogue);
+	e->geo = geo;
+	e->geo_size = geo_size;
+	e->catalogue = catalogue;
+	e->catalogue_size = catalogue_size;
+	cat_view_init(&e->cat, catalogue);
+	conf_free(e->conf);
+	e->conf = conf;
+	e->view.conf = conf;
+	return 0;
+}
+
+int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t n)
+{
+	if (n > ENGINE_MAX_RULES)
+		return SL_ELIMIT;
+	if (n)
+		memcpy(e->rules, rules, n * sizeof(*rules));
+	e->n_rules = n;
+	return 0;
+}
+
+int engine_push_meter(struct engine *e, const char *vendor, const char *region, double mbps,
+	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
+	struct errbuf *err)
+{
+	static const struct meter_limits limits = METER_LIMITS_DEFAULT;
+	uint32_t v, cell, r;
+	double max;
+
+	if (!e->catalogue)
+		return err_set(err, SL_EAGAIN, "no catalogue yet");
+	v = cell = cat_find_vendor(&e->cat, str_from(vendor));
+	if (v == BLOB_NONE || !e->cat.vendors[v].active)
+		return err_set(err, SL_ENOENT, "no vendor \"%.64s\"", vendor);
+	max = e->cat.vendors[v].max_mbps;
+	if (region) {
+		r = cat_find_region(&e->cat, v, str_from(region));
+		if (r == BLOB_NONE || !e->cat.regions[r].active)
+			return err_set(err, SL_ENOENT, "vendor \"%.64s\" has no region \"%.64s\"",
+				vendor, region);
+		cell = SL_MAX_VENDORS + r;
+		if (e->cat.regions[r].has_max)
+			max = e->cat.regions[r].max_mbps;
+	}
+	*ret_verdict =
+		meter_push(&e->kept->meter[cell], &limits, mbps, start_ms, end_ms, now_ms, max);
+	return 0;
+}
+
+/* Meters and forecasts in the order of the view: vendors, then n_vendors + region. */
+static void fill_view(struct engine *e, uint64_t now_ms)
+{
+	struct engine_view *v = &e->view;
+
+	for (uint32_t i = 0; i < e->cat.n_vendors + e->cat.n_regions; i++) {
+		uint32_t cell = i < e->cat.n_vendors ? i : SL_MAX_VENDORS + i - e->cat.n_vendors;
+
+		e->view_meter[i] = e->kept->meter[cell];
+		e->view_forecast[i] = e->forecast[cell];
+	}
+	v->world = world_of(e->world);
+	v->fleet = &e->fleet;
+	v->rows = e->row_out;
+	v->first_row = e->first_row;
+	v->vendors = e->vendor_out;
+	v->forecasts = e->view_forecast;
+	v->meters = e->view_meter;
+	v->rules = e->rules;
+	v->n_rules = e->n_rules;
+	v->tick_ms = now_ms;
+	v->ticks = e->kept->ticks;
+	v->error[0] = '\0';
+}
+
+/* Writes what the tick names before the tick itself, then lets go of what no tick names. */
+static int publish(struct engine *e, const void *tick, size_t size, struct errbuf *err)
+{
+	const struct world *old = e->world ? world_of(e->world) : NULL;
+	uint64_t keep[4] = {e->cat.head->checksum, ((const struct blob_head *)e->geo)->checksum,
+		old ? old->tick.meta->catalogue : 0, old ? old->tick.meta->geo : 0};
+	bool changed = keep[0] != keep[2] || keep[1] != keep[3];
+	int rc = changed ? world_write(e->world_dir, e->catalogue, e->catalogue_size, err) : 0;
+
+	if (!rc && changed)
+		rc = world_write(e->world_dir, e->geo, e->geo_size, err);
+	if (!rc)
+		rc = world_write(e->world_dir, tick, size, err);
+	if (!rc && changed)
+		world_sweep(e->world_dir, keep, SL_COUNT(keep));
+	return rc;
+}
+
+static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	struct world_file *world;
+	void *tick = NULL;
+	size_t size;
+	int rc = engine_fleet_build(e, now_ms, err);
+
+	if (rc)
+		return rc;
+	rc = alloc_run(&e->fleet, &e->kept->alloc, e->work, alloc_work_size(e->room_rows),
+		e->row_out, e->vendor_out, &e->stats);
+	if (rc)
+		return err_set(err, rc, "tick: allocation refused its input: %s", sl_strerror(rc));
+	rc = engine_blob_build(e, now_ms, &tick, &size, &e->view.alarms, err);
+	if (rc)
+		return rc;
+	rc = world_join(e->catalogue, e->geo, tick, &world, err);
+	if (!rc) {
+		rc = publish(e, tick, size, err);
+		if (rc)
+			world_close(world);
+	}
+	if (rc) {
+		free(tick);
+		return rc;
+	}
+	free_world(e);
+	e->world = world;
+	e->world_catalogue = e->catalogue;
+	e->world_geo = e->geo;
+	e->tick = tick;
+	e->tick_size = size;
+	e->kept->generation++;
+	e->kept->ticks++;
+	fill_view(e, now_ms);
+	return 0;
+}
+
+int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	uint64_t began = os_mono_ns();
+	struct errbuf why = {""};
+	int rc = e->catalogue ? run(e, now_ms, &why) : err_set(&why, SL_EAGAIN, "no catalogue yet");
+
+	if (rc) {
+		e->view.refused_ticks++;
+		memcpy(e->view.error, why.s, sizeof(e->view.error));
+		if (err)
+			*err = why;
+	}
+	e->view.tick_us = (uint32_t)((os_mono_ns() - began) / 1000);
+	return rc;
+}
+
+const struct engine_view *engine_view(const struct engine *e)
+{
+	return &e->view;
+}

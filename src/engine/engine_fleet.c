@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/glob.h"
+#include "engine/engine_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const struct meter_limits meter_limits = METER_LIMITS_DEFAULT;
+
+/* Whether a contract window holds at this time. */
+static bool window_holds(const struct cat_window *w, uint64_t now_ms)
+{
+	int64_t local_min = (int64_t)(now_ms / 60000) + (int64_t)w->utc_offset_min - CAT_UTC_OFFSET;
+	uint32_t minute = (uint32_t)(local_min % 1440);
+	uint32_t day = (uint32_t)((local_min / 1440 + 3) % 7); /* 1970-01-01 was a Thursday */
+
+	if (w->from_min < w->to_min)
+		return (w->days >> day & 1) && minute >= w->from_min && minute < w->to_min;
+	/* over midnight: the part after it belongs to the day before */
+	if (minute >= w->from_min)
+		return w->days >> day & 1;
+	return minute < w->to_min && (w->days >> ((day + 6) % 7) & 1);
+}
+
+static bool rule_holds(const struct engine_rule *r, uint64_t now_ms)
+{
+	return r->until_ms == 0 || now_ms < r->until_ms;
+}
+
+static bool name_in(const char *pattern, struct str name)
+{
+	return pattern[0] == '\0' || glob_match(str_from(pattern), name, false);
+}
+
+/* Capacity of now: contract windows, then the operator's caps. */
+static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
+{
+	const struct cat_vendor *from = &e->cat.vendors[v];
+	struct alloc_vendor *to = &e->vendor[v];
+
+	to->guaranteed_mbps = from->active ? from->guaranteed_mbps : 0;
+	to->max_mbps = from->active ? from->max_mbps : 0;
+	for (uint32_t i = 0; i < e->cat.n_windows; i++) {
+		const struct cat_window *w = &e->cat.windows[i];
+
+		if (w->vendor != v || !window_holds(w, now_ms))
+			continue;
+		to->guaranteed_mbps = w->guaranteed_mbps;
+		to->max_mbps = w->max_mbps;
+		break;
+	}
+	for (uint32_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i].kind == RULE_CAP && rule_holds(&e->rules[i], now_ms) &&
+			name_in(e->rules[i].vendor, cat_text(&e->cat, from->name)))
+			to->max_mbps = SL_MIN(to->max_mbps, e->rules[i].value);
+	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
+}
+
+/* Head-room and session length of a vendor: the widest and the longest of the services it is in. */
+static void service_traits(
+	const struct engine *e, uint32_t v, double *ret_headroom, double *ret_session_s)
+{
+	*ret_headroom = 0;
+	*ret_session_s = LEDGER_MIN_LENGTH_S;
+	for (uint32_t i = 0; i < e->cat.n_slots; i++) {
+		const struct cat_service *s = &e->cat.services[e->cat.slots[i].service];
+
+		if (e->cat.slots[i].vendor != v || !s->active)
+			continue;
+		*ret_headroom = SL_MAX(*ret_headroom, s->headroom);
+		*ret_session_s = SL_MAX(*ret_session_s, s->session_s);
+	}
+}
+
+static double mean_session_s(const struct engine *e)
+{
+	double sum = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->cat.n_services; i++)
+		if (e->cat.services[i].active) {
+			sum += e->cat.services[i].session_s;
+			n++;
+		}
+	return n ? sum / n : LEDGER_MIN_LENGTH_S;
+}
+
+static struct forecast *predict(struct engine *e, uint32_t cell, uint64_t now_ms, double session_s)
+{
+	struct meter *m = &e->kept->meter[cell];
+
+	meter_tick(m, &meter_limits, now_ms);
+	e->forecast[cell] =
+		forecast_at(m, e->ledger, cell, now_ms, session_s, e->kept->unexplained[cell]);
+	return &e->forecast[cell];
+}
+
+static void set_vendors(struct engine *e, uint64_t now_ms)
+{
+	for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
+		struct alloc_vendor *to = &e->vendor[v];
+		const struct forecast *f;
+		double session_s;
+
+		*to = (struct alloc_vendor){0};
+		set_capacity(e, v, now_ms);
+		service_traits(e, v, &to->headroom, &session_s);
+		f = predict(e, v, now_ms, session_s);
+		to->known = f->known;
+		to->forecast_mbps = f->known ? f->mbps : 0;
+		to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
+	}
+	for (uint32_t r = 0; r < e->cat.n_regions; r++) {
+		const struct cat_region *from = &e->cat.regions[r];
+		double headroom, session_s;
+		const struct forecast *f;
+
+		service_traits(e, from->vendor, &headroom, &session_s);
+		f = predict(e, SL_MAX_VENDORS + r, now_ms, session_s);
+		e->region[r] = (struct alloc_region){.vendor = (uint16_t)from->vendor,
+			.guaranteed_mbps = from->active && from->has_guaranteed
+						   ? from->guaranteed_mbps
+						   : HUGE_VAL,
+			.max_mbps = from->active && from->has_max ? from->max_mbps : HUGE_VAL,
+			.forecast_mbps = f->known ? f->mbps : 0,
+			.current_mbps = f->metered ? f->meter : (f->known ? f->mbps : 0)};
+		if (e->region[r].guaranteed_mbps > e->region[r].max_mbps)
+			e->region[r].guaranteed_mbps = e->region[r].max_mbps;
+	}
+}
+
+/* Weight of a slot: the operator's where there is a rule, the last one counting. */
+static double weight_of(const struct engine *e, const struct cat_slot *slot, uint64_t now_ms)
+{
+	struct str vendor = cat_text(&e->cat, e->cat.vendors[slot->vendor].name);
+	struct str service = cat_text(&e->cat, e->cat.services[slot->service].name);
+	double weight = slot->weight;
+
+	for (uint32_t i = 0; i < e->n_rules; i++)
+		if (e->rules[i].kind == RULE_WEIGHT && rule_holds(&e->rules[i], now_ms) &&
+			name_in(e->rules[i].vendor, vendor) &&
+			name_in(e->rules[i].service, service))
+			weight = e->rules[i].value;
+	return weight;
+}
+
+static void set_services(struct engine *e, uint64_t now_ms)
+{
+	for (uint32_t s = 0; s < e->cat.n_services; s++) {
+		const struct cat_service *from = &e->cat.services[s];
+		struct alloc_service *to = &e->service[s];
+
+		memset(to, 0, sizeof(*to));
+		to->n_slots = from->slots.count;
+		to->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
+			.guarantee_blend = from->guarantee_blend,
+			.quality_exponent = from->quality_exponent,
+			.slices = from->slices,
+			.trickle_ppm = from->trickle_ppm};
+		for (uint32_t i = 0; i < to->n_slots; i++) {
+			const struct cat_slot *slot = &e->cat.slots[from->slots.first + i];
+			to->slot[i].vendor = (uint16_t)slot->vendor;
+			to->slot[i].weight = weight_of(e, slot, now_ms);
+		}
+	}
+}
+
+/* The stronger of two reasons to keep a vendor out: one that moves seated sessions wins. */
+static uint8_t stronger(uint8_t a, uint8_t b)
+{
+	static const uint8_t rank[SCORE_REASONS] = {[SCORE_DRAINED] = 1,
+		[SCORE_EVACUATED] = 2,
+		[SCORE_BLACKLISTED] = 3,
+		[SCORE_RESTRICTED] = 4};
+
+	return rank[b] > rank[a] ? b : a;
+}
+
+/* Applies one rule to the rows of a service. */
+static void block_rows(struct engine *e, const struct engine_rule *r, uint32_t s, uint8_t reason)
+{
+	const struct cat_service *from = &e->cat.services[s];
+
+	for (uint32_t i = 0; i < from->slots.count; i++) {
+		uint32_t v = e->cat.slots[from->slots.first + i].vendor;
+
+		if (!name_in(r->vendor, cat_text(&e->cat, e->cat.vendors[v].name)))
+			continue;
+		for (uint32_t g = 0; g < e->cat.n_groups; g++) {
+			uint8_t *block = &e->alloc_row[e->first_row[s] + g].block[i];
+
+			if (r->groups[0] == '\0' ||
+				glob_group_match(str_from(r->groups),
+					cat_text(&e->cat, e->cat.groups[g].name)))
+				*block = stronger(*block, reason);
+		}
+	}
+}
+
+static void apply_rules(struct engine *e, uint64_t now_ms)
+{
+	static const uint8_t reason[RULE_KINDS] = {[RULE_DRAIN] = SCORE_DRAINED,
+		[RULE_EVACUATE] = SCORE_EVACUATED,
+		[RULE_BLACKLIST] = SCORE_BLACKLISTED,
+		[RULE_RESTRICT] = SCORE_RESTRICTED};
+
+	for (uint32_t i = 0; i < e->n_rules; i++) {
+		const struct engine_rule *r = &e->rules[i];
+
+		if (!reason[r->kind] || !rule_holds(r, now_ms))
+			continue;
+		for (uint32_t s = 0; s < e->cat.n_services; s++)
+			if (e->cat.services[s].active &&
+				name_in(r->service, cat_text(&e->cat, e->cat.services[s].name)))
+				block_rows(e, r, s, reason[r->kind]);
+	}
+}
+
+static void set_row(struct engine *e, struct alloc_row *to, uint32_t s, uint32_t g)
+{
+	const struct cat_service *from = &e->cat.services[s];
+	const struct engine_row *row = &e->row[s * SL_MAX_GROUPS + g];
+
+	memset(to, 0, sizeof(*to));
+	to->service = (uint16_t)s;
+	to->group = (uint16_t)g;
+	to->demand_mbps = row->seq_mbps;
+	to->sticky_mbps = row->sticky_mbps;
+	sticky_shares(&row->sticky, to->sticky_ppm);
+	to->trickle_ppm = UINT32_MAX;
+	for (uint32_t i = 0; i < from->slots.count; i++) {
+		uint32_t v = e->cat.slots[from->slots.first + i].vendor;
+
+		to->quality[i] = 1;
+		if (!e->cat.allowed[g * e->cat.n_vendors + v].v)
+			to->block[i] = SCORE_RESTRICTED;
+		else if (!e->cat.vendors[v].active)
+			to->block[i] = SCORE_NO_CAPACITY;
+	}
+}
+
+static uint32_t set_rows(struct engine *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t s = 0; s < SL_MAX_SERVICES; s++) {
+		e->first_row[s] = BLOB_NONE;
+		if (s >= e->cat.n_services || !e->cat.services[s].active)
+			continue;
+		e->first_row[s] = n;
+		for (uint32_t g = 0; g < e->cat.n_groups; g++)
+			set_row(e, &e->alloc_row[n++], s, g);
+	}
+	return n;
+}
+
+/* Room for the rows of this catalogue; grows with it and stays. */
+static int make_room(struct engine *e, struct errbuf *err)
+{
+	uint32_t n = e->cat.n_services * e->cat.n_groups;
+
+	if (n <= e->room_rows)
+		return 0;
+	free(e->alloc_row);
+	free(e->row_out);
+	free(e->work);
+	e->room_rows = 0;
+	e->alloc_row = calloc(n, sizeof(*e->alloc_row));
+	e->row_out = calloc(n, sizeof(*e->row_out));
+	e->work = malloc(alloc_work_size(n));
+	if (!e->alloc_row || !e->row_out || !e->work)
+		return err_set(err, SL_ENOMEM, "tick: out of memory for %u rows", n);
+	e->room_rows = n;
+	return 0;
+}
+
+int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	int rc = make_room(e, err);
+
+	if (rc)
+		return rc;
+	ledger_advance(e->ledger, now_ms, mean_session_s(e));
+	engine_tally_read(e);
+	set_vendors(e, now_ms);
+	set_services(e, now_ms);
+	e->fleet = (struct alloc_fleet){.vendor = e->vendor,
+		.region = e->region,
+		.service = e->service,
+		.row = e->alloc_row,
+		.region_of = e->cat.n_regions ? &e->cat.region_of->v : NULL,
+		.n_vendors = e->cat.n_vendors,
+		.n_regions = e->cat.n_regions,
+		.n_services = e->cat.n_services,
+		.n_groups = e->cat.n_groups,
+		.n_rows = set_rows(e)};
+	apply_rules(e, now_ms);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/os.h"
+#include "engine/engine_int.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 1, 2};
+
+/* A file of this size mapped shared; *ret_fresh says that it was not there (or of another size). */
+static void *map_state(
+	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err)
+{
+	char path[SL_MAX_PATH];
+	struct stat st;
+	void *p;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path)) {
+		(void)err_set(err, SL_ELIMIT, "%s: path too long", dir);
+		return NULL;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)err_set_errno(err, "%s", path);
+		return NULL;
+	}
+	*ret_fresh = (uint64_t)st.st_size != size;
+	if (*ret_fresh && (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)) {
+		(void)err_set_errno(err, "%s", path);
+		(void)close(fd);
+		return NULL;
+	}
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	(void)close(fd);
+	if (p == MAP_FAILED) {
+		(void)err_set_errno(err, "%s: mmap", path);
+		return NULL;
+	}
+	return p;
+}
+
+static bool meter_sound(const struct meter *m)
+{
+	return !m->present ||
+	       (m->mbps >= 0 && m->mbps <= 1e12 && m->start_ms < m->end_ms && m->present == 1);
+}
+
+static bool kept_sound(const struct engine_kept *k)
+{
+	if (memcmp(k->magic, magic, sizeof(magic)) != 0 || k->size != sizeof(*k))
+		return false;
+	for (int i = 0; i < ENGINE_CELLS; i++)
+		if (!meter_sound(&k->meter[i]) ||
+			!(k->unexplained[i] >= -1e12 && k->unexplained[i] <= 1e12))
+			return false;
+	for (int i = 0; i < ALLOC_CELLS; i++)
+		if (!(k->alloc.factor[i] >= -1e300 && k->alloc.factor[i] <= 1e300))
+			return false;
+	return true;
+}
+
+static int open_kept(struct engine *e, struct errbuf *err)
+{
+	bool fresh;
+
+	e->kept = map_state(e->dir, "engine.state", sizeof(*e->kept), &fresh, err);
+	if (!e->kept)
+		return SL_EIO;
+	if (!kept_sound(e->kept)) {
+		if (!fresh)
+			(void)err_set(err, 0, "%s/engine.state was damaged: begun anew", e->dir);
+		memset(e->kept, 0, sizeof(*e->kept));
+		memcpy(e->kept->magic, magic, sizeof(magic));
+		e->kept->size = sizeof(*e->kept);
+		e->kept->epoch = 1;
+	}
+	return 0;
+}
+
+static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	bool fresh;
+	void *mem;
+
+	e->ledger_octets = ledger_size(ENGINE_CELLS);
+	mem = map_state(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
+	if (!mem)
+		return SL_EIO;
+	e->ledger = fresh ? NULL : ledger_check(mem, e->ledger_octets);
+	if (!e->ledger) {
+		if (!fresh)
+			(void)err_set(err, 0, "%s/ledger.state was damaged: begun anew", e->dir);
+		memset(mem, 0, e->ledger_octets);
+		e->ledger = ledger_init(mem, e->ledger_octets, ENGINE_CELLS, now_ms);
+	}
+	return 0;
+}
+
+int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	int rc = os_mkdirs(e->world_dir, 0755, err);
+
+	if (!rc)
+		rc = os_mkdirs(e->tally_dir, 0755, err);
+	if (!rc)
+		rc = open_kept(e, err);
+	return rc ? rc : open_ledger(e, now_ms, err);
+}
+
+void engine_state_close(struct engine *e)
+{
+	if (e->kept)
+		(void)munmap(e->kept, sizeof(*e->kept));
+	if (e->ledger)
+		(void)munmap(e->ledger, e->ledger_octets);
+}

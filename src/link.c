@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "link.h"
+
+#include "base/log.h"
+#include "base/os.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+struct link {
+	char dir[SL_MAX_PATH];
+	struct publish *publish;
+	struct seen *seen;
+	int inotify;
+	uint64_t epoch, generation; /* of the published world */
+	uint64_t refused_sum;       /* checksum of the last tick that was refused */
+	uint32_t period_ms;         /* longest TTL of the services */
+};
+
+static uint32_t longest_ttl_ms(const struct world *w)
+{
+	uint32_t ttl_s = 1;
+
+	for (uint32_t i = 0; i < w->cat.n_services; i++)
+		ttl_s = SL_MAX(ttl_s, w->cat.services[i].ttl_s);
+	return ttl_s * 1000;
+}
+
+static bool newer(const struct link *l, const struct blob_head *h)
+{
+	return h->epoch > l->epoch || (h->epoch == l->epoch && h->generation > l->generation);
+}
+
+static void take(struct link *l)
+{
+	struct errbuf err = {""};
+	struct world_file *f;
+	const struct world *w;
+	int rc = world_open(l->dir, &f, &err);
+
+	if (rc == SL_ENOENT)
+		return; /* before the first tick, or between a sweep and a tick: comes again */
+	if (rc) {
+		LOG_E("world.refused", "error=\"%s\"", err.s);
+		return;
+	}
+	w = world_of(f);
+	if (!newer(l, w->tick.head)) {
+		if (w->tick.head->checksum != l->refused_sum &&
+			w->tick.head->generation != l->generation)
+			LOG_W("world.older", "epoch=%llu generation=%llu",
+				(unsigned long long)w->tick.head->epoch,
+				(unsigned long long)w->tick.head->generation);
+		l->refused_sum = w->tick.head->checksum;
+		world_close(f);
+		return;
+	}
+	if (l->generation == 0)
+		LOG_I("world.first", "epoch=%llu generation=%llu age_ms=%lld services=%u groups=%u",
+			(unsigned long long)w->tick.head->epoch,
+			(unsigned long long)w->tick.head->generation,
+			(long long)(os_now_ms() - w->tick.head->time_ms), w->cat.n_services,
+			w->cat.n_groups);
+	l->epoch = w->tick.head->epoch;
+	l->generation = w->tick.head->generation;
+	l->period_ms = longest_ttl_ms(w);
+	publish_swap(l->publish, f);
+}
+
+int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
+	struct errbuf *err)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	int rc = l ? os_mkdirs(dir, 0755, err) : err_set(err, SL_ENOMEM, "out of memory");
+
+	if (!rc) {
+		(void)snprintf(l->dir, sizeof(l->dir), "%s", dir);
+		l->publish = publish;
+		l->seen = seen;
+		l->period_ms = 1000;
+		l->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		if (l->inotify < 0 || inotify_add_watch(l->inotify, dir, IN_MOVED_TO) < 0)
+			rc = err_set_errno(err, "%s: inotify", dir);
+	}
+	if (rc) {
+		link_free(l);
+		return rc;
+	}
+	take(l);
+	*ret_link = l;
+	return 0;
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	if (l->inotify > 0)
+		(void)close(l->inotify);
+	free(l);
+}
+
+void link_round(struct link *l, int timeout_ms)
+{
+	struct pollfd p = {.fd = l->inotify, .events = POLLIN};
+	char events[4096];
+	bool changed = false;
+
+	if (poll(&p, 1, timeout_ms) > 0)
+		while (read(l->inotify, events, sizeof(events)) > 0)
+			changed = true;
+	if (changed)
+		take(l);
+	seen_rotate(l->seen, os_mono_ms(), l->period_ms);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The link of the answer process: notices a new tick in the state folder, maps and checks the world
+ * it names, and puts it in place. The only writer of the published world. Runs in the role's main
+ * thread.
+ */
+#pragma once
+
+#include "tally/seen.h"
+#include "world/publish.h"
+
+struct link;
+
+/* dir: the folder of the blobs, made if absent. Caller frees. */
+int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
+	struct errbuf *err) SL_NONNULL(1, 2, 3, 4) SL_WUNUSED;
+void link_free(struct link *l);
+
+/* Waits for a change or timeout_ms, whichever is first (a signal ends it too), takes a newer world,
+ * and rotates the filter of seen clients. */
+void link_round(struct link *l, int timeout_ms) SL_NONNULL_ALL;

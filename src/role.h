@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The three processes of sluiced. Each role runs until SIGTERM or SIGINT, then returns 0; 1 when it
+ * cannot start. SIGHUP makes control read the configuration again.
+ */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct role {
+	const char *name;
+	/* conf is taken. path is the configuration's file, to read again. */
+	int (*run)(const char *path, struct conf *conf);
+};
+
+int role_collect(const char *path, struct conf *conf);
+int role_control(const char *path, struct conf *conf);
+int role_answer(const char *path, struct conf *conf);
+
+extern const struct role roles[3];
+
+/* Set by the signal handlers; read by the loops of the roles and of the supervisor. */
+extern volatile sig_atomic_t role_stop, role_reload;
+
+/* Installs the handlers; SIGPIPE is ignored. */
+void role_signals(void);
+
+/* Becomes the user of the configuration, if started as root and one is named; the state folder is
+ * given to that user first. */
+int role_drop_privileges(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
+
+/* Runs all three as children of this process and restarts the fallen. Returns the exit code. */
+int supervise(const char *program, const char *path) SL_NONNULL_ALL;

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer process: DNS and HTTP doors over the newest good world, and nothing else. */
+#include "base/log.h"
+#include "base/os.h"
+#include "dns/dns.h"
+#include "http/http.h"
+#include "link.h"
+#include "role.h"
+#include "tally/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LINK_MS = 1000, DRAIN_MS = 3000, MAX_LISTEN = 16 };
+
+struct answer_role {
+	struct conf *conf;
+	struct workers workers;
+	struct link *link;
+	struct dns_server *dns;
+	struct http_server *http;
+};
+
+static uint32_t n_threads(uint32_t asked)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (asked)
+		return asked;
+	return cores > 0 ? SL_MIN((uint32_t)cores, (uint32_t)SL_MAX_WORKERS / 4) : 1;
+}
+
+static int parse_all(const char *const *text, uint32_t n, struct os_addr *ret, struct errbuf *err)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		int rc = os_addr_parse(text[i], &ret[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_tallies(struct answer_role *r, uint32_t n, struct errbuf *err)
+{
+	char dir[SL_MAX_PATH];
+	int rc;
+
+	(void)snprintf(dir, sizeof(dir), "%.900s/tally", r->conf->sluice.state);
+	rc = os_mkdirs(dir, 0755, err);
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "answer-%u", i);
+		rc = tally_open(dir, name, &r->workers.tally[i], err);
+		if (!rc)
+			r->workers.n = i + 1;
+	}
+	return rc;
+}
+
+static int open_doors(struct answer_role *r, struct errbuf *err)
+{
+	const struct conf_sluice *s = &r->conf->sluice;
+	uint32_t dns_threads = n_threads(s->threads.dns), http_threads = n_threads(s->threads.http);
+	struct os_addr dns[MAX_LISTEN], http[MAX_LISTEN];
+	uint32_t dns_workers = s->listen.dns_count ? dns_worker_count(dns_threads) : 0;
+	int rc = parse_all(s->listen.dns, s->listen.dns_count, dns, err);
+
+	if (!rc)
+		rc = parse_all(s->listen.http, s->listen.http_count, http, err);
+	if (!rc)
+		rc = open_tallies(r, dns_workers + http_threads, err);
+	if (!rc && s->listen.dns_count) {
+		struct dns_options o = {.listen = dns,
+			.n_listen = s->listen.dns_count,
+			.threads = dns_threads,
+			.workers = &r->workers,
+			.first_worker = 0};
+		rc = dns_open(&o, &r->dns, err);
+	}
+	if (!rc && s->listen.http_count) {
+		struct http_options o = {.listen = http,
+			.n_listen = s->listen.http_count,
+			.threads = http_threads,
+			.workers = &r->workers,
+			.first_worker = dns_workers};
+		rc = http_open(&o, &r->http, err);
+	}
+	return rc;
+}
+
+static int start(struct answer_role *r, struct errbuf *err)
+{
+	char dir[SL_MAX_PATH];
+	int rc;
+
+	r->workers.publish = publish_new();
+	r->workers.seen = seen_new();
+	if (!r->workers.publish || !r->workers.seen)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	rc = open_doors(r, err);
+	if (!rc)
+		rc = role_drop_privileges(r->conf, err);
+	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
+	if (!rc)
+		rc = link_new(dir, r->workers.publish, r->workers.seen, &r->link, err);
+	if (!rc && r->dns)
+		rc = dns_run(r->dns, err);
+	if (!rc && r->http)
+		rc = http_run(r->http, err);
+	return rc;
+}
+
+static void stop(struct answer_role *r)
+{
+	http_stop(r->http, DRAIN_MS);
+	dns_stop(r->dns);
+	link_free(r->link);
+	publish_free(r->workers.publish);
+	free(r->workers.seen);
+	for (uint32_t i = 0; i < r->workers.n; i++)
+		tally_close(r->workers.tally[i]);
+	conf_free(r->conf);
+}
+
+int role_answer(const char *path, struct conf *conf)
+{
+	struct answer_role r = {.conf = conf};
+	struct errbuf err = {""};
+	int rc = start(&r, &err);
+
+	(void)path;
+	if (rc) {
+		LOG_E("answer.refused", "error=\"%s\"", err.s);
+	} else {
+		LOG_I("answer.ready", "dns=%u http=%u workers=%u", conf->sluice.listen.dns_count,
+			conf->sluice.listen.http_count, r.workers.n);
+		while (!role_stop)
+			link_round(r.link, LINK_MS);
+	}
+	stop(&r);
+	return rc ? 1 : 0;
+}

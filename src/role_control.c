@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control process: one thread that ticks and, between ticks, serves operators. */
+#include "base/log.h"
+#include "base/os.h"
+#include "control/control.h"
+#include "engine/engine.h"
+#include "role.h"
+
+#include <stdlib.h>
+
+enum { GEO_LOOK_MS = 5000 };
+
+struct control_role {
+	const char *path;
+	struct engine *engine;
+	struct control *control;
+};
+
+/* Reads the configuration again; a bad one changes nothing. Also the admin command's. */
+static int reload(void *ctx, struct errbuf *err)
+{
+	struct control_role *r = ctx;
+	struct conf *conf;
+	int rc = conf_load(r->path, &conf, err);
+
+	if (rc)
+		return rc;
+	rc = engine_load(r->engine, conf, os_now_ms(), err);
+	if (rc) {
+		conf_free(conf);
+		return rc;
+	}
+	log_set_level((enum log_level)conf->sluice.log.level);
+	return 0;
+}
+
+static void reload_logged(struct control_role *r, const char *why)
+{
+	struct errbuf err = {""};
+
+	if (reload(r, &err))
+		LOG_E("conf.refused", "cause=%s error=\"%s\"", why, err.s);
+	else
+		LOG_I("conf.reloaded", "cause=%s file=%s", why, r->path);
+}
+
+static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
+{
+	struct control_options o = {.conf = conf, .reload = reload, .ctx = r};
+	struct errbuf note = {""};
+	int rc = engine_new(conf->sluice.state, os_now_ms(), &r->engine, &note);
+
+	if (rc) {
+		*err = note;
+		conf_free(conf);
+		return rc;
+	}
+	if (note.s[0])
+		LOG_W("engine.anew", "reason=\"%s\"", note.s);
+	o.engine = r->engine;
+	rc = control_new(&o, &r->control, err);
+	if (!rc)
+		rc = role_drop_privileges(conf, err);
+	if (!rc)
+		rc = engine_load(r->engine, conf, os_now_ms(), err);
+	if (rc)
+		conf_free(conf);
+	return rc;
+}
+
+static void tick(struct control_role *r)
+{
+	struct errbuf err = {""};
+
+	if (engine_tick(r->engine, os_now_ms(), &err))
+		LOG_E("tick.refused", "error=\"%s\"", err.s);
+}
+
+static void loop(struct control_role *r)
+{
+	uint64_t due = os_mono_ms(), geo_due = due + GEO_LOOK_MS;
+
+	while (!role_stop) {
+		uint64_t now = os_mono_ms();
+
+		if (role_reload) {
+			role_reload = 0;
+			reload_logged(r, "signal");
+		} else if (now >= geo_due) {
+			geo_due = now + GEO_LOOK_MS;
+			if (engine_geo_changed(r->engine))
+				reload_logged(r, "geo");
+		}
+		if (now >= due) {
+			tick(r);
+			due += engine_view(r->engine)->conf->sluice.tick_ms;
+			due = SL_MAX(due, now); /* a late tick is not made up for */
+		}
+		now = os_mono_ms();
+		control_round(r->control, due > now ? (int)(due - now) : 0);
+	}
+}
+
+int role_control(const char *path, struct conf *conf)
+{
+	struct control_role r = {.path = path};
+	struct errbuf err = {""};
+	int rc = start(&r, conf, &err);
+
+	if (rc) {
+		LOG_E("control.refused", "error=\"%s\"", err.s);
+	} else {
+		LOG_I("control.ready", "state=%s", engine_view(r.engine)->conf->sluice.state);
+		loop(&r);
+	}
+	control_free(r.control);
+	engine_free(r.engine);
+	return rc ? 1 : 0;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon: reads its arguments, then supervises the three roles or runs one. */
+#include "base/log.h"
+#include "base/os.h"
+#include "role.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+const struct role roles[3] = {
+	{"answer", role_answer},
+	{"control", role_control},
+	{"collect", role_collect},
+};
+
+volatile sig_atomic_t role_stop, role_reload;
+
+static void on_signal(int sig)
+{
+	if (sig == SIGHUP)
+		role_reload = 1;
+	else
+		role_stop = sig;
+}
+
+void role_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGHUP, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	(void)sigaction(SIGPIPE, &sa, NULL);
+}
+
+int role_drop_privileges(const struct conf *conf, struct errbuf *err)
+{
+	const char *user = conf->sluice.user;
+	struct passwd *pw;
+
+	if (!user || getuid() != 0)
+		return 0;
+	pw = getpwnam(user);
+	if (!pw)
+		return err_set(err, SL_ENOENT, "user \"%s\" does not exist", user);
+	if (setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+		return err_set_errno(err, "cannot become user \"%s\"", user);
+	return 0;
+}
+
+/* The state folder is made, and given to the user that the roles become. */
+static int prepare_state(const struct conf *conf, struct errbuf *err)
+{
+	const char *user = conf->sluice.user;
+	struct passwd *pw = user && getuid() == 0 ? getpwnam(user) : NULL;
+	int rc = os_mkdirs(conf->sluice.state, 0755, err);
+
+	if (!rc && pw && chown(conf->sluice.state, pw->pw_uid, pw->pw_gid) < 0)
+		rc = err_set_errno(err, "%s", conf->sluice.state);
+	return rc;
+}
+
+static void usage(FILE *out)
+{
+	(void)fputs(
+		"usage: sluiced -c FILE [-t] [--role answer|control|collect]\n"
+		"\n"
+		"Schedules the clients of live video over several CDN vendors: answers DNS and\n"
+		"HTTP, takes player reports, and is operated with sluicectl. Runs in the "
+		"foreground.\n"
+		"\n"
+		"  -c, --config FILE     configuration (default " SL_SYSCONFDIR "/sluice.yaml)\n"
+		"  -t, --test            check the configuration and exit: 0 good, 1 refused\n"
+		"      --role ROLE       run one of the three processes alone\n"
+		"      --print-defaults  every option with its default and documentation\n"
+		"      --version         version\n"
+		"  -h, --help            this text\n"
+		"\n"
+		"SIGHUP reads the configuration again; a bad one changes nothing. SIGTERM "
+		"drains.\n",
+		out);
+}
+
+struct args {
+	const char *config, *role;
+	bool test;
+};
+
+/* -1: go on; else the exit code. */
+static int parse_args(int argc, char **argv, struct args *a)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+		{"test", no_argument, NULL, 't'}, {"role", required_argument, NULL, 'r'},
+		{"print-defaults", no_argument, NULL, 'd'}, {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->config = optarg;
+			break;
+		case 't':
+			a->test = true;
+			break;
+		case 'r':
+			a->role = optarg;
+			break;
+		case 'd':
+			conf_print_defaults(stdout);
+			return 0;
+		case 'V':
+			(void)puts("sluiced " PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "sluiced: unexpected argument \"%s\"\n", argv[optind]);
+		usage(stderr);
+		return 2;
+	}
+	return -1;
+}
+
+static int run_role(const char *name, const char *path, struct conf *conf)
+{
+	for (size_t i = 0; i < SL_COUNT(roles); i++)
+		if (strcmp(name, roles[i].name) == 0) {
+			log_set_role(roles[i].name);
+			return roles[i].run(path, conf);
+		}
+	(void)fprintf(stderr, "sluiced: no role \"%s\": answer, control or collect\n", name);
+	conf_free(conf);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct args a = {.config = SL_SYSCONFDIR "/sluice.yaml"};
+	struct errbuf err = {""};
+	struct conf *conf;
+	int rc = parse_args(argc, argv, &a);
+
+	if (rc >= 0)
+		return rc;
+	rc = conf_load(a.config, &conf, &err);
+	if (rc) {
+		(void)fprintf(stderr, "%s\n", err.s);
+		return 1;
+	}
+	if (a.test) {
+		(void)printf("%s: good\n", a.config);
+		conf_free(conf);
+		return 0;
+	}
+	log_set_level((enum log_level)conf->sluice.log.level);
+	role_signals();
+	rc = prepare_state(conf, &err);
+	if (rc) {
+		(void)fprintf(stderr, "sluiced: %s\n", err.s);
+		conf_free(conf);
+		return 1;
+	}
+	if (a.role)
+		return run_role(a.role, a.config, conf);
+	conf_free(conf);
+	return supervise("/proc/self/exe", a.config);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/os.h"
+#include "role.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_MIN_MS = 100,
+	BACKOFF_MAX_MS = 1600, /* a fallen role is back within two seconds */
+	STEADY_MS = 10000,     /* alive this long: the back-off begins anew */
+	DRAIN_MS = 10000,      /* from SIGTERM to SIGKILL */
+	POLL_MS = 50,
+};
+
+struct child {
+	const struct role *role;
+	pid_t pid; /* 0: not running */
+	uint64_t started_ms, due_ms;
+	uint32_t backoff_ms;
+};
+
+static void start(struct child *c, const char *program, const char *path)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0) {
+		LOG_E("supervise.fork", "role=%s error=\"%s\"", c->role->name, strerror(errno));
+		c->due_ms = os_mono_ms() + BACKOFF_MAX_MS;
+		return;
+	}
+	if (pid == 0) {
+		/* a role does not outlive its supervisor: a new one could not bind its tallies */
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(1);
+		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, (char *)NULL);
+		_exit(127);
+	}
+	c->pid = pid;
+	c->started_ms = os_mono_ms();
+	LOG_I("supervise.started", "role=%s pid=%d", c->role->name, (int)pid);
+}
+
+static void fell(struct child *c, int status)
+{
+	uint64_t now = os_mono_ms();
+
+	if (now - c->started_ms >= STEADY_MS || c->backoff_ms == 0)
+		c->backoff_ms = BACKOFF_MIN_MS;
+	else
+		c->backoff_ms = SL_MIN(c->backoff_ms * 2, (uint32_t)BACKOFF_MAX_MS);
+	c->pid = 0;
+	c->due_ms = now + c->backoff_ms;
+	LOG_E("supervise.fell", "role=%s %s=%d restart_in_ms=%u", c->role->name,
+		WIFSIGNALED(status) ? "signal" : "exit",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), c->backoff_ms);
+}
+
+static void reap(struct child *children, size_t n)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < n; i++)
+			if (children[i].pid == pid)
+				fell(&children[i], status);
+}
+
+static void signal_all(const struct child *children, size_t n, int sig)
+{
+	for (size_t i = 0; i < n; i++)
+		if (children[i].pid)
+			(void)kill(children[i].pid, sig);
+}
+
+static bool any_left(struct child *children, size_t n)
+{
+	int status;
+	bool left = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (children[i].pid && waitpid(children[i].pid, &status, WNOHANG) != 0)
+			children[i].pid = 0;
+		left |= children[i].pid != 0;
+	}
+	return left;
+}
+
+static int stop_all(struct child *children, size_t n)
+{
+	uint64_t until = os_mono_ms() + DRAIN_MS;
+
+	signal_all(children, n, SIGTERM);
+	while (any_left(children, n)) {
+		if (os_mono_ms() >= until) {
+			LOG_E("supervise.killed", "reason=\"did not stop in %d ms\"", DRAIN_MS);
+			signal_all(children, n, SIGKILL);
+			until = UINT64_MAX;
+		}
+		(void)poll(NULL, 0, POLL_MS);
+	}
+	LOG_I("supervise.stopped", "signal=%d", (int)role_stop);
+	return 0;
+}
+
+int supervise(const char *program, const char *path)
+{
+	struct child children[SL_COUNT(roles)] = {{0}};
+	const size_t n = SL_COUNT(roles);
+
+	for (size_t i = 0; i < n; i++)
+		children[i].role = &roles[i];
+	while (!role_stop) {
+		reap(children, n);
+		for (size_t i = 0; i < n; i++)
+			if (!children[i].pid && os_mono_ms() >= children[i].due_ms)
+				start(&children[i], program, path);
+		if (role_reload) {
+			role_reload = 0;
+			signal_all(children, n, SIGHUP);
+		}
+		(void)poll(NULL, 0, POLL_MS); /* a signal ends it early */
+	}
+	return stop_all(children, n);
+}
