@@ -13,6 +13,20 @@ static int make_dir(void **state)
 	return mkdtemp(dir) ? 0 : -1;
 }
 
+static int remove_dir(void **state)
+{
+	static const char *const rows[] = {"/a/b", "/a", ""};
+	char path[256];
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", dir, rows[i]);
+		if (rmdir(path))
+			return -1;
+	}
+	return 0;
+}
+
 static void writes_reads_and_maps_files(void **state)
 {
 	char path[256], *data;
@@ -96,5 +110,5 @@ int main(void)
 		cmocka_unit_test(a_live_unix_socket_is_not_replaced),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, NULL);
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
