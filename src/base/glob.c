@@ -73,6 +73,13 @@ static bool component_overlap(struct str a, struct str b)
 
 bool glob_group_overlap(struct str a, struct str b)
 {
+	size_t i = 0;
+
+	/* most pairs differ in plain characters before any star: no need to look at components */
+	while (i < a.n && i < b.n && a.p[i] == b.p[i] && a.p[i] != '*')
+		i++;
+	if (i < a.n && i < b.n && a.p[i] != '*' && b.p[i] != '*')
+		return false;
 	while (a.n && b.n) {
 		if (!component_overlap(str_cut(&a, '/'), str_cut(&b, '/')))
 			return false;

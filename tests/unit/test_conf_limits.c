@@ -244,9 +244,11 @@ static void holds_the_limits_of_sluice(void **state)
 		const char *head, *entry, *want;
 		unsigned limit;
 	} rows[] = {
-		{"listen: {dns: [", "\"127.0.0.1:%u\"", "listen.dns: too many", CONF_MAX_LISTEN},
-		{"geo: {databases: [", "x%u", "geo.databases: too many", CONF_MAX_DATABASES},
-		{"geo: {provinces: [", "CN", "geo.provinces: too many", CONF_MAX_COUNTRIES},
+		{"{listen: {dns: [", "\"127.0.0.1:%u\"", "listen.dns: too many", CONF_MAX_LISTEN},
+		{"{geo: {databases: [", "x%u", "geo.databases: too many", CONF_MAX_DATABASES},
+		{"{geo: {provinces: [", "CN", "geo.provinces: too many", CONF_MAX_COUNTRIES},
+		{"{trusted_senders: [", "10.0.0.0/8", "trusted_senders: too many",
+			CONF_MAX_PREFIXES},
 	};
 	struct errbuf err;
 
@@ -264,13 +266,66 @@ static void holds_the_limits_of_sluice(void **state)
 			else
 				(void)fputs(rows[i / 2].entry, t.f);
 		}
-		(void)fputs("]}\n", t.f);
+		(void)fputs(strchr(rows[i / 2].want, '.') ? "]}}\n" : "]}\n", t.f);
 		if (i & 1) {
 			assert_int_equal(load_and_drop(&t, NULL, &err), SL_ELIMIT);
 			assert_non_null(strstr(err.s, rows[i / 2].want));
 		} else if (load_and_drop(&t, NULL, &err) != 0) {
 			fail_msg("%s", err.s);
 		}
+	}
+}
+
+/* Lists and texts that one change to the small catalogue reaches. */
+static void holds_the_rest(void **state)
+{
+	static const struct {
+		const char *find, *head, *piece, *tail, *want;
+		unsigned limit;
+	} rows[] = {
+		{"a: [192.0.2.9]", "a: [192.0.2.9", ", 192.0.2.9", "]", "nodes[0].a: too many",
+			SL_MAX_ADDRS - 1},
+		{"192.0.2.1]", "192.0.2.1]\n        aaaa: [\"::1\"", ", \"::1\"", "]",
+			"vendors[0].addresses[0].aaaa: too many", CONF_MAX_POOL - 1},
+		{"    max_mbps: 300", "    max_mbps: 300\n    allow_groups: [CN", ", CN", "]",
+			"vendors[1].allow_groups: too many", CONF_MAX_GLOBS - 1},
+		{"    max_mbps: 300", "    max_mbps: 300\n    deny_groups: [CN", ", CN", "]",
+			"vendors[1].deny_groups: too many", CONF_MAX_GLOBS - 1},
+		{"CN/GX/*", "CN/", "x", "", "vendors[0].regions[1].groups[0]: too long",
+			SL_MAX_NAME - 3},
+		{"CN/GD/telecom", "CN/", "x", "", "nodes[0].group: too long", SL_MAX_NAME - 3},
+		{"name: n1", "name: ", "n", "", "nodes[0].name: too long", SL_MAX_NAME},
+		{"/dev/null", "", "/", "/dev/null", "zones[0].file: too long",
+			SL_MAX_PATH - sizeof("/dev/null") + 1},
+		{"[1]", "[1]\n    names: [x", ", x", "]", "isps[0].names: too many",
+			CONF_MAX_GLOBS - 1},
+		{"[1]", "[1]\n    countries: [CN", ", CN", "]", "isps[0].countries: too many",
+			CONF_MAX_COUNTRIES - 1},
+	};
+	struct errbuf err;
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows) * 2; i++) {
+		unsigned n = rows[i / 2].limit + (i & 1);
+		char *with = NULL, *catalog;
+		size_t size = 0;
+		FILE *f = open_memstream(&with, &size);
+		struct conf *c;
+		int rc;
+
+		assert_non_null(f);
+		(void)fputs(rows[i / 2].head, f);
+		for (unsigned k = 0; k < n; k++)
+			(void)fputs(rows[i / 2].piece, f);
+		(void)fputs(rows[i / 2].tail, f);
+		assert_int_equal(fclose(f), 0);
+		catalog = replaced(base_catalog, rows[i / 2].find, with);
+		rc = load_text("{}", catalog, &c, &err);
+		free(with);
+		free(catalog);
+		conf_free(c);
+		if (i & 1 ? rc == 0 || !strstr(err.s, rows[i / 2].want) : rc != 0)
+			fail_msg("%s: %s", rows[i / 2].want, err.s);
 	}
 }
 
@@ -346,6 +401,7 @@ int main(void)
 		cmocka_unit_test(holds_each_limit),
 		cmocka_unit_test(holds_the_limit_of_streams),
 		cmocka_unit_test(holds_the_limits_of_sluice),
+		cmocka_unit_test(holds_the_rest),
 		cmocka_unit_test(bears_hostile_input),
 		cmocka_unit_test(refuses_a_file_too_large),
 	};

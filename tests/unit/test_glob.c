@@ -78,6 +78,10 @@ static void finds_overlaps(void **state)
 		{"CN/ab*", "CN/a*bc", true},
 		{"CN/a*b*c", "CN/ac", false},
 		{"CN/GD", "CN/GD", true},
+		{"CN/GD", "CN/GDX", false},
+		{"CN/GD", "CN/GD*", true},
+		{"CN/GD/*", "CN/GD*", true},
+		{"CN/GD/x", "CN/GDX*/x", false},
 		{"CN/*/a*", "CN/GD/*b", true},
 	};
 
