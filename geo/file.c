@@ -94,7 +94,7 @@ int geo_file_check(const void *p, size_t n, struct errbuf *err)
 	if (f->version != GEO_FILE_VERSION)
 		return err_set(err, SL_EVERSION, "geo file: version %u, want %d", f->version,
 			GEO_FILE_VERSION);
-	if (f->size != n || f->names_size > n - sizeof(*f) ||
+	if (f->size != n || f->zero != 0 || f->names_size > n - sizeof(*f) ||
 		f->table != ((sizeof(*f) + f->names_size + 7) & ~(uint64_t)7) || f->table > n)
 		return err_set(err, SL_EFORMAT, "geo file: parts do not fit its %zu octets", n);
 	if (f->checksum != checksum(f))

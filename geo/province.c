@@ -5,7 +5,6 @@
 #include <math.h>
 
 static const struct geo_province provinces[] = {
-	/* the capital where most people live near it, else the middle of the settled part */
 	{"AH", "34", "Anhui", 3186, 11728},
 	{"BJ", "11", "Beijing", 3990, 11641},
 	{"CQ", "50", "Chongqing", 2956, 10655},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the provinces of China lie, for "the nearest province that has a node". Distances are
- * between centroids weighted by eye towards where people live: for ranking, not for measuring.
+ * Where the provinces of China lie, for "the nearest province that has a node". A province stands
+ * at its capital, Taiwan in its middle: for ranking, not for measuring.
  */
 #pragma once
 

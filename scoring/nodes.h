@@ -2,7 +2,7 @@
 /*
  * Own edge nodes for a stream: nearest span first, inside a span by rendezvous hash of the stream,
  * passing over nodes that are down, full, or loaded beyond a bound relative to their span (so that
- * a popular stream cannot pile up on one). Query path: integers only, no state.
+ * a popular stream cannot pile up on one). Query path: no state, no allocation.
  */
 #pragma once
 

@@ -22,8 +22,9 @@ enum {
 	SCORE_MAX_SLICES = 256,
 };
 
-/* Why a vendor stands where it stands in a row: name, may serve new sessions, text. Closed list;
- * the value is what blobs and counters carry, so rows are only ever added at the end. */
+/* Why a vendor (or `none`) stands where it stands in a row: name, may serve new sessions, text.
+ * Closed list; the value is what blobs and counters carry, so rows are only ever added at the end.
+ */
 #define SCORE_REASON_MAP(X)                                                                        \
 	X(SCORE_UNDER, true, "under guarantee")                                                    \
 	X(SCORE_OVER, true, "over guarantee")                                                      \
@@ -37,7 +38,9 @@ enum {
 	X(SCORE_BLACKLISTED, false, "blacklisted")                                                 \
 	X(SCORE_RESTRICTED, false, "restricted")                                                   \
 	X(SCORE_TIER_CLOSED, false, "tier closed")                                                 \
-	X(SCORE_DOWN, false, "down")
+	X(SCORE_DOWN, false, "down")                                                               \
+	X(SCORE_NOBODY, false, "nobody may serve")                                                 \
+	X(SCORE_NO_ROOM, false, "nobody has room")
 
 enum score_reason {
 #define X(name, usable, text) name,

@@ -29,6 +29,7 @@ sense    src/sense    {shared} engine control store
 engine   src/engine   {shared} sense control store
 control  src/control  {shared} sense engine store
 store    src/store    {shared} sense engine control
+bench    src/bench    base
 ctl      src/ctl      base conf scoring world
 sim      tests/sim    {pure}
 sluiced  src          {shared} dns http collect sense engine control store ctl
