@@ -47,6 +47,8 @@ static int watch(struct httpd *h, int fd, uint64_t kind, uint32_t index)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = kind << 32 | index};
 
+	if (kind == EV_LISTENER)
+		ev.events |= EPOLLET;
 	return epoll_ctl(h->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -67,6 +69,7 @@ static size_t pool_size(const struct httpd_limits *m)
 static int start_library(struct httpd *h, struct errbuf *err)
 {
 	const struct MHD_OptionItem common[] = {
+		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)httpd_reply_log, h},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)httpd_conn_notify, h},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)httpd_dispatch_completed, h},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)httpd_dispatch_uri, h},
@@ -78,9 +81,10 @@ static int start_library(struct httpd *h, struct errbuf *err)
 		{MHD_OPTION_END, 0, NULL},
 	};
 
-	h->plain = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_SUPPRESS_DATE_NO_CLOCK, 0, NULL,
-		NULL, httpd_dispatch_request, h, MHD_OPTION_ARRAY, common, MHD_OPTION_END);
+	h->plain = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+					    MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_TURBO |
+					    MHD_USE_ERROR_LOG,
+		0, NULL, NULL, httpd_dispatch_request, h, MHD_OPTION_ARRAY, common, MHD_OPTION_END);
 	if (!h->plain || watch_daemon(h, h->plain, 0))
 		return err_set(err, SL_EIO, "libmicrohttpd does not start");
 	if (!h->conf.tls_cert)
@@ -248,7 +252,8 @@ void httpd_wait(struct httpd *h, int timeout_ms)
 		return;
 	}
 	h->busy_rounds = 0;
-	if (h->answered || library_pending(h->plain) || library_pending(h->secure))
+	if (h->answered || library_pending(h->plain) || library_pending(h->secure) ||
+		(h->accept_ready && h->now_ms >= h->accept_after_ms))
 		timeout_ms = 0;
 	else
 		timeout_ms = httpd_conn_next_deadline(h, timeout_ms);
@@ -257,15 +262,15 @@ void httpd_wait(struct httpd *h, int timeout_ms)
 		handle_event(h, ev[i].data.u64);
 }
 
+/* Listeners are edge-triggered: a bit stays until its queue was seen empty. */
 static void accept_all(struct httpd *h)
 {
 	if (h->now_ms < h->accept_after_ms)
 		return;
 	for (uint32_t i = 0; i < h->n_listeners; i++) {
-		if (h->accept_ready & 1u << i)
-			httpd_conn_accept(h, &h->listeners[i]);
+		if (h->accept_ready & 1u << i && httpd_conn_accept(h, &h->listeners[i]))
+			h->accept_ready &= ~(1u << i);
 	}
-	h->accept_ready = 0;
 }
 
 unsigned httpd_run(struct httpd *h)
@@ -277,6 +282,8 @@ unsigned httpd_run(struct httpd *h)
 	(void)MHD_run(h->plain);
 	if (h->secure)
 		(void)MHD_run(h->secure);
+	if (h->draining)
+		httpd_conn_shut_idle(h);
 	httpd_conn_sweep(h);
 	return h->answered;
 }
@@ -298,7 +305,6 @@ void httpd_drain(struct httpd *h)
 {
 	h->draining = true;
 	close_listeners(h);
-	httpd_conn_shut_idle(h);
 }
 
 uint32_t httpd_connections(const struct httpd *h)

@@ -8,12 +8,13 @@
 #include "httpd/httpd_query.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h> /* its tcp_info is whole */
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_ROUND = 64, ACCEPT_PAUSE_MS = 100, EVICT_HEAD_AFTER_MS = 500 };
+enum { ACCEPTS_PER_ROUND = 64, ACCEPT_PAUSE_MS = 100 };
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -130,18 +131,29 @@ static void conn_shut(struct conn *c)
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
-static bool conn_evict(struct httpd *h)
-{
-	struct conn *c = list_oldest(&h->lists[CONN_IDLE]);
+/* Who makes room, in this order, and from what age on. */
+static const struct {
+	uint8_t state;
+	uint16_t after_ms;
+} evictable[] = {
+	{CONN_IDLE, 0},
+	{CONN_HEAD, 500},
+	{CONN_BODY, 1000},
+	{CONN_SEND, 1000},
+	{CONN_SEND_LONG, 5000},
+};
 
-	if (!c) {
-		c = list_oldest(&h->lists[CONN_HEAD]);
-		if (!c || h->now_ms - c->since_ms < EVICT_HEAD_AFTER_MS)
-			return false;
+static void conn_evict(struct httpd *h)
+{
+	for (size_t i = 0; i < SL_COUNT(evictable); i++) {
+		struct conn *c = list_oldest(&h->lists[evictable[i].state]);
+
+		if (!c || h->now_ms - c->since_ms < evictable[i].after_ms)
+			continue;
+		stat_refused(h, HTTPD_REFUSED_EVICTED);
+		conn_shut(c);
+		return;
 	}
-	stat_refused(h, HTTPD_REFUSED_EVICTED);
-	conn_shut(c);
-	return true;
 }
 
 static void read_peer(struct conn *c, const struct listener *l, const struct sockaddr *sa)
@@ -180,7 +192,7 @@ static void adopt(
 
 	stat_add(&h->stats.accepted, 1);
 	if (h->n_conns >= h->conf.limits.connections)
-		(void)conn_evict(h);
+		conn_evict(h);
 	c = conn_take(h);
 	if (!c) {
 		stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
@@ -217,11 +229,11 @@ static void accept_without_room(struct httpd *h, int listen_fd)
 		(void)close(fd);
 	h->sparefd = dup(h->epfd);
 	stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
-	(void)conn_evict(h);
+	conn_evict(h);
 	h->accept_after_ms = h->now_ms + ACCEPT_PAUSE_MS;
 }
 
-void httpd_conn_accept(struct httpd *h, const struct listener *l)
+bool httpd_conn_accept(struct httpd *h, const struct listener *l)
 {
 	union {
 		struct sockaddr sa;
@@ -241,10 +253,12 @@ void httpd_conn_accept(struct httpd *h, const struct listener *l)
 		}
 		if (errno == ECONNABORTED || errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
-			accept_without_room(h, l->fd);
-		return;
+		if (errno == EAGAIN)
+			return true;
+		accept_without_room(h, l->fd);
+		return false;
 	}
+	return false;
 }
 
 static void linger_add(struct httpd *h, int fd)
@@ -290,25 +304,52 @@ void httpd_conn_linger_read(struct httpd *h, uint32_t fd)
 	}
 }
 
+/* true when the library gave up on what came and said nothing: octets came that are not HTTP, the
+ * peer is still there, and nothing has been sent to it. */
+static bool left_unanswered(const struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof(info);
+	char octet;
+
+	if (c->state != CONN_HEAD || c->uri_seen || c->tls)
+		return false;
+	if (recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		return false;
+	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_segs_out > 0 &&
+	       info.tcpi_data_segs_out == 0;
+}
+
+static void conn_closing(struct conn *c)
+{
+	if (left_unanswered(c)) {
+		stat_refused(c->h, HTTPD_REFUSED_LIBRARY);
+		httpd_reply_raw(c->fd, 400);
+		c->linger = true;
+	}
+	if (!c->tls)
+		(void)shutdown(c->fd, SHUT_WR);
+	if (c->linger && !c->tls)
+		linger_add(c->h, c->fd);
+	httpd_tls_session_ended(c);
+	conn_give_back(c);
+}
+
 void httpd_conn_notify(void *cls, struct MHD_Connection *mc, void **socket_context,
 	enum MHD_ConnectionNotificationCode code)
 {
 	struct httpd *h = cls;
 	struct conn *c;
 
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		c = *socket_context = h->adding;
-		h->adding = NULL;
-		c->mc = mc;
-		if (c->tls)
-			httpd_tls_session_started(c);
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		conn_closing(*socket_context);
 		return;
 	}
-	c = *socket_context;
-	if (c->linger && !c->tls)
-		linger_add(h, c->fd);
-	httpd_tls_session_ended(c);
-	conn_give_back(c);
+	c = *socket_context = h->adding;
+	h->adding = NULL;
+	c->mc = mc;
+	if (c->tls)
+		httpd_tls_session_started(c);
 }
 
 static const int8_t expiry_reason[CONN_N_STATES] = {
@@ -327,7 +368,7 @@ static void conn_expire(struct conn *c)
 	if (reason >= 0)
 		stat_refused(c->h, (enum httpd_refusal)reason);
 	if ((c->state == CONN_HEAD || c->state == CONN_BODY) && !c->tls) {
-		httpd_reply_raw_timeout(c->fd);
+		httpd_reply_raw(c->fd, 408);
 		c->linger = true;
 	}
 	conn_shut(c);

@@ -27,6 +27,7 @@ void *httpd_dispatch_uri(void *cls, const char *uri, struct MHD_Connection *mc)
 	(void)cls;
 	c->uri_n = target.n;
 	c->target_ok = httpd_is_target(target);
+	c->uri_seen = true;
 	c->head_seen = false;
 	c->refused = -1;
 	c->route = NULL;
@@ -317,6 +318,4 @@ void httpd_dispatch_completed(
 		c->h->head.owner = NULL;
 	if (c->state != CONN_DYING)
 		httpd_conn_enter(c, CONN_IDLE);
-	if (c->h->draining)
-		(void)shutdown(c->fd, SHUT_RD);
 }

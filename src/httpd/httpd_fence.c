@@ -35,15 +35,14 @@ static const struct {
 	{"PATCH", HTTPD_PATCH},
 };
 
-static bool parse_method(struct str s, enum httpd_method *ret)
+/* What no route serves becomes 0, and 405 once the rest of the head has been looked at. */
+static enum httpd_method parse_method(struct str s)
 {
 	for (size_t i = 0; i < SL_COUNT(methods); i++) {
-		if (str_eq_z(s, methods[i].name)) {
-			*ret = methods[i].method;
-			return true;
-		}
+		if (str_eq_z(s, methods[i].name))
+			return methods[i].method;
 	}
-	return false;
+	return (enum httpd_method)0;
 }
 
 static enum MHD_Result refuse(struct pass *p, enum httpd_refusal r)
@@ -165,7 +164,8 @@ static int check_line(
 	if (!c->target_ok || !path_of(target, &hd->path) || !escapes_ok(c->h, hd->path))
 		return HTTPD_REFUSED_MALFORMED;
 	hd->target_n = c->uri_n - (size_t)(hd->path.p - url);
-	return parse_method(m, &hd->method) ? -1 : HTTPD_REFUSED_METHOD;
+	hd->method = parse_method(m);
+	return -1;
 }
 
 static int check_framing(const struct pass *p, bool http11)
@@ -210,6 +210,8 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 		return p.refused;
 	if (p.next + 2 != method + info->header_size)
 		return HTTPD_REFUSED_FRAMING;
+	if (version[7] > '1')
+		return HTTPD_REFUSED_VERSION;
 	return check_framing(&p, version[7] == '1');
 }
 

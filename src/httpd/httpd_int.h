@@ -35,7 +35,7 @@ struct conn {
 	int fd;
 	uint16_t port;
 	uint8_t state;
-	bool tls, head_seen, target_ok, linger;
+	bool tls, uri_seen, head_seen, target_ok, linger;
 	int8_t refused; /* of enum httpd_refusal, or -1 */
 };
 
@@ -116,7 +116,8 @@ static inline void stat_refused(struct httpd *h, enum httpd_refusal r)
 int httpd_conn_table_init(struct httpd *h, struct errbuf *err) SL_NONNULL(1);
 void httpd_conn_table_done(struct httpd *h) SL_NONNULL(1);
 void httpd_conn_enter(struct conn *c, enum conn_state state) SL_NONNULL(1);
-void httpd_conn_accept(struct httpd *h, const struct listener *l) SL_NONNULL(1, 2);
+/* Accepts what waits, up to a bound; true when the queue was seen empty. */
+bool httpd_conn_accept(struct httpd *h, const struct listener *l) SL_NONNULL(1, 2);
 void httpd_conn_notify(void *cls, struct MHD_Connection *mc, void **socket_context,
 	enum MHD_ConnectionNotificationCode code);
 void httpd_conn_release_body(struct conn *c) SL_NONNULL(1);
@@ -147,8 +148,11 @@ bool httpd_reply_queue(
 	struct conn *c, struct MHD_Connection *mc, struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_cors(struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp) SL_NONNULL_ALL;
-/* Sends a whole refusal past the library; for plain connections that it has not answered. */
-void httpd_reply_raw_timeout(int fd);
+/* Sends a whole refusal (400 or 408) past the library; for plain connections that it has not
+ * answered. */
+void httpd_reply_raw(int fd, unsigned status);
+/* The library's messages: its own refusals are counted. */
+void httpd_reply_log(void *cls, const char *fmt, va_list ap) SL_PRINTF(2, 0);
 
 /* httpd_tls.c */
 int httpd_tls_new(const char *cert, const char *key, struct tls **ret_tls, struct errbuf *err)

@@ -32,6 +32,8 @@ static const char *refusal_message(enum httpd_refusal r)
 		return "this method is not served here";
 	case HTTPD_REFUSED_PATH:
 		return "nothing is served at this path";
+	case HTTPD_REFUSED_VERSION:
+		return "HTTP/1.0 and 1.1 are served here";
 	case HTTPD_REFUSED_EXPECT:
 		return "this expectation cannot be met";
 	case HTTPD_REFUSED_ADMIT:
@@ -161,13 +163,51 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 	return ok;
 }
 
-void httpd_reply_raw_timeout(int fd)
-{
-	static const char text[] =
-		"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
-		"Content-Length: 64\r\nConnection: close\r\n\r\n"
-		"{\"error\":{\"code\":\"timeout\","
-		"\"message\":\"the request was too slow\"}}";
+#define RAW(status_line, body)                                                                     \
+	"HTTP/1.1 " status_line                                                                    \
+	"\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" body
 
-	(void)send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+void httpd_reply_raw(int fd, unsigned status)
+{
+	static const char malformed[] = RAW("400 Bad Request",
+		"{\"error\":{\"code\":\"malformed\",\"message\":\"the head is malformed\"}}");
+	static const char timeout[] = RAW("408 Request Timeout",
+		"{\"error\":{\"code\":\"timeout\",\"message\":\"the request was too slow\"}}");
+	struct str s = status == 408 ? STR_LIT(timeout) : STR_LIT(malformed);
+
+	(void)send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/*
+ * A Content-Length the library cannot read: of its refusals the one that it sends with two heads,
+ * and the one whose connection can be told: no other has a complete head that we were not shown.
+ * So we answer in its place; what it sends then comes too late.
+ */
+static bool answer_bad_length(struct httpd *h)
+{
+	struct conn *end = &h->lists[CONN_HEAD].head;
+
+	for (struct conn *c = end->prev; c != end; c = c->prev) {
+		if (!c->uri_seen || c->head_seen || c->tls ||
+			!MHD_get_connection_info(c->mc, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+			continue;
+		stat_refused(h, HTTPD_REFUSED_FRAMING);
+		httpd_reply_raw(c->fd, 400);
+		(void)shutdown(c->fd, SHUT_WR);
+		c->linger = true;
+		return true;
+	}
+	return false;
+}
+
+void httpd_reply_log(void *cls, const char *fmt, va_list ap)
+{
+	static const char start[] = "Error processing request (HTTP response code is %u";
+	struct httpd *h = cls;
+
+	if (strncmp(fmt, start, sizeof(start) - 1) != 0)
+		return;
+	if (!answer_bad_length(h))
+		stat_refused(h, HTTPD_REFUSED_LIBRARY);
+	count(h, va_arg(ap, unsigned));
 }

@@ -17,6 +17,7 @@
 	X(HEAD_SIZE, 431, "head_size")                                                             \
 	X(METHOD, 405, "method")                                                                   \
 	X(PATH, 404, "path")                                                                       \
+	X(VERSION, 505, "version")                                                                 \
 	X(EXPECT, 417, "expect")                                                                   \
 	X(ADMIT, 403, "admit")                                                                     \
 	X(RATE, 429, "rate")                                                                       \

@@ -146,7 +146,7 @@ void httpd_tls_free(struct tls *t)
 struct MHD_Daemon *httpd_tls_daemon(struct httpd *h, const struct MHD_OptionItem *common)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TLS |
-					MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+					MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
 		0, NULL, NULL, httpd_dispatch_request, h, MHD_OPTION_ARRAY, common,
 		MHD_OPTION_HTTPS_MEM_CERT, h->tls->cert_pem, MHD_OPTION_HTTPS_MEM_KEY,
 		h->tls->key_pem, MHD_OPTION_END);

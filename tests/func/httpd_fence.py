@@ -1,0 +1,423 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What src/httpd lets in and what it refuses, over plain sockets: framing, every limit at the limit
+and past it, deadlines, addresses behind proxies, rates, browsers, UNIX sockets, TLS."""
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import time
+
+from httpd_client import HEAD, Server, ask, check, done, request, wait_for
+
+POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+
+# What is refused with 400 and a closed connection, whatever follows on it.
+AMBIGUOUS = {
+    "no HTTP at all": b"GARBAGE\r\n\r\n",
+    "a TLS hello": b"\x16\x03\x01\x02\x00\x01\n\n",
+    "bare LF behind the request line": b"GET /echo HTTP/1.1\nHost: a\r\n\r\n",
+    "bare LF behind a header": b"GET /echo HTTP/1.1\r\nHost: a\n\r\n",
+    "bare LF as the empty line": HEAD + b"\n",
+    "bare LFs": HEAD + b"X: b\n\n",
+    "CR in a value": HEAD + b"X: a\rb\r\n\r\n",
+    "a folded header": HEAD + b"X: a\r\n b\r\n\r\n",
+    "a folded first header": b"GET /echo HTTP/1.1\r\n Host: a\r\nHost: b\r\n\r\n",
+    "NUL in a value": HEAD + b"X: a\0b\r\n\r\n",
+    "NULs in a value, like a line end": HEAD + b"X: a\0\0Y: b\r\n\r\n",
+    "NUL in a name": HEAD + b"X\0: a\r\n\r\n",
+    "NUL in the target": b"GET /echo\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "blank before the colon": HEAD + b"X : a\r\n\r\n",
+    "no name": HEAD + b": a\r\n\r\n",
+    "no colon": HEAD + b"X\r\n\r\n",
+    "control octet in a value": HEAD + b"X: \x01\r\n\r\n",
+    "two blanks before the target": b"GET  /echo HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two blanks before the version": b"GET /echo  HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a blank behind the version": b"GET /echo HTTP/1.1 \r\nHost: a\r\n\r\n",
+    "a blank in the target": b"GET /echo a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a tab for a blank": b"GET\t/echo HTTP/1.1\r\nHost: a\r\n\r\n",
+    "octets past ASCII in the target": b"GET /echo?\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a fragment": b"GET /echo#a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no version": b"GET /echo\r\n\r\n",
+    "no Host": b"GET /echo HTTP/1.1\r\n\r\n",
+    "two Hosts": HEAD + b"Host: a\r\n\r\n",
+    "differing Content-Lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "the same Content-Length twice": POST + b"Content-Length: 5\r\ncontent-length: 5\r\n\r\nhello",
+    "a list of lengths": POST + b"Content-Length: 5, 5\r\n\r\nhello",
+    "a signed length": POST + b"Content-Length: +5\r\n\r\nhello",
+    "a hexadecimal length": POST + b"Content-Length: 0x5\r\n\r\nhello",
+    "an empty length": POST + b"Content-Length: \r\n\r\nhello",
+    "a length beyond all": POST + b"Content-Length: 99999999999999999999999\r\n\r\nhello",
+    "length and chunked": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "another coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "a coding that looks like chunked": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked in HTTP/1.0": b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a body behind GET": HEAD + b"Content-Length: 5\r\n\r\nhello",
+    "a bad escape in the query": b"GET /echo?a=%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "half an escape in the query": b"GET /echo?a=%4 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "%00 in the query": b"GET /echo?a=%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a bad escape in the path": b"GET /ec%zzho HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a path without slash": b"GET echo HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT": b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+def framing(server):
+    for what, octets in AMBIGUOUS.items():
+        with server.connect() as s:
+            reply = ask(s, octets + HEAD + b"\r\n")
+        check(what, reply.status == 400 and reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw)
+        check(what + ": nothing reflected", b"gzip" not in reply.body and b"GARBAGE" not in reply.body, reply.raw)
+    for what, octets in (("chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+                         ("a chunk extension of 100 kB", b"5;" + b"a" * 100000 + b"\r\nhello\r\n0\r\n\r\n")):
+        with server.connect() as s:
+            reply = ask(s, POST + b"Transfer-Encoding: chunked\r\n\r\n" + octets + HEAD + b"\r\n")
+        check(what, reply.status == 411 and reply.ended and reply.code() == "chunked", reply.raw)
+    for version in ("HTTP/1.2", "HTTP/2.0", "HTTP/0.9"):
+        with server.connect() as s:
+            reply = ask(s, b"GET /echo %s\r\nHost: a\r\n\r\n" % version.encode())
+        check(version, reply.status == 505 and reply.ended, reply.raw)
+
+
+def plain(server):
+    reply = server.get("/echo?q=a%20b+c&x&y=&", "User-Agent:  me \t")
+    seen = reply.json()
+    check("a plain GET", reply.status == 200 and not reply.ended, reply.raw)
+    check("Date and type", reply.headers["content-type"] == "application/json" and "GMT" in reply.headers["date"],
+          reply.headers)
+    check("decoded parameter", seen["q"] == "a b c" and seen["agent"] == "me", seen)
+    for target in ("/echo", "/echo?", "/echo?&", "/echo?a", "/echo?a=", "/echo?a=b&", "/echo?&&a==b&&", "/echo?a+b=%41&q",
+                   "/echo?http://x/?y=z"):
+        seen = server.get(target).json()
+        check("the target as sent", seen["target"] == target, target, seen)
+    check("repeated parameter", server.get("/echo?q=1&q=2").json()["q_found"] == "-17", "")
+    check("absolute form", server.get("http://x/echo?q=1").json()["target"] == "/echo?q=1", "")
+    check("prefix route", server.get("/under/a/b?c").json()["path"] == "/under/a/b", "")
+    with server.connect() as s:
+        for i in range(3):
+            reply = ask(s, request("/echo?q=%d" % i))
+            check("keep-alive", reply.status == 200 and reply.json()["q"] == str(i), reply.raw)
+        reply = ask(s, request("/echo", "Connection: close"))
+        check("Connection: close", reply.status == 200 and reply.ended, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, b"GET /echo HTTP/1.0\r\n\r\n")
+        check("HTTP/1.0", reply.status == 200 and reply.ended, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/null", method="HEAD"), bodiless=True)
+        check("HEAD", reply.status == 200 and reply.headers["content-length"] == "400" and not reply.rest, reply.raw)
+        check("and on", ask(s, request("/echo")).status == 200, "")
+    with server.connect() as s:
+        s.sendall((HEAD + b"\r\n") * 20)
+        raw = b""
+        while raw.count(b"HTTP/1.1 200") < 20:
+            raw += s.recv(65536) or exit("pipelining: the connection ended")
+    for octets in (request("/echo?q=abc", "X: y"), request("/echo", method="POST", body=b"hello")):
+        with server.connect() as s:
+            for i in range(len(octets) - 1):
+                s.sendall(octets[i:i + 1])
+            check("octet by octet", ask(s, octets[-1:]).status == 200, octets)
+    for path in ("/healthz", "/readyz"):
+        check(path, server.get(path).body == b"ok\n", path)
+
+
+def routes(server):
+    reply = server.get("/nothing/<script>")
+    check("unknown path", reply.status == 404 and reply.code() == "path" and b"script" not in reply.raw, reply.raw)
+    for method, status in (("PUT", 405), ("FOO", 405), ("DELETE", 200), ("OPTIONS", 405)):
+        with server.connect() as s:
+            reply = ask(s, request("/echo", method=method))
+            check(method, reply.status == status, reply.raw)
+            if status == 405:
+                check("Allow", reply.headers.get("allow") == "GET, HEAD, POST, DELETE", reply.headers)
+            check("and on", ask(s, request("/echo")).status == 200, method)
+    with server.connect() as s:
+        reply = ask(s, request("/cors", "Origin: https://x", "Access-Control-Request-Method: POST", method="OPTIONS"))
+        check("preflight", reply.status == 204 and reply.headers.get("access-control-allow-origin") == "*" and
+              "POST" in reply.headers.get("access-control-allow-methods", ""), reply.raw)
+        reply = ask(s, request("/cors", "Origin: https://x"))
+        check("exposed headers", "Retry-After" in reply.headers.get("access-control-expose-headers", ""), reply.raw)
+        reply = ask(s, request("/cors", "Origin: https://x", method="PUT"))
+        check("refusal to a browser", reply.status == 405 and "access-control-allow-origin" in reply.headers, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/echo", "Expect: 100-continue", method="POST", body=b"hello"))
+        check("100-continue", reply.status == 100 or b"HTTP/1.1 200" in reply.raw, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/echo", "Expect: something", method="POST", body=b"hello"))
+        check("another expectation", reply.status == 417 and reply.ended, reply.raw)
+
+
+def sizes(server):
+    """url_octets=500 head_octets=2000 headers=10 reply_octets=1000"""
+    base = len("/echo?q=")
+    check("URL at the limit", server.get("/null?q=" + "a" * (500 - base)).status == 200, "")
+    reply = server.get("/echo?q=" + "a" * (501 - base))
+    check("URL past it", reply.status == 414 and reply.ended and reply.code() == "url_size", reply.raw)
+    check("a huge URL", server.get("/echo?q=" + "a" * 200000).status == 414, "")
+    empty = len(request("/echo", "X: "))
+    check("head at the limit", server.get("/echo", "X: " + "a" * (2000 - empty)).status == 200, "")
+    reply = server.get("/echo", "X: " + "a" * (2001 - empty))
+    check("head past it", reply.status == 431 and reply.ended and reply.code() == "head_size", reply.raw)
+    check("a huge head", server.get("/echo", "X: " + "a" * 200000).status == 431, "")
+    check("headers at the limit", server.get("/echo", *["X: y"] * 9).status == 200, "")
+    reply = server.get("/echo", *["X: y"] * 10)
+    check("headers past it", reply.status == 431 and reply.code() == "head_size", reply.raw)
+    check("parameters at the limit", server.get("/echo?" + "&".join(["a=1"] * 64)).status == 200, "")
+    check("parameters past it", server.get("/echo?" + "&".join(["a=1"] * 65)).status == 400, "")
+    for path, limit in (("/small", 10), ("/echo", 65536)):
+        with server.connect() as s:
+            reply = ask(s, request(path, method="POST", body=b"x" * limit))
+            check("body at the limit", reply.status == 200 and reply.json()["body"] == str(limit), path, reply.raw)
+            reply = ask(s, request(path, method="POST", body=b"x" * (limit + 1)))
+            check("body past it", reply.status == 413 and reply.ended and reply.code() == "body_size", path, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/big", method="POST", body=b"x" * (32 << 20)))
+        check("a large body", reply.status == 200 and reply.json()["body"] == str(32 << 20), reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/echo", method="POST", body=b"x" * (8 << 20)))
+        check("413 reaches a sender that does not listen", reply.status == 413, reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/full"))
+        check("reply at the limit", reply.status == 200 and len(reply.body) == 1000, reply.raw)
+        reply = ask(s, request("/fuller"))
+        check("reply past it", reply.status == 500 and reply.code() == "reply_size", reply.raw)
+    with server.connect() as s:
+        reply = ask(s, request("/large"))
+        check("an owned reply", reply.status == 200 and len(reply.body) == 64 << 20, reply.raw[:200])
+
+
+def body_memory():
+    with Server("body_octets=65536") as server, server.connect() as one, server.connect() as two:
+        one.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nx")
+        wait_for("the first body is awaited", lambda: server.counters()["open"] >= 3)
+        reply = ask(two, request("/echo", method="POST", body=b"x" * 6000))
+        check("too many bodies", reply.status == 503 and reply.code() == "memory" and
+              reply.headers.get("retry-after") == "1", reply.raw)
+        check("the first goes on", ask(one, b"x" * 59999).status == 200, "")
+        with server.connect() as three:
+            check("then there is room", ask(three, request("/echo", method="POST", body=b"x" * 6000)).status == 200, "")
+
+
+def ends_within(s, low, high):
+    """Octets until the server closed, when that was low..high seconds from now."""
+    start, raw = time.monotonic(), b""
+    s.settimeout(high + 5)
+    try:
+        while True:
+            got = s.recv(65536)
+            if not got:
+                break
+            raw += got
+    except ConnectionResetError:
+        pass
+    took = time.monotonic() - start
+    return raw if check("deadline", low <= took <= high, took) else b"late"
+
+
+def deadlines():
+    with Server("head_ms=600", "body_ms=900", "idle_ms=1200", "send_ms=700") as server:
+        with server.connect() as s:
+            check("nothing sent", b" 408 " in ends_within(s, 0.5, 1.0), "")
+        with server.connect() as s:
+            s.sendall(HEAD)
+            check("half a head", b" 408 " in ends_within(s, 0.5, 1.0), "")
+        with server.connect() as s:  # the deadline is absolute: octets do not move it
+            s.settimeout(0.05)
+            start = time.monotonic()
+            octets = iter(HEAD + b"X: " + b"a" * 1000)
+            try:
+                while time.monotonic() - start < 3:
+                    s.sendall(bytes([next(octets)]))
+                    try:
+                        if s.recv(1000):
+                            break
+                    except (TimeoutError, socket.timeout):
+                        pass
+            except OSError:
+                pass
+            check("a dripping head", time.monotonic() - start < 1.2, time.monotonic() - start)
+        with server.connect() as s:
+            s.sendall(POST + b"Content-Length: 10\r\n\r\nhello")
+            check("half a body", b" 408 " in ends_within(s, 0.8, 1.4), "")
+        with server.connect() as s:
+            check("then idle", ask(s, request("/echo")).status == 200, "")
+            check("closed silently", ends_within(s, 1.0, 1.7) == b"", "")
+        with server.connect() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.sendall(request("/full") * 200)
+            wait_for("a reader that does not read", lambda: server.counters()["send_time"] == 1)
+        seen = server.counters()
+        check("counted", seen["head_time"] == 3 and seen["body_time"] == 1, seen)
+        wait_for("all gone", lambda: server.counters()["open"] == 1)
+
+
+def connections():
+    with Server("connections=40", "per_address=20") as server:
+        old = [server.connect() for _ in range(40)]
+        for s in old:
+            check("one of 40", ask(s, request("/echo")).status == 200, "")
+        check("the 41st takes the place of the oldest", server.get("/echo").status == 200, "")
+        check("which is closed", ends_within(old[0], 0, 1) == b"", "")
+        check("the youngest is not", ask(old[-1], request("/echo")).status == 200, "")
+        seen = server.counters()
+        check("loopback is counted", seen["per_address"] >= 20 and seen["evicted"] >= 1, seen)
+        for s in old:
+            s.close()
+        own = own_address()
+        if own:
+            many = [socket.create_connection((own, server.port)) for _ in range(21)]
+            for s in many[:20]:
+                s.settimeout(5)
+                check("an address at its limit", ask(s, request("/echo")).status == 200, "")
+            check("past it", ends_within(many[20], 0, 1) == b"", "")
+            many[0].close()
+            wait_for("its place is free again",
+                     lambda: ask(socket.create_connection((own, server.port), 5), request("/echo")).status == 200)
+        else:
+            print("skipped: this machine has no address but loopback")
+
+
+def own_address():
+    """An address of this machine that is not loopback, or None. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))
+            name = s.getsockname()[0]
+        except OSError:
+            return None
+    return None if name.startswith("127.") else name
+
+
+def addresses():
+    with Server("rate_per_s=5", "rate_burst=5") as server:
+        client = lambda *values: server.get("/echo", *["X-Forwarded-For: " + v for v in values]).json()["client"]
+        check("no proxy", client() == "127.0.0.1", "")
+        check("rightmost untrusted", client("1.1.1.1, 198.51.100.7, 127.0.0.2") == "198.51.100.7", "")
+        check("in order of headers", client("198.51.100.7", "198.51.100.8") == "198.51.100.8", "")
+        check("junk", client("junk") == "127.0.0.1", "")
+        reply = server.get("/echo", "X-Forwarded-For: 203.0.113.1")
+        check("not admitted", reply.status == 403 and reply.code() == "admit", reply.raw)
+        with server.connect() as s:
+            states = [ask(s, request("/rated", "X-Forwarded-For: 198.51.100.7")) for _ in range(20)]
+            check("burst", [r.status for r in states[:5]] == [200] * 5, [r.status for r in states])
+            check("then 429", states[-1].status == 429 and states[-1].headers.get("retry-after") == "1", states[-1].raw)
+            check("another address", ask(s, request("/rated", "X-Forwarded-For: 198.51.100.8")).status == 200, "")
+            check("other routes", ask(s, request("/echo", "X-Forwarded-For: 198.51.100.7")).status == 200, "")
+            for _ in range(20):
+                check("loopback is not dropped", ask(s, request("/rated")).status == 200, "")
+        check("but counted", server.counters()["over_rate_loopback"] >= 10, server.counters())
+    with Server("trusted=10.0.0.0/8") as server:
+        check("loopback is no proxy then",
+              server.get("/echo", "X-Forwarded-For: 198.51.100.7").json()["client"] == "127.0.0.1", "")
+
+
+def unix(folder):
+    path = os.path.join(folder, "s")
+    with Server("unix=" + path), socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(path)
+        seen = ask(s, request("/echo")).json()
+        check("UNIX socket", seen["uid"] == str(os.getuid()) and seen["client"] == "", seen)
+        check("again", ask(s, request("/echo", method="POST", body=b"abc")).json()["body"] == "3", "")
+
+
+def certificate(folder, name):
+    cert, key = os.path.join(folder, name + ".crt"), os.path.join(folder, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=DNS:" + name, "-keyout", key, "-out", cert],
+                   check=True, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
+def tls(folder):
+    if not shutil.which("openssl"):
+        print("skipped: TLS, openssl is not installed")
+        return
+    cert, key = certificate(folder, "one.example")
+    other_cert, other_key = certificate(folder, "two.example")
+    with Server("cert=" + cert, "key=" + key, "head_ms=700") as server:
+        def client(name, ca, session=None, context=None):
+            context = context or ssl.create_default_context(cafile=ca)
+            raw = socket.create_connection(("127.0.0.1", server.tls_port), 5)
+            return context.wrap_socket(raw, server_hostname=name, session=session), context
+        s, context = client("one.example", cert)
+        with s:
+            check("over TLS", ask(s, request("/echo")).json()["tls"] == "yes", "")
+            check("again", ask(s, request("/echo", method="POST", body=b"x" * 60000)).json()["body"] == "60000", "")
+            check("refused over TLS", ask(s, request("/echo", "X : y")).status == 400, "")
+        twelve = ssl.create_default_context(cafile=cert)
+        twelve.maximum_version = ssl.TLSVersion.TLSv1_2
+        s, _ = client("one.example", cert, context=twelve)
+        session = s.session
+        check("has a ticket", session is not None and session.has_ticket, "")
+        s.close()
+        s, _ = client("one.example", cert, session=session, context=twelve)
+        check("resumes by ticket", s.session_reused, "")
+        shutil.copy(other_cert, cert)
+        shutil.copy(other_key, key)
+        server.process.send_signal(signal.SIGHUP)
+
+        def renewed():
+            try:
+                client("two.example", other_cert)[0].close()
+                return True
+            except ssl.SSLError:
+                return False
+        wait_for("the new certificate", renewed)
+        check("an old connection goes on", ask(s, request("/echo")).status == 200, "")
+        s.close()
+        with open(cert, "w", encoding="ascii") as f:
+            f.write("nonsense")
+        server.process.send_signal(signal.SIGHUP)
+        check("a bad one is refused", renewed(), "")
+        with socket.create_connection(("127.0.0.1", server.tls_port), 5) as silent:
+            check("a silent handshake", ends_within(silent, 0.5, 1.2) == b"", "")
+
+
+def drains():
+    with Server() as server, server.connect() as idle, server.connect() as busy:
+        check("before", ask(idle, request("/echo")).status == 200, "")
+        busy.sendall(POST + b"Content-Length: 5\r\n\r\nhel")
+        wait_for("a body is awaited", lambda: server.counters()["open"] == 3)
+        server.process.send_signal(signal.SIGTERM)
+        check("idle ones are closed", ends_within(idle, 0, 1) == b"", "")
+        reply = ask(busy, b"lo")
+        check("busy ones are answered", reply.status == 200 and reply.ended, reply.raw)
+
+
+def resets(server):
+    for octets, times in ((b"", 20), (HEAD, 20), (POST + b"Content-Length: 10\r\n\r\nhello", 20),
+                          (request("/large"), 3), (request("/echo"), 20)):
+        for _ in range(times):
+            s = server.connect()
+            s.sendall(octets)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+    wait_for("resets leave nothing behind", lambda: server.counters()["open"] == 1)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    with Server() as shared:
+        plain(shared)
+        routes(shared)
+        framing(shared)
+        resets(shared)
+        counters = shared.counters()
+        check("counters", counters["framing"] > 20 and counters["chunked"] == 2 and counters["library"] > 0, counters)
+        json.dumps(counters)
+    with Server("url_octets=500", "head_octets=2000", "headers=10", "reply_octets=1000") as shared:
+        sizes(shared)
+    body_memory()
+    deadlines()
+    connections()
+    addresses()
+    unix(scratch)
+    tls(scratch)
+    drains()
+done()
