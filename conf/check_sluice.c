@@ -13,25 +13,36 @@ struct listeners {
 };
 
 /* Listeners share ports among their threads, so the kernel would not refuse two on one port. */
-int conf_check_sluice(const struct conf *c, struct errbuf *err)
+static int check_listen(const struct conf *c, struct errbuf *err)
 {
 	const struct conf_listen *l = &c->sluice.listen;
-	const struct listeners tcp[] = {{"http", l->http, l->http_count},
+	const struct listeners all[] = {{"http", l->http, l->http_count},
 		{"reports", l->reports, l->reports_count}, {"admin", l->admin, l->admin_count},
 		{"dns", l->dns, l->dns_count}};
 	struct conf_names names;
 	char path[CONF_PATH_SIZE];
-	int rc = conf_names_init(&names, c, SL_COUNT(tcp) * CONF_MAX_LISTEN, err);
+	int rc = conf_names_init(&names, c, SL_COUNT(all) * CONF_MAX_LISTEN, err);
 
-	for (size_t k = 0; k < SL_COUNT(tcp) && rc == 0; k++)
-		for (uint32_t i = 0; i < tcp[k].n && rc == 0; i++)
-			if (conf_names_add(&names, tcp[k].v[i], i) >= 0)
+	for (size_t k = 0; k < SL_COUNT(all) && rc == 0; k++)
+		for (uint32_t i = 0; i < all[k].n && rc == 0; i++)
+			if (conf_names_add(&names, all[k].v[i], i) >= 0)
 				rc = conf_refuse(c, err, SL_EFORMAT,
-					CONF_PATH(path, "listen.%s[%u]", tcp[k].key, i),
+					CONF_PATH(path, "listen.%s[%u]", all[k].key, i),
 					"address used twice, got \"%s\", want one that no other "
 					"listener has",
-					tcp[k].v[i]);
+					all[k].v[i]);
 	return rc;
+}
+
+int conf_check_sluice(const struct conf *c, struct errbuf *err)
+{
+	uint32_t threads = c->sluice.threads.dns + c->sluice.threads.http;
+
+	if (threads > SL_MAX_WORKERS)
+		return conf_refuse(c, err, SL_ELIMIT, "threads",
+			"too many, got %u of dns and http, want at most %d", threads,
+			SL_MAX_WORKERS);
+	return check_listen(c, err);
 }
 
 static int check_asns(const struct conf *c, uint32_t i, struct conf_names *asns, struct errbuf *err)

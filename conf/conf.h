@@ -97,6 +97,7 @@ struct conf_prefix {
 
 #define BEGIN(s, doc)                                  struct s {
 #define ROW(s, f, kind, of, min, max, dflt, unit, doc) CONF_C_##kind(f, of)
+#define START(...)                                     ROW(__VA_ARGS__)
 #define END(s)                                                                                     \
 	}                                                                                          \
 	;
@@ -105,6 +106,7 @@ struct conf_prefix {
 #include "conf/catalog.def"
 #undef BEGIN
 #undef ROW
+#undef START
 #undef END
 
 struct arena;
@@ -154,6 +156,14 @@ int conf_refuse(const struct conf *c, struct errbuf *err, int code, const char *
 /* Position in the catalogue's list, or -1. */
 int conf_find_vendor(const struct conf_catalog *c, const char *name) SL_NONNULL_ALL SL_PURE;
 int conf_find_service(const struct conf_catalog *c, const char *name) SL_NONNULL_ALL SL_PURE;
+
+/*
+ * Whether a reload leaves something for the next start: a key that is read at start only
+ * (listeners, threads, state, user) differs. Its path is then in ret_key.
+ */
+enum { CONF_KEY_SIZE = 64 };
+bool conf_needs_restart(const struct conf *running, const struct conf *loaded,
+	char ret_key[static CONF_KEY_SIZE]) SL_NONNULL_ALL;
 
 /* Both files as YAML with every key, its documentation and its default (sluiced --print-defaults).
  */

@@ -47,7 +47,7 @@ static void print_rows(FILE *out, const struct conf_type *type)
 			(void)fputs("; must be given", out);
 		else if (*row->dflt)
 			(void)fprintf(out, "; default %s", row->dflt);
-		(void)fputs(")\n", out);
+		(void)fputs(row->at_start ? "; read at start only)\n" : ")\n", out);
 		if (row->type)
 			print_rows(out, row->type);
 	}

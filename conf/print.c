@@ -3,16 +3,11 @@
 #include "conf/print.h"
 
 #include "base/str.h"
+#include "conf/text.h"
 
 #include <string.h>
 
 #define AT(base, offset, type) ((type const *)(const void *)((const char *)(base) + (offset)))
-
-static const char *const wants[] = {
-#define X(id, want) want,
-	CONF_TEXT_MAP(X)
-#undef X
-};
 
 static void print_words(FILE *out, const struct conf_words *w)
 {
@@ -27,13 +22,13 @@ void conf_print_kind(FILE *out, const struct conf_row *row)
 	switch (row->kind) {
 	case CONF_KIND_TEXT:
 	case CONF_KIND_CLOCK:
-		(void)fputs(wants[row->text], out);
+		(void)fputs(conf_text_want(row->text), out);
 		break;
 	case CONF_KIND_TEXTS:
 	case CONF_KIND_ADDRS:
 	case CONF_KIND_PREFIXES:
 		(void)fprintf(out, "list, %.0f to %.0f entries, each %s", row->min, row->max,
-			wants[row->text]);
+			conf_text_want(row->text));
 		break;
 	case CONF_KIND_U32:
 	case CONF_KIND_I32:
@@ -108,9 +103,9 @@ static void defaults_of(
 
 		(void)fprintf(out, "%s%*s# %s (", mark, indent, "", row->doc);
 		conf_print_kind(out, row);
-		(void)fprintf(out, "%s)\n%s%*s%s%s:", row->dflt ? "" : "; must be given",
-			given || map ? mark : "#", SL_MAX(0, indent - (int)strlen(dash)), "", dash,
-			row->key);
+		(void)fprintf(out, "%s%s)\n%s%*s%s%s:", row->dflt ? "" : "; must be given",
+			row->at_start ? "; read at start only" : "", given || map ? mark : "#",
+			SL_MAX(0, indent - (int)strlen(dash)), "", dash, row->key);
 		dash = "";
 		if (given) {
 			(void)fputc(' ', out);

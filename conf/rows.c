@@ -39,10 +39,13 @@ static const struct conf_words words_DAYS = {words_days, SL_COUNT(words_days)};
 #define BEGIN(s, text)                                                                             \
 	static const char doc_##s[] = text;                                                        \
 	static const struct conf_row rows_##s[] = {
-#define ROW(s, f, kind_, of, min_, max_, dflt_, unit_, doc_)                                       \
+#define ROW(...)   CELLS(false, __VA_ARGS__)
+#define START(...) CELLS(true, __VA_ARGS__)
+#define CELLS(start, s, f, kind_, of, min_, max_, dflt_, unit_, doc_)                              \
 	{.key = #f,                                                                                \
 		.kind = CONF_KIND_##kind_,                                                         \
 		OF_##kind_(s, f, of),                                                              \
+		.at_start = start,                                                                 \
 		.min = min_,                                                                       \
 		.max = max_,                                                                       \
 		.dflt = dflt_,                                                                     \

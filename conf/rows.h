@@ -70,6 +70,7 @@ struct conf_row {
 	uint32_t offset;  /* of the value; of the texts where there is a decoded one */
 	uint32_t decoded; /* CLOCK, ADDRS, PREFIXES: of the decoded value */
 	uint32_t count;   /* lists: of the number of entries */
+	bool at_start;    /* START: a reload does not apply it */
 	double min, max;
 	const char *dflt;
 	const char *unit, *doc;
@@ -84,12 +85,14 @@ struct conf_type {
 /* conf_type_conf_sluice, conf_type_conf_catalog and those within. */
 #define BEGIN(s, doc) extern const struct conf_type conf_type_##s;
 #define ROW(s, f, kind, of, min, max, dflt, unit, doc)
+#define START(...) ROW(__VA_ARGS__)
 #define END(s)
 #include "conf/sluice.def"
 
 #include "conf/catalog.def"
 #undef BEGIN
 #undef ROW
+#undef START
 #undef END
 
 /* Whether the value is a YAML list. */

@@ -65,6 +65,7 @@ static const cyaml_schema_value_t value_u32 = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAU
 
 #define BEGIN(s, doc)                                  static const cyaml_schema_field_t fields_##s[] = {
 #define ROW(s, k, kind, of, min, max, dflt, unit, doc) SCHEMA_##kind(s, k, of),
+#define START(...)                                     ROW(__VA_ARGS__)
 #define END(s)                                                                                     \
 	CYAML_FIELD_END                                                                            \
 	}                                                                                          \

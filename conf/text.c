@@ -176,6 +176,11 @@ bool conf_text_ok(enum conf_text kind, struct str s)
 	return false;
 }
 
+const char *conf_text_want(enum conf_text kind)
+{
+	return wants[kind];
+}
+
 uint32_t conf_text_max(enum conf_text kind)
 {
 	return kind == CONF_TEXT_HOST   ? SL_DNS_NAME_MAX
@@ -276,7 +281,7 @@ static bool text_check(const struct conf_row *row, struct str s, const char **re
 	if (s.n > max)
 		return false;
 	*ret_what = "bad value";
-	(void)snprintf(want, want_size, "%s", wants[row->text]);
+	(void)snprintf(want, want_size, "%s", conf_text_want(row->text));
 	return conf_text_ok(row->text, s);
 }
 

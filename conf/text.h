@@ -8,6 +8,9 @@
 /* Whether the text is of its kind; its length is not looked at, except a host name's. */
 bool conf_text_ok(enum conf_text kind, struct str s);
 
+/* What is wanted, in the words of a refusal. */
+const char *conf_text_want(enum conf_text kind);
+
 /* Most octets of a text of this kind in a list. */
 uint32_t conf_text_max(enum conf_text kind) SL_PURE;
 

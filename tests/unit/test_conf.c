@@ -59,7 +59,7 @@ static void reads_every_key_of_sluice(void **state)
 	static const char text[] =
 		"catalog: c.yaml\nstate: st\nstore: /x/s.db\nunit: east\nuser: nobody\n"
 		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], reports: [], admin: [\"81\"]}\n"
-		"threads: {dns: 3, http: 64}\n"
+		"threads: {dns: 3, http: 61}\n"
 		"geo: {databases: [a.mmdb, /b.mmdb], overrides: o.csv, provinces: [], "
 		"isp_countries: [CN, \"NO\"]}\n"
 		"tick_ms: 100\nstale_after_s: 10\nexplain: true\n"
@@ -80,7 +80,7 @@ static void reads_every_key_of_sluice(void **state)
 	assert_int_equal(s->listen.reports_count, 0);
 	assert_string_equal(s->listen.admin[0], "81");
 	assert_int_equal(s->threads.dns, 3);
-	assert_int_equal(s->threads.http, 64);
+	assert_int_equal(s->threads.http, 61);
 	assert_int_equal(s->geo.databases_count, 2);
 	assert_string_equal(s->geo.databases[1], "/b.mmdb");
 	assert_string_equal(s->geo.overrides, "o.csv");
@@ -346,6 +346,37 @@ static void knows_lines(void **state)
 	conf_free(NULL);
 }
 
+static void tells_what_waits_for_a_start(void **state)
+{
+	static const struct {
+		const char *text, *key;
+	} rows[] = {
+		{"tick_ms: 200\nexplain: true\nlog: {level: debug}\nunit: x\n", NULL},
+		{"listen: {dns: [\"54\"]}\n", "listen.dns"},
+		{"listen: {http: [\"8053\", \"8063\"]}\n", "listen.http"},
+		{"listen: {reports: []}\n", "listen.reports"},
+		{"listen: {admin: [\"127.0.0.1:8056\"]}\n", "listen.admin"},
+		{"threads: {dns: 1}\n", "threads.dns"},
+		{"threads: {http: 1}\n", "threads.http"},
+		{"state: /x\nstore: " SL_STATEDIR "/store.db\n", "state"},
+		{"store: /x\n", "store"},
+		{"user: x\n", "user"},
+	};
+	struct conf *running = loaded("{}", base_catalog);
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct conf *c = loaded(rows[i].text, base_catalog);
+		char key[CONF_KEY_SIZE] = "";
+
+		assert_int_equal(conf_needs_restart(running, c, key), rows[i].key != NULL);
+		if (rows[i].key)
+			assert_string_equal(key, rows[i].key);
+		conf_free(c);
+	}
+	conf_free(running);
+}
+
 /* What is dumped loads again to the same dump. */
 static void dump_loads_again(void **state)
 {
@@ -465,6 +496,7 @@ int main(void)
 		cmocka_unit_test(demo_is_as_promised),
 		cmocka_unit_test(resolves_paths_against_the_file),
 		cmocka_unit_test(knows_lines),
+		cmocka_unit_test(tells_what_waits_for_a_start),
 		cmocka_unit_test(dump_loads_again),
 		cmocka_unit_test(printed_defaults_are_the_defaults),
 		cmocka_unit_test(rows_are_sound),

@@ -53,6 +53,8 @@ static const struct row sluice_rows[] = {
 	{"too many threads", "  dns: 2", "  dns: 65",
 		"sluice.yaml:6: threads.dns: out of range, got \"65\", want a whole number from 0 "
 		"to 64"},
+	{"too many threads of both", "  dns: 2", "  dns: 1\n  http: 64",
+		"sluice.yaml:5: threads: too many, got 65 of dns and http, want at most 64"},
 	{"no port", "8053", "http",
 		"sluice.yaml:4: listen.http[0]: bad value, got \"http\", want ADDR:PORT, "
 		"[ADDR]:PORT or PORT"},
