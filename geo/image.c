@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walks every value of an untrusted .mmdb within its bounds. Knows no field but three of metadata.
+/* Walks every value of an untrusted .mmdb within its bounds. Of its fields it knows some metadata.
  */
 #include "geo/image.h"
 
@@ -235,6 +235,32 @@ static int meta_number(const struct section *s, const char *key, uint32_t *ret)
 	return number(s, &at, v.size, ret);
 }
 
+/*
+ * A list or map in the metadata that holds texts only, or is absent. libmaxminddb 1.7 leaks its
+ * nodes where another type stands there.
+ */
+static int meta_texts(const struct section *s, const char *key, unsigned type)
+{
+	struct value list, member = {.type = T_STRING};
+	size_t at, next = 0;
+	int rc = map_get(s, key, &list);
+
+	if (rc == SL_ENOENT)
+		return 0;
+	at = list.at;
+	for (uint32_t i = 0; rc == 0 && list.type == type && i < list.size; i++) {
+		if (type == T_MAP && (rc = check_key(s, &at)) != 0)
+			return rc;
+		rc = resolve(s, at, &member, &next);
+		if (rc || member.type != T_STRING)
+			break;
+		rc = check_value(s, at, 1, &at);
+	}
+	if (rc || list.type != type || member.type != T_STRING)
+		return err_set(s->err, SL_EFORMAT, "metadata: %s is not as it should be", key);
+	return 0;
+}
+
 /* The last marker within the specification's reach from the end; 0 when there is none. */
 static size_t find_metadata(const uint8_t *p, size_t n)
 {
@@ -263,7 +289,9 @@ static int read_metadata(struct geo_image *im, const struct section *s)
 	if ((rc = meta_number(s, "node_count", &im->node_count)) != 0 ||
 		(rc = meta_number(s, "record_size", &record_size)) != 0 ||
 		(rc = meta_number(s, "ip_version", &ip_version)) != 0 ||
-		(rc = meta_number(s, "binary_format_major_version", &major)) != 0)
+		(rc = meta_number(s, "binary_format_major_version", &major)) != 0 ||
+		(rc = meta_texts(s, "languages", T_ARRAY)) != 0 ||
+		(rc = meta_texts(s, "description", T_MAP)) != 0)
 		return rc;
 	if (record_size != 24 && record_size != 28 && record_size != 32)
 		return err_set(err, SL_EFORMAT, "metadata: record_size %u, want 24, 28 or 32",

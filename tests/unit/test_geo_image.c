@@ -74,6 +74,40 @@ static void refuses_bad_metadata(void **state)
 	assert_int_equal(INIT(&f, &im, "\xe0", "\xe5" NODE_COUNT "\xa1\x01" REST), SL_EFORMAT);
 }
 
+/* Texts are all that languages and description may hold. */
+static void refuses_odd_lists_in_metadata(void **state)
+{
+#define META5 "\xe5" NODE_COUNT "\xa1\x01" REST
+	struct geo_image im;
+	struct file f;
+
+	(void)state;
+	assert_int_equal(INIT(&f, &im, "\xe0",
+				 META5 "\x49languages\x01\x04\x42"
+				       "en"),
+		0);
+	assert_int_equal(INIT(&f, &im, "\xe0", META5 "\x49languages\x00\x04"), 0);
+	assert_int_equal(INIT(&f, &im, "\xe0",
+				 META5 "\x49languages\x42"
+				       "en"),
+		SL_EFORMAT);
+	assert_int_equal(INIT(&f, &im, "\xe0",
+				 META5 "\x49languages\x02\x04\x42"
+				       "en\xa1\x01"),
+		SL_EFORMAT);
+	assert_int_equal(INIT(&f, &im, "\xe0",
+				 META5 "\x4b"
+				       "description\xe1\x42"
+				       "en\x41x"),
+		0);
+	assert_int_equal(INIT(&f, &im, "\xe0",
+				 META5 "\x4b"
+				       "description\xe1\x42"
+				       "en\xe0"),
+		SL_EFORMAT);
+#undef META5
+}
+
 static void checks_values(void **state)
 {
 #define V(octets, want)                                                                            \
@@ -175,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_metadata),
 		cmocka_unit_test(refuses_bad_metadata),
+		cmocka_unit_test(refuses_odd_lists_in_metadata),
 		cmocka_unit_test(checks_values),
 		cmocka_unit_test(nests_to_its_limit),
 		cmocka_unit_test(work_is_bounded),
