@@ -17,4 +17,4 @@
  * one in which nothing is known SL_ENOENT.
  */
 int geo_mmdb_read(const char *path, const struct geo_isp *isps, size_t n_isps, struct geo_cover *v4,
-	struct geo_cover *v6, struct errbuf *err) SL_NONNULL(1, 2, 4, 5) SL_WUNUSED;
+	struct geo_cover *v6, struct errbuf *err) SL_NONNULL(1, 4, 5) SL_WUNUSED;

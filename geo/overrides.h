@@ -23,4 +23,4 @@ enum { GEO_MAX_OVERRIDES = 1 << 20 };
  */
 int geo_overrides_parse(const char *name, struct str text, const struct geo_isp *isps,
 	size_t n_isps, struct geo_cover *v4, struct geo_cover *v6, struct errbuf *err)
-	SL_NONNULL(1, 3, 5, 6) SL_WUNUSED;
+	SL_NONNULL(1, 5, 6) SL_WUNUSED;
