@@ -115,7 +115,9 @@ int http_open(const struct http_options *o, struct http_server **ret_server, str
 	size_t size = sizeof(*s) + o->threads * sizeof(s->threads[0]);
 	int rc = 0;
 
-	sl_assert(o->n_listen && o->n_listen <= HTTP_MAX_LISTEN);
+	if (!o->n_listen || o->n_listen > HTTP_MAX_LISTEN)
+		return err_set(err, SL_ELIMIT, "http: got %u addresses to listen on, want 1 to %d",
+			o->n_listen, HTTP_MAX_LISTEN);
 	sl_assert(o->threads && o->first_worker + o->threads <= o->workers->n);
 	s = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	if (!s)
