@@ -34,6 +34,7 @@ static bool differs(const struct conf_row *row, const void *a, const void *b)
 		return text_differs(
 			*AT(a, row->offset, const char *), *AT(b, row->offset, const char *));
 	case CONF_KIND_TEXTS:
+	case CONF_KIND_PREFIXES:
 		return texts_differ(row, a, b);
 	case CONF_KIND_U32:
 		return *AT(a, row->offset, uint32_t) != *AT(b, row->offset, uint32_t);

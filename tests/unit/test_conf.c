@@ -63,7 +63,7 @@ static void reads_every_key_of_sluice(void **state)
 		"geo: {databases: [a.mmdb, /b.mmdb], overrides: o.csv, provinces: [], "
 		"isp_countries: [CN, \"NO\"]}\n"
 		"tick_ms: 100\nstale_after_s: 10\nexplain: true\n"
-		"trusted_senders: [10.0.0.0/8]\ntrusted_proxies: [\"2001:db8::/32\", 192.0.2.1]\n"
+		"trusted_proxies: [\"2001:db8::/32\", 192.0.2.1]\n"
 		"log: {level: debug}\n";
 	struct conf *c = loaded(text, base_catalog);
 	const struct conf_sluice *s = &c->sluice;
@@ -90,12 +90,11 @@ static void reads_every_key_of_sluice(void **state)
 	assert_int_equal(s->tick_ms, 100);
 	assert_int_equal(s->stale_after_s, 10);
 	assert_true(s->explain);
-	assert_int_equal(s->trusted_senders_count, 1);
-	assert_int_equal(s->trusted_senders[0].len, 8);
-	assert_int_equal(s->trusted_senders[0].ip.b[0], 10);
 	assert_int_equal(s->trusted_proxies_count, 2);
 	assert_int_equal(s->trusted_proxies[0].ip.family, IP_V6);
+	assert_int_equal(s->trusted_proxies[0].len, 32);
 	assert_int_equal(s->trusted_proxies[1].len, 32);
+	assert_int_equal(s->trusted_proxies[1].ip.b[0], 192);
 	assert_int_equal(s->log.level, CONF_LEVEL_DEBUG);
 	conf_free(c);
 }
@@ -120,8 +119,8 @@ static void gives_defaults_to_sluice(void **state)
 	assert_int_equal(s->tick_ms, 1000);
 	assert_int_equal(s->stale_after_s, 900);
 	assert_false(s->explain);
-	assert_int_equal(s->trusted_senders_count, 2);
-	assert_int_equal(s->trusted_senders[1].len, 128);
+	assert_int_equal(s->trusted_proxies_count, 2);
+	assert_int_equal(s->trusted_proxies[1].len, 128);
 	assert_int_equal(s->log.level, CONF_LEVEL_INFO);
 	conf_free(c);
 }
@@ -361,6 +360,7 @@ static void tells_what_waits_for_a_start(void **state)
 		{"state: /x\nstore: " SL_STATEDIR "/store.db\n", "state"},
 		{"store: /x\n", "store"},
 		{"user: x\n", "user"},
+		{"trusted_proxies: [127.0.0.0/8]\n", "trusted_proxies"},
 	};
 	struct conf *running = loaded("{}", base_catalog);
 

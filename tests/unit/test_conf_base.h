@@ -17,7 +17,7 @@ static const char base_sluice[] = "catalog: catalog.yaml\n"
 				  "threads:\n"
 				  "  dns: 2\n"
 				  "tick_ms: 500\n"
-				  "trusted_senders: [10.0.0.0/8]\n"
+				  "trusted_proxies: [10.0.0.0/8]\n"
 				  "log:\n"
 				  "  level: warn\n";
 

@@ -247,7 +247,7 @@ static void holds_the_limits_of_sluice(void **state)
 		{"{listen: {dns: [", "\"127.0.0.1:%u\"", "listen.dns: too many", CONF_MAX_LISTEN},
 		{"{geo: {databases: [", "x%u", "geo.databases: too many", CONF_MAX_DATABASES},
 		{"{geo: {provinces: [", "CN", "geo.provinces: too many", CONF_MAX_COUNTRIES},
-		{"{trusted_senders: [", "10.0.0.0/8", "trusted_senders: too many",
+		{"{trusted_proxies: [", "10.0.0.0/8", "trusted_proxies: too many",
 			CONF_MAX_PREFIXES},
 	};
 	struct errbuf err;

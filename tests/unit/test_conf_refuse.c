@@ -10,7 +10,7 @@ static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, geo, tick_ms, stale_after_s, explain, "
-		"trusted_senders, trusted_proxies, log"},
+		"trusted_proxies, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
 	{"mapping given twice", NULL, "log: {}\n",
@@ -62,7 +62,7 @@ static const struct row sluice_rows[] = {
 		"sluice.yaml:4: listen.http[0]: bad value, got \"0\", want ADDR:PORT, [ADDR]:PORT "
 		"or PORT"},
 	{"host bits in a prefix", "10.0.0.0/8", "10.0.0.1/8",
-		"sluice.yaml:8: trusted_senders[0]: bad value, got \"10.0.0.1/8\", want a prefix "
+		"sluice.yaml:8: trusted_proxies[0]: bad value, got \"10.0.0.1/8\", want a prefix "
 		"ADDR/LEN with the host bits zero"},
 	{"a country that is none", NULL, "geo: {provinces: [China]}\n",
 		"sluice.yaml:11: geo.provinces[0]: bad value, got \"China\", want a country as two "
