@@ -369,6 +369,44 @@ static void refuses_what_is_no_file(void **state)
 	assert_true(conf_load("/", &c, &err) < 0);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	(void)fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Through real files: the second file's faults carry its own name, and the first its own. */
+static void names_the_file_at_fault(void **state)
+{
+	char dir[] = "test_conf.XXXXXX", sluice[64], catalog[64], want[256];
+	struct errbuf err;
+	struct conf *c;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(sluice, sizeof(sluice), "%s/sluice.yaml", dir);
+	(void)snprintf(catalog, sizeof(catalog), "%s/c.yaml", dir);
+	write_file(sluice, "unit: u\ncatalog: c.yaml\n");
+	assert_int_equal(conf_load(sluice, &c, &err), SL_ENOENT);
+	(void)snprintf(
+		want, sizeof(want), "%s:2: catalog: cannot read %s: not found", sluice, catalog);
+	assert_string_equal(err.s, want);
+	write_file(catalog, "vendors: []\n");
+	assert_int_equal(conf_load(sluice, &c, &err), SL_EFORMAT);
+	(void)snprintf(want, sizeof(want), "%s:1: vendors: too few entries, got 0, want at least 1",
+		catalog);
+	assert_string_equal(err.s, want);
+	write_file(catalog, base_catalog);
+	assert_int_equal(conf_load(sluice, &c, &err), 0);
+	conf_free(c);
+	(void)remove(catalog);
+	(void)remove(sluice);
+	assert_int_equal(remove(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +415,7 @@ int main(void)
 		cmocka_unit_test(refuses_combinations),
 		cmocka_unit_test(refuses_one_port_for_two),
 		cmocka_unit_test(refuses_what_is_no_file),
+		cmocka_unit_test(names_the_file_at_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
