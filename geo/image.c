@@ -47,6 +47,7 @@ struct value {
 	unsigned type;
 	uint32_t size; /* octets, or members, or the target of a pointer */
 	size_t at;     /* where the payload begins, for a pointer where it ends */
+	size_t next;   /* what comes behind a pointer that led here; 0 when none did */
 };
 
 static int bad(const struct section *s, size_t off, const char *what)
@@ -91,6 +92,7 @@ static int read_head(const struct section *s, size_t off, struct value *v)
 		return bad(s, off, "outside of the section");
 	ctrl = s->p[off];
 	v->at = off + 1;
+	v->next = 0;
 	v->type = ctrl >> 5;
 	if (v->type == T_POINTER)
 		return read_pointer(s, ctrl, v);
@@ -110,17 +112,18 @@ static int read_head(const struct section *s, size_t off, struct value *v)
 	return 0;
 }
 
-/* Follows a pointer, which must not lead to another. *ret_next = what comes behind it here. */
-static int resolve(const struct section *s, size_t off, struct value *v, size_t *ret_next)
+/* Follows a pointer, which must not lead to another. */
+static int resolve(const struct section *s, size_t off, struct value *v)
 {
+	size_t next;
 	int rc = read_head(s, off, v);
 
-	*ret_next = v->at;
 	if (rc || v->type != T_POINTER)
 		return rc;
-	off = v->size;
-	if ((rc = read_head(s, off, v)) != 0)
+	next = v->at;
+	if ((rc = read_head(s, v->size, v)) != 0)
 		return rc;
+	v->next = next;
 	return v->type == T_POINTER ? bad(s, off, "a pointer to a pointer") : 0;
 }
 
@@ -153,14 +156,13 @@ static int check_key(const struct section *s, size_t *off)
 {
 	size_t here = *off;
 	struct value v;
-	int rc = resolve(s, here, &v, off);
+	int rc = resolve(s, here, &v);
 
 	if (rc)
 		return rc;
 	if (v.type != T_STRING)
 		return bad(s, here, "a key that is no string");
-	if (*off == v.at) /* not by pointer: the text itself is what comes next */
-		*off = v.at + v.size;
+	*off = v.next ? v.next : v.at + v.size;
 	return check_scalar(s, here, &v);
 }
 
@@ -179,44 +181,42 @@ static int check_members(const struct section *s, const struct value *v, unsigne
 
 static int check_value(const struct section *s, size_t off, unsigned depth, size_t *ret_next)
 {
-	size_t next, inner;
+	size_t inner;
 	struct value v;
-	bool direct;
 	int rc;
 
 	if (depth > DEPTH_MAX)
 		return bad(s, off, "nested too deep");
 	if ((*s->budget)-- == 0)
 		return bad(s, off, "more values than a file of this size can hold");
-	if ((rc = resolve(s, off, &v, &next)) != 0)
+	if ((rc = resolve(s, off, &v)) != 0)
 		return rc;
-	direct = next == v.at;
 	if (v.type == T_MAP || v.type == T_ARRAY) {
 		rc = check_members(s, &v, depth, &inner);
 	} else {
 		rc = check_scalar(s, off, &v);
 		inner = v.at + (v.type == T_BOOL ? 0 : v.size);
 	}
-	*ret_next = direct ? inner : next;
+	*ret_next = v.next ? v.next : inner;
 	return rc;
 }
 
 /* The value of a key in the map at the start of a checked section; SL_ENOENT. */
 static int map_get(const struct section *s, const char *key, struct value *ret)
 {
-	size_t at = 0, next, k;
 	struct value map, name;
-	int rc = resolve(s, 0, &map, &at);
+	int rc = resolve(s, 0, &map);
+	size_t at, k;
 
 	if (rc || map.type != T_MAP)
 		return SL_EFORMAT;
 	at = map.at;
 	for (uint32_t i = 0; i < map.size; i++) {
 		k = at;
-		if ((rc = resolve(s, k, &name, &next)) != 0 || (rc = check_key(s, &at)) != 0)
+		if ((rc = resolve(s, k, &name)) != 0 || (rc = check_key(s, &at)) != 0)
 			return rc;
 		if (str_eq_z((struct str){(const char *)s->p + name.at, name.size}, key))
-			return resolve(s, at, ret, &next);
+			return resolve(s, at, ret);
 		if ((rc = check_value(s, at, 1, &at)) != 0)
 			return rc;
 	}
@@ -242,8 +242,8 @@ static int meta_number(const struct section *s, const char *key, uint32_t *ret)
 static int meta_texts(const struct section *s, const char *key, unsigned type)
 {
 	struct value list, member = {.type = T_STRING};
-	size_t at, next = 0;
 	int rc = map_get(s, key, &list);
+	size_t at;
 
 	if (rc == SL_ENOENT)
 		return 0;
@@ -251,7 +251,7 @@ static int meta_texts(const struct section *s, const char *key, unsigned type)
 	for (uint32_t i = 0; rc == 0 && list.type == type && i < list.size; i++) {
 		if (type == T_MAP && (rc = check_key(s, &at)) != 0)
 			return rc;
-		rc = resolve(s, at, &member, &next);
+		rc = resolve(s, at, &member);
 		if (rc || member.type != T_STRING)
 			break;
 		rc = check_value(s, at, 1, &at);
@@ -282,7 +282,7 @@ static int read_metadata(struct geo_image *im, const struct section *s)
 	size_t next;
 	int rc;
 
-	if ((rc = resolve(s, 0, &map, &next)) != 0)
+	if ((rc = resolve(s, 0, &map)) != 0)
 		return rc;
 	if (map.type != T_MAP || (rc = check_value(s, 0, 0, &next)) != 0)
 		return rc ? rc : err_set(err, SL_EFORMAT, "metadata: not a map");

@@ -163,8 +163,8 @@ static int cmd_build(const struct source *s, const struct args *a)
 	struct geo_file *f = NULL;
 	int rc;
 
-	if (!s->built)
-		return usage("build: name the sources with --db or --overrides");
+	if (!s->built || !a->out)
+		return usage("build: want sources by --db or --overrides, and --out FILE");
 	rc = geo_file_build(&s->interned, s->built, &f, &err);
 	if (rc == 0)
 		rc = os_write_file(a->out, f, (size_t)f->size, 0644, &err);

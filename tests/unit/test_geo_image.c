@@ -163,6 +163,26 @@ static void checks_values(void **state)
 	}
 }
 
+/* A key's pointer whose last octet is the head of the text it points to: the value is what comes
+ * behind the pointer, as for any reader, though the text ends further on. */
+static void a_pointer_may_point_into_itself(void **state)
+{
+	static const char sound[] = "\xe1\x28\x00\x41\xa1\x01",
+			  odd[] = "\xe1\x28\x00\x41\xa3\x40\x40\x40";
+	uint8_t data[2200] = {0};
+	struct geo_image im;
+	struct file f;
+	size_t at = 2048 + 0x41 - 3;
+
+	(void)state;
+	memcpy(data + at, sound, sizeof(sound));
+	assert_int_equal(init(&f, &im, data, sizeof(data), META, sizeof(META) - 1), 0);
+	assert_int_equal(geo_image_check(&im, at, NULL), 0);
+	memcpy(data + at, odd, sizeof(odd));
+	assert_int_equal(init(&f, &im, data, sizeof(data), META, sizeof(META) - 1), 0);
+	assert_int_equal(geo_image_check(&im, at, NULL), SL_EFORMAT);
+}
+
 static void nests_to_its_limit(void **state)
 {
 	struct geo_image im;
@@ -211,6 +231,7 @@ int main(void)
 		cmocka_unit_test(refuses_bad_metadata),
 		cmocka_unit_test(refuses_odd_lists_in_metadata),
 		cmocka_unit_test(checks_values),
+		cmocka_unit_test(a_pointer_may_point_into_itself),
 		cmocka_unit_test(nests_to_its_limit),
 		cmocka_unit_test(work_is_bounded),
 	};
