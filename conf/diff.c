@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What two configurations differ in, by the rows: keys that only a new start applies. */
+#include "conf/rows.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "conf/rows.h"
 
 #define AT(base, offset, type) ((type const *)(const void *)((const char *)(base) + (offset)))
 

@@ -30,8 +30,8 @@ static bool vendors_sound(const struct alloc_fleet *f)
 	for (uint32_t r = 0; r < f->n_regions; r++) {
 		const struct alloc_region *in = &f->region[r];
 
-		if (in->vendor >= f->n_vendors || !sound(in->guaranteed_mbps, INFINITY) ||
-			!sound(in->max_mbps, INFINITY) || !sound(in->current_mbps, MAX_MBPS) ||
+		if (in->vendor >= f->n_vendors || !sound(in->guaranteed_mbps, HUGE_VAL) ||
+			!sound(in->max_mbps, HUGE_VAL) || !sound(in->current_mbps, MAX_MBPS) ||
 			!(in->forecast_mbps <= MAX_MBPS))
 			return false;
 	}

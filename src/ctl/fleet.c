@@ -222,8 +222,8 @@ static int read_region(struct ctl_fleet *f, const cJSON *o, uint32_t slot, struc
 {
 	uint32_t vendor = f->service.slot[slot].vendor;
 	struct alloc_region reg = {.vendor = (uint16_t)vendor,
-		.guaranteed_mbps = INFINITY,
-		.max_mbps = INFINITY,
+		.guaranteed_mbps = HUGE_VAL,
+		.max_mbps = HUGE_VAL,
 		.forecast_mbps = -1};
 	const struct number num[] = {
 		{"guaranteed_mbps", &reg.guaranteed_mbps, 0, MAX_MBPS},

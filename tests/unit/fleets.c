@@ -77,8 +77,8 @@ static void random_regions(struct fleets_one *f, uint64_t *x)
 
 		for (uint32_t k = 0; k < n; k++) {
 			double m = f->vendor[v].max_mbps * unit(x), g = m * unit(x);
-			struct alloc_region r = {(uint16_t)v, one_in(x, 4) ? (double)INFINITY : g,
-				one_in(x, 4) ? (double)INFINITY : m, 0, -1};
+			struct alloc_region r = {(uint16_t)v, one_in(x, 4) ? HUGE_VAL : g,
+				one_in(x, 4) ? HUGE_VAL : m, 0, -1};
 
 			r.current_mbps = random_load(x, g, m, f->vendor[v].headroom);
 			f->region[a->n_regions] = r;

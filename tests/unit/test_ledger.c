@@ -125,16 +125,16 @@ static void bounds(void **state)
 	struct ledger *l = fresh();
 
 	(void)state;
-	ledger_add(l, 0, NAN, 1000);
+	ledger_add(l, 0, nan(""), 1000);
 	ledger_add(l, 0, 1, -1000);
-	ledger_add(l, 0, INFINITY, 1);
+	ledger_add(l, 0, HUGE_VAL, 1);
 	ledger_add(l, CELLS, 1, 1000);
 	ledger_remove(l, 0, 1, 1000);
 	near(ledger_load(l, 0), 0, 0);
 	near(ledger_load(l, CELLS), 0, 0);
 	assert_null(ledger_init(l, 10, CELLS, 0));
 	assert_null(ledger_init(l, SIZE_MAX, LEDGER_MAX_CELLS + 1, 0));
-	assert_true(ledger_survive(1000, NAN) > 0);
+	assert_true(ledger_survive(1000, nan("")) > 0);
 }
 
 /* The octets are the ledger: a copy goes on just the same; a damaged one is refused or harmless. */
