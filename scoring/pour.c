@@ -137,6 +137,21 @@ static uint32_t count_slices(const struct alloc_work *w)
 	return n;
 }
 
+/* Slices that found everybody full have no ratio: the mean is over the others. Whether the demand
+ * fits is for the solver to find out, over all rows at once. */
+static void mean_of_scored(struct alloc_work_row *r)
+{
+	double sum = 0;
+
+	for (uint32_t j = 0; j < r->n; j++)
+		sum += r->part[j];
+	if (!(sum > 0))
+		return;
+	for (uint32_t j = 0; j < r->n; j++)
+		r->part[j] /= sum;
+	r->part[SCORE_NONE] = 0;
+}
+
 void alloc_pour(struct alloc_work *w)
 {
 	uint32_t n = count_slices(w);
@@ -154,6 +169,9 @@ void alloc_pour(struct alloc_work *w)
 		w->load[c] = 0;
 	for (uint32_t k = 0; k < n; k++)
 		pour_slice(w, 1.0 / n);
+	for (uint32_t i = 0; i < w->fleet->n_rows; i++)
+		if (w->row[i].part[SCORE_NONE] > 0)
+			mean_of_scored(&w->row[i]);
 }
 
 /* low: bit per position that stands at the trickle. One more round raises those that fell below it

@@ -48,13 +48,14 @@ static void leaves(const struct alloc_work *w, const double *factor, double *lea
 	leaf[ALLOC_SHUT] = 0;
 }
 
-/* Fits one factor; returns by how much it changed, relative. */
+/* Fits one factor; returns by how much it changed, relative. It aims below the cap by what the
+ * solver leaves open, so that a row with no other vendor is not clipped for its neighbours. */
 static double fit(double *factor, double load, double cap)
 {
 	double was = *factor, now = 1;
 
 	if (load > 0 && isfinite(cap))
-		now = was * (cap / load);
+		now = was * (cap * (1 - CLOSE) / load);
 	now = now > 1 ? 1 : now < LEAST ? LEAST : now;
 	*factor = now;
 	return fabs(now / was - 1);
