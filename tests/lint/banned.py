@@ -23,7 +23,7 @@ ROWS = (
     (r"\b(setjmp|longjmp)\s*\(", "jumps forward only, within a function", r"^tests/unit/"),
     (r"\bsignal\s*\(", "sigaction, with what it means said", None),
     (r"\b(exit|_exit|abort)\s*\(", "a library never ends the process", r"^tests/|^tools/|^src/[^/]*\.c$|^src/ctl/|^src/base/err\.c$|_main\.c$"),
-    (r"\b(INFINITY|NAN)\b", "a float: HUGE_VAL and nan() are doubles", None),
+    (r"(?<!\(double\))\b(INFINITY|NAN)\b", "a float: write HUGE_VAL, nan(), or (double)", None),
     (r"^\s*#\s*include\s*<alloca\.h>", "stack of unknown size", None),
 )
 

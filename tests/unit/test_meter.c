@@ -24,7 +24,7 @@ static void faults_are_bounded_and_counted(void **state)
 		{"an older one", 90, -2, -1, 1, METER_ORDER, 110},
 		{"same end, other start", 90, -1, 1, 1, METER_ORDER, 110},
 		{"below zero", -1, 1, 2, 2, METER_NEGATIVE, 110},
-		{"not a number", nan(""), 1, 2, 2, METER_ABSURD, 110},
+		{"not a number", (double)NAN, 1, 2, 2, METER_ABSURD, 110},
 		{"no end", HUGE_VAL, 1, 2, 2, METER_ABSURD, 110},
 		{"four times the maximum", 4000, 1, 2, 2, METER_OK, 4000},
 		{"more than that", 4001, 2, 3, 3, METER_ABSURD, 4000},
