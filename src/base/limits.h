@@ -33,6 +33,7 @@ enum {
 	SL_DNS_NAME_MAX = 255, /* RFC 1035 section 2.3.4 */
 	SL_DNS_UDP_MAX = 1232, /* DNS flag day 2020 */
 	SL_DNS_TCP_MAX = 65535,
+	SL_DNS_TCP_QUERY_MAX = 4096, /* of a query over TCP; padded ones are under 600 octets */
 
 	/* files */
 	SL_MAX_PATH = 1024,

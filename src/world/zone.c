@@ -262,6 +262,11 @@ static int add_host(struct zone_build *b, const struct zone_host *h)
 
 /* --- rules ---------------------------------------------------------------------------------- */
 
+static bool is_wildcard(const struct zone_name *d)
+{
+	return d->wire[0] == 1 && d->wire[1] == '*';
+}
+
 static int check_name(struct zone_build *b, const struct zone_name *d)
 {
 	bool below = zone_cut_above(b, d->wire, d->n, d->zone) != NULL;
@@ -272,6 +277,10 @@ static int check_name(struct zone_build *b, const struct zone_name *d)
 
 		if (r->type == ZONE_SOA && !zone_is_apex(b, d))
 			return zone_fail_rec(b, r, "SOA that is not at the apex");
+		if (r->type == ZONE_NS && is_wildcard(d))
+			return zone_fail_rec(b, r, "NS at a wildcard"); /* RFC 4592 section 4.2 */
+		if (r->type == ZONE_DNAME && i && r[-1].type == ZONE_DNAME)
+			return zone_fail_rec(b, r, "second DNAME");
 		if (below && r->type != ZONE_A && r->type != ZONE_AAAA)
 			return zone_fail_rec(b, r, "below a delegation only addresses may stand");
 		if (d->kind == CAT_DNAME_DELEGATION && r->type != ZONE_NS && r->type != ZONE_DS &&

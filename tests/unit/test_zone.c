@@ -201,6 +201,8 @@ static void refuses_mistakes_with_their_line(void **state)
 		{SOA "d NS x\n", "live.d.example.test", "host live.d.example.test: below a deleg"},
 		{SOA "_sluice.live TXT x\n", "live.example.test",
 			":3: _sluice.live.example.test: the"},
+		{SOA "*.w NS x\n", NULL, ":3: *.w.example.test: NS at a wildcard"},
+		{SOA "a DNAME b\na DNAME c\n", NULL, "a.example.test: second DNAME"},
 		{SOA, "live.other.test", "host live.other.test: under no zone"},
 		{SOA, "..", "host ..: no domain name"},
 	};

@@ -71,6 +71,7 @@ static bool has_cname(uint32_t service, uint32_t vendor)
 
 static void add_services(struct blob_writer *w, const struct testworld_spec *spec)
 {
+	_Static_assert(CAT_DNS_CNAME == 1, "live is by CNAME");
 	static const char *const name[] = {"live", "drill", "mixed"};
 	static const char *const cname[] = {
 		"live.alpha.example.", "live.beta.example.", "live.gamma.example."};
@@ -103,7 +104,7 @@ static void add_services(struct blob_writer *w, const struct testworld_spec *spe
 			.session_s = 600,
 			.dns_viewers = 1,
 			.n_addresses = 2,
-			.dns_mode = spec->dns_mode[s],
+			.dns_mode = spec->dns_mode[s] ? spec->dns_mode[s] : s == TW_LIVE,
 			.active = 1,
 			.explain = 1};
 	}
@@ -147,7 +148,7 @@ static void add_tables(struct blob_writer *w, uint32_t n_groups)
 	for (uint32_t i = 0; i < n; i++) {
 		allowed[i].v = 1;
 		region_of[i].v = UINT16_MAX;
-		addrs[i].v = i % TW_VENDORS;
+		addrs[i].v = i == TW_US * TW_VENDORS + TW_GAMMA ? BLOB_NONE : i % TW_VENDORS;
 		nodes[i].v = BLOB_NONE;
 	}
 }

@@ -12,7 +12,7 @@
 
 enum { TW_LIVE, TW_DRILL, TW_MIXED, TW_SERVICES };
 enum { TW_ALPHA, TW_BETA, TW_GAMMA, TW_VENDORS };
-enum { TW_MAX_GROUPS = 8 };
+enum { TW_DEFAULT, TW_TELECOM, TW_UNICOM, TW_US };
 
 /* What may differ from test to test; zeroed is the usual world. */
 struct testworld_spec {
@@ -20,8 +20,8 @@ struct testworld_spec {
 	const char *overrides;                 /* of geo; NULL: as above */
 	uint32_t ppm[TW_SERVICES][TW_VENDORS]; /* all zero: 500000, 300000, 200000 */
 	bool none[TW_SERVICES];                /* no vendor may take anybody */
-	uint8_t dns_mode[TW_SERVICES];         /* enum cat_dns_mode */
-	uint64_t time_ms;                      /* of the tick; 0: now is within it for ever */
+	uint8_t dns_mode[TW_SERVICES]; /* enum cat_dns_mode; 0: by CNAME for live, else auto */
+	uint64_t time_ms;              /* of the tick; 0: now is within it for ever */
 	bool apex_host; /* zone apex.example exists and its apex is a host of drill */
 };
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/answer.h"
+
+#include "dns/reply.h"
+
+static void count(struct dnsd_worker *d, unsigned rcode)
+{
+	static const uint8_t id[] = {
+		[DNS_NOERROR] = TALLY_DNS_NOERROR,
+		[DNS_FORMERR] = TALLY_DNS_FORMERR,
+		[DNS_SERVFAIL] = TALLY_DNS_SERVFAIL,
+		[DNS_NXDOMAIN] = TALLY_DNS_NXDOMAIN,
+		[DNS_NOTIMP] = TALLY_DNS_NOTIMP,
+		[DNS_REFUSED] = TALLY_DNS_REFUSED,
+		[DNS_YXDOMAIN] = TALLY_DNS_NOERROR,
+		[DNS_BADVERS] = TALLY_DNS_BADVERS,
+		[DNS_BADCOOKIE] = TALLY_DNS_BADCOOKIE,
+	};
+
+	tally_count(d->w.tally, id[rcode]);
+}
+
+/* What is refused before a name is looked up; DNS_NOERROR for what is not. */
+static unsigned judge(struct reply *r)
+{
+	const struct dns_query *q = r->q;
+
+	if (q->class != DNS_CLASS_IN) { /* CHAOS tells nothing either */
+		reply_ede(r, DNS_EDE_NOT_SUPPORTED, (struct str){0});
+		return DNS_REFUSED;
+	}
+	switch (q->type) {
+	case DNS_AXFR:
+	case DNS_IXFR:
+		reply_ede(r, DNS_EDE_NOT_SUPPORTED, (struct str){0});
+		return DNS_REFUSED;
+	case DNS_OPT:
+		return DNS_FORMERR;
+	case DNS_NXNAME: /* RFC 9824 section 3.4 */
+		reply_ede(r, DNS_EDE_INVALID_TYPE, (struct str){0});
+		return DNS_FORMERR;
+	case DNS_TKEY:
+	case DNS_TSIG:
+	case DNS_MAILA:
+	case DNS_MAILB:
+		return DNS_NOTIMP;
+	default:
+		return DNS_NOERROR;
+	}
+}
+
+static void fill(struct reply *r, struct dnsd_worker *d, int rc)
+{
+	if (rc != DNS_NOERROR) {
+		r->rcode = (uint8_t)rc;
+		return;
+	}
+	if (r->q->question_n == 0) /* only the cookie was asked for */
+		return;
+	r->rcode = (uint8_t)judge(r);
+	if (r->rcode)
+		return;
+	if (!d->w.world) {
+		tally_count(d->w.tally, TALLY_WORLD_MISSING);
+		r->rcode = DNS_SERVFAIL;
+		reply_ede(r, DNS_EDE_NOT_READY, (struct str){0});
+		return;
+	}
+	reply_lookup(r, d);
+}
+
+/* Header and OPT, when all else stands. A cut answer keeps the question only (RFC 2181 section 9).
+ */
+static size_t finish(struct reply *r, struct dnsd_worker *d, uint8_t *limit)
+{
+	const struct dns_query *q = r->q;
+	uint8_t *h = r->b.base;
+	unsigned flags =
+		DNS_QR | (q->flags & (DNS_RD | 15u << DNS_OPCODE_SHIFT)) | (r->rcode & 15u);
+
+	if (r->truncated) {
+		r->b.p = h + DNS_HEADER + q->question_n;
+		r->b.overflow = false;
+		r->n_answer = r->n_authority = r->n_additional = 0;
+		flags |= DNS_TC;
+		tally_count(d->w.tally, TALLY_DNS_TRUNCATED);
+	}
+	if (r->aa)
+		flags |= DNS_AA;
+	r->b.end = limit;
+	if (q->opt.there) {
+		r->opt.rcode_high = r->rcode >> 4;
+		dns_opt_put(&r->b, &q->opt, &r->opt);
+		r->n_additional++;
+	}
+	memcpy(h, q->msg, 2);
+	dns_put_be16(h + 2, flags);
+	dns_put_be16(h + 4, q->question_n != 0);
+	dns_put_be16(h + 6, r->n_answer);
+	dns_put_be16(h + 8, r->n_authority);
+	dns_put_be16(h + 10, r->n_additional);
+	return buf_len(&r->b);
+}
+
+/* Octets the client takes (RFC 6891 section 6.2.5: under 512 is 512). */
+static size_t limit_of(const struct dns_query *q, enum dnsd_proto proto, size_t room)
+{
+	size_t most = q->opt.there ? SL_MAX(q->opt.udp_size, 512) : 512;
+
+	return proto == DNSD_TCP ? SL_MIN(room, (size_t)DNSD_OUT_MAX)
+				 : SL_MIN(SL_MIN(most, (size_t)SL_DNS_UDP_MAX), room);
+}
+
+size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
+	enum dnsd_proto proto, uint8_t *out, size_t room)
+{
+	struct dns_query q;
+	struct reply r;
+	size_t limit;
+	int rc = dns_parse(msg, n, &q);
+
+	tally_count(d->w.tally, proto == DNSD_UDP ? TALLY_DNS_UDP_QUERIES : TALLY_DNS_TCP_QUERIES);
+	if (rc == DNS_DROP) {
+		tally_count(d->w.tally, TALLY_DNS_DROPPED);
+		return 0;
+	}
+	if (q.opt.has_ecs)
+		tally_count(d->w.tally, TALLY_DNS_ECS);
+	limit = limit_of(&q, proto, room);
+	r = (struct reply){.q = &q, .client = client, .opt = {.ede = DNS_EDE_NONE}};
+	r.opt.nsid = d->set->nsid;
+	r.b = buf_over(out, limit - dns_opt_size(&q.opt, &r.opt));
+	r.b.p += DNS_HEADER;
+	buf_put(&r.b, msg + DNS_HEADER, q.question_n);
+	fill(&r, d, rc);
+	count(d, r.rcode);
+	return finish(&r, d, out + limit);
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole messages through the packet path, over a world in memory. */
+#include "test.h"
+
+#include "dns/answer.h"
+
+#include <sys/mman.h>
+
+#include "dnsmsg.h"
+#include "testworld.h"
+
+#define SOA_RR                                                                                     \
+	"sluice.example. 60 IN SOA ns1.sluice.example. admin.sluice.example. 1 3600 600 86400 60"
+#define SOA_5                                                                                      \
+	"sluice.example. 5 IN SOA ns1.sluice.example. admin.sluice.example. 1 3600 600 86400 60"
+#define SOA_20                                                                                     \
+	"sluice.example. 20 IN SOA ns1.sluice.example. admin.sluice.example. 1 3600 600 86400 60"
+#define NS_GLUE                                                                                    \
+	"ns1.sluice.example. 300 IN A 192.0.2.53; ns1.sluice.example. 300 IN AAAA 2001:db8::53"
+
+struct bench {
+	struct testworld tw;
+	struct workers workers;
+	struct dnsd_worker d;
+	struct dnsd_settings set;
+};
+
+static void begin(struct bench *b, const struct testworld_spec *spec)
+{
+	memset(b, 0, sizeof(*b));
+	if (testworld_init(&b->tw, spec))
+		fail_msg("%s", b->tw.err.s);
+	b->workers.publish = publish_new();
+	b->workers.seen = seen_new();
+	b->workers.n = 1;
+	b->workers.tally[0] = mmap(NULL, sizeof(struct tally), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_int_equal(worker_init(&b->d.w, &b->workers, 0), 0);
+	b->d.set = &b->set;
+	publish_swap(b->workers.publish, testworld_take(&b->tw));
+	worker_round(&b->d.w);
+}
+
+static void end(struct bench *b)
+{
+	worker_done(&b->d.w);
+	publish_free(b->workers.publish);
+	free(b->workers.seen);
+	(void)munmap(b->workers.tally[0], sizeof(struct tally));
+	testworld_done(&b->tw);
+}
+
+static struct ip ip(const char *text)
+{
+	struct ip a;
+
+	assert_true(ip_parse(str_from(text), &a));
+	return a;
+}
+
+static const char *ask(
+	struct bench *b, const char *name, const char *type, const char *opt, enum dnsd_proto proto)
+{
+	static uint8_t out[DNSD_OUT_MAX];
+	uint8_t msg[600];
+	size_t n = dnsmsg_query(msg, name, type, opt);
+
+	n = dnsd_handle(&b->d, msg, n, ip("10.1.2.3"), proto, out, sizeof(out));
+	return dnsmsg_text(out, n);
+}
+
+struct row {
+	const char *why, *name, *type, *opt, *want;
+};
+
+static void check_rows(struct bench *b, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *got = ask(b, rows[i].name, rows[i].type, rows[i].opt, DNSD_UDP);
+
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s %s\n got  %s\n want %s", rows[i].why, rows[i].name,
+				rows[i].type, got, rows[i].want);
+	}
+}
+
+static void answers_from_the_zone(void **state)
+{
+	static const struct row rows[] = {
+		{"RFC 1035 3.7", "mail.sluice.example.", "A", NULL,
+			"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | |"},
+		{"names compare without case, 0x20", "MaiL.sluice.EXAMPLE.", "A", NULL,
+			"NOERROR aa | MaiL.sluice.EXAMPLE. 300 IN A 192.0.2.25 | |"},
+		{"RFC 2308 2.2 NODATA", "mail.sluice.example.", "AAAA", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"RFC 2308 2.1 NXDOMAIN", "no.sluice.example.", "A", NULL,
+			"NXDOMAIN aa | | " SOA_RR " |"},
+		{"NXDOMAIN below a leaf", "x.y.mail.sluice.example.", "A", NULL,
+			"NXDOMAIN aa | | " SOA_RR " |"},
+		{"RFC 4592 2.2.2 empty non-terminal", "b.sluice.example.", "A", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"empty non-terminal, ANY", "a.b.sluice.example.", "ANY", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"RFC 4592 3.3.1 wildcard", "x.y.wild.sluice.example.", "TXT", NULL,
+			"NOERROR aa | x.y.wild.sluice.example. 300 IN TXT \"any\" | |"},
+		{"RFC 4592 wildcard, NODATA", "q.wild.sluice.example.", "MX", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"RFC 4592 what is there hides the wildcard", "x.wild.sluice.example.", "TXT", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"the wildcard itself", "*.wild.sluice.example.", "A", NULL,
+			"NOERROR aa | *.wild.sluice.example. 300 IN A 192.0.2.99 | |"},
+		{"RFC 1034 3.6.2 CNAME", "www.sluice.example.", "A", NULL,
+			"NOERROR aa | www.sluice.example. 300 IN CNAME live.sluice.example. | |"},
+		{"SOA", "sluice.example.", "SOA", NULL,
+			"NOERROR aa | sluice.example. 300 IN SOA ns1.sluice.example. "
+			"admin.sluice.example. 1 3600 600 86400 60 | |"},
+		{"NS with addresses", "sluice.example.", "NS", NULL,
+			"NOERROR aa | sluice.example. 300 IN NS ns2.other.test.; "
+			"sluice.example. 300 IN NS ns1.sluice.example. | | " NS_GLUE},
+		{"referral at the cut, RFC 1034 4.3.2", "sub.sluice.example.", "A", NULL,
+			"NOERROR | | sub.sluice.example. 300 IN NS ns.elsewhere.test.; "
+			"sub.sluice.example. 300 IN NS ns.sub.sluice.example. | "
+			"ns.sub.sluice.example. 300 IN A 192.0.2.54"},
+		{"referral below the cut", "A.b.Sub.sluice.example.", "AAAA", NULL,
+			"NOERROR | | Sub.sluice.example. 300 IN NS ns.elsewhere.test.; "
+			"Sub.sluice.example. 300 IN NS ns.sub.sluice.example. | "
+			"ns.sub.sluice.example. 300 IN A 192.0.2.54"},
+		{"glue is not ours to answer", "ns.sub.sluice.example.", "A", NULL,
+			"NOERROR | | sub.sluice.example. 300 IN NS ns.elsewhere.test.; "
+			"sub.sluice.example. 300 IN NS ns.sub.sluice.example. | "
+			"ns.sub.sluice.example. 300 IN A 192.0.2.54"},
+		{"RFC 4035 3.1.4.1 DS is the parent's", "sub.sluice.example.", "DS", NULL,
+			"NOERROR aa | sub.sluice.example. 300 IN DS 12345 13 2 "
+			"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef | |"},
+		{"RFC 6672 3 DNAME", "a.b.old.sluice.example.", "A", NULL,
+			"NOERROR aa | old.sluice.example. 300 IN DNAME new.test.; "
+			"a.b.old.sluice.example. 300 IN CNAME a.b.new.test. | |"},
+		{"RFC 6672 the owner itself", "old.sluice.example.", "A", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"RFC 8482 4.2 ANY", "mail.sluice.example.", "ANY", NULL,
+			"NOERROR aa | mail.sluice.example. 3600 IN HINFO \"RFC8482\" \"\" | |"},
+		{"RFC 8482 ANY, CNAME", "www.sluice.example.", "ANY", NULL,
+			"NOERROR aa | www.sluice.example. 300 IN CNAME live.sluice.example. | |"},
+		{"TC with empty sections", "big.sluice.example.", "TXT", NULL,
+			"NOERROR aa tc | | |"},
+		{"TC keeps the OPT", "big.sluice.example.", "TXT", "",
+			"NOERROR aa tc | | | | opt "},
+		{"not ours", "example.", "A", NULL, "REFUSED | | |"},
+		{"not ours, RFC 8914", "www.other.test.", "A", "",
+			"REFUSED | | | | opt 000f00020014"},
+		{"the root", ".", "NS", NULL, "REFUSED | | |"},
+		{"RFC 5936 AXFR", "sluice.example.", "AXFR", NULL, "REFUSED | | |"},
+		{"RFC 1995 IXFR", "sluice.example.", "IXFR", NULL, "REFUSED | | |"},
+		{"RFC 6895 MAILB", "sluice.example.", "MAILB", NULL, "NOTIMP | | |"},
+		{"RFC 9824 NXNAME", "sluice.example.", "TYPE128", "",
+			"FORMERR | | | | opt 000f0002001e"},
+		{"RFC 8906 unknown type", "mail.sluice.example.", "TYPE1000", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+	};
+	struct bench b;
+
+	(void)state;
+	begin(&b, NULL);
+	check_rows(&b, rows, SL_COUNT(rows));
+	assert_non_null(strstr(ask(&b, "big.sluice.example.", "TXT", NULL, DNSD_TCP),
+		"NOERROR aa | big.sluice.example. 300 IN TXT \"xx"));
+	end(&b);
+}
+
+/* All of alpha, so that answers are known. */
+static const struct testworld_spec all_alpha = {
+	.ppm = {{1000000, 0, 0}, {1000000, 0, 0}, {1000000, 0, 0}}, .apex_host = true};
+
+static void steers(void **state)
+{
+	static const struct row rows[] = {
+		{"CNAME for A", "live.sluice.example.", "A", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"CNAME for AAAA", "live.sluice.example.", "AAAA", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"CNAME", "live.sluice.example.", "CNAME", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"CNAME for any other type", "live.sluice.example.", "MX", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"CNAME for ANY", "live.sluice.example.", "ANY", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"static beside", "live.sluice.example.", "TXT", NULL,
+			"NOERROR aa | live.sluice.example. 300 IN TXT \"beside the steering\" | |"},
+		{"nothing below a host", "x.live.sluice.example.", "A", NULL,
+			"NXDOMAIN aa | | " SOA_RR " |"},
+		{"addresses, as many as the service says", "drill.sluice.example.", "A", NULL,
+			"NOERROR aa | drill.sluice.example. 20 IN A 192.0.2.1; "
+			"drill.sluice.example. 20 IN A 192.0.2.2 | |"},
+		{"IPv6", "drill.sluice.example.", "AAAA", NULL,
+			"NOERROR aa | drill.sluice.example. 20 IN AAAA 2001:db8::1; "
+			"drill.sluice.example. 20 IN AAAA 2001:db8::2 | |"},
+		{"address host has no CNAME", "drill.sluice.example.", "CNAME", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"address host, other type", "drill.sluice.example.", "MX", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+		{"address host, ANY", "drill.sluice.example.", "ANY", NULL,
+			"NOERROR aa | drill.sluice.example. 3600 IN HINFO \"RFC8482\" \"\" | |"},
+		{"apex host", "apex.example.", "A", NULL,
+			"NOERROR aa | apex.example. 20 IN A 192.0.2.1; "
+			"apex.example. 20 IN A 192.0.2.2 | |"},
+		{"ECS, RFC 7871 7.2.1", "live.sluice.example.", "A", "0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000700011818"
+			"0a0200"},
+		{"ECS of 16 bits: not to be kept for more than a /24", "live.sluice.example.", "A",
+			"0008 0006 0001 10 00 0a02",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000600011018"
+			"0a02"},
+		{"ECS, IPv6", "live.sluice.example.", "A", "0008 000b 0002 38 00 20010db8000100",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000b00023838"
+			"20010db8000100"},
+		{"ECS source 0: scope 0", "live.sluice.example.", "A", "0008 0004 0001 00 00",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000400010000"},
+		{"ECS family 0 as dig +subnet=0", "live.sluice.example.", "A",
+			"0008 0004 0000 00 00",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000400000000"},
+		{"ECS twice: once", "live.sluice.example.", "A",
+			"0008 0007 0001 18 00 0a0200 0008 0007 0001 18 00 0a0300",
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000700011818"
+			"0a0200"},
+		{"ECS on static data: scope 0", "mail.sluice.example.", "A",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | | | "
+			"opt 0008000700011800"
+			"0a0200"},
+		{"ECS on negative answers: scope 0", "drill.sluice.example.", "MX",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | | " SOA_RR " | | opt 0008000700011800"
+			"0a0200"},
+		{"explain", "_sluice.live.sluice.example.", "TXT", NULL,
+			"NOERROR aa | _sluice.live.sluice.example. 20 IN TXT "
+			"\"group=CN/GD/telecom scope=32 vendor=alpha view=1.17\" | |"},
+		{"explain, ECS", "_sluice.live.sluice.example.", "TXT",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | _sluice.live.sluice.example. 20 IN TXT "
+			"\"group=CN/GD/unicom scope=24 vendor=alpha view=1.17\" | | | "
+			"opt 0008000700011818"
+			"0a0200"},
+		{"explain has no addresses", "_sluice.live.sluice.example.", "A", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
+	};
+	struct bench b;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	check_rows(&b, rows, SL_COUNT(rows));
+	end(&b);
+}
+
+static void says_when_nobody_may_serve(void **state)
+{
+	static const struct testworld_spec spec = {.none = {true, true, false},
+		.ppm = {[TW_DRILL] = {0, 0, 1000000}, [TW_MIXED] = {0, 0, 1000000}},
+		.dns_mode = {[TW_MIXED] = CAT_DNS_ADDRESS}};
+	static const struct row rows[] = {
+		{"none: NODATA, short, RFC 8914", "live.sluice.example.", "A",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | | " SOA_5 " | | opt 0008000700011800"
+			"0a0200"
+			"000f001f0000"
+			"6e6f2076656e646f72206d61792074616b6520746869732067726f7570"},
+		{"gamma has no IPv6: NODATA, as long as the steering", "mixed.sluice.example.",
+			"AAAA", NULL, "NOERROR aa | | " SOA_20 " |"},
+		{"addresses though there is a CNAME", "mixed.sluice.example.", "A", NULL,
+			"NOERROR aa | mixed.sluice.example. 20 IN A 203.0.113.1; "
+			"mixed.sluice.example. 20 IN A 203.0.113.2 | |"},
+	};
+	static const struct row none_known = {"no addresses here, and no CNAME wanted",
+		"mixed.sluice.example.", "A", "0008 0007 0001 18 00 0a0300",
+		"NOERROR aa | | " SOA_5 " | | opt 0008000700011800"
+		"0a0300"
+		"000f00270000"
+		"6e6f2076656e646f72206861732077686174207468697320646f6f722063616e2067697665"};
+	struct bench b;
+
+	(void)state;
+	begin(&b, &spec);
+	check_rows(&b, rows, SL_COUNT(rows));
+	check_rows(&b, &none_known, 1);
+	assert_true(tally_get(&b.d.w.tally->row[TW_LIVE][TW_UNICOM].none) == 1);
+	end(&b);
+}
+
+static void skips_vendors_the_door_cannot_name(void **state)
+{
+	/* alpha has no CNAME in `mixed`; drill has none at all */
+	static const struct testworld_spec spec = {
+		.ppm = {[TW_DRILL] = {1000000, 0, 0}, [TW_MIXED] = {999998, 1, 1}},
+		.dns_mode = {[TW_DRILL] = CAT_DNS_CNAME, [TW_MIXED] = CAT_DNS_CNAME}};
+	struct bench b;
+	const struct tally_row *row;
+
+	(void)state;
+	begin(&b, &spec);
+	assert_string_equal(ask(&b, "mixed.sluice.example.", "A", NULL, DNSD_UDP),
+		"NOERROR aa | mixed.sluice.example. 20 IN CNAME live.beta.example. | |");
+	row = &b.d.w.tally->row[TW_MIXED][1];
+	assert_true(tally_get(&row->slot[TW_BETA].fresh) == 1); /* counted where it went */
+	assert_string_equal(ask(&b, "drill.sluice.example.", "A", "", DNSD_UDP),
+		"NOERROR aa | | " SOA_5 " | | opt "
+		"000f00270000"
+		"6e6f2076656e646f72206861732077686174207468697320646f6f722063616e2067697665");
+	end(&b);
+}
+
+static void gives_a_cname_where_no_address_is_known(void **state)
+{
+	static const struct testworld_spec spec = {.ppm = {[TW_MIXED] = {0, 0, 1000000}}};
+	static const struct row rows[] = {
+		{"known", "mixed.sluice.example.", "A", NULL,
+			"NOERROR aa | mixed.sluice.example. 20 IN A 203.0.113.1; "
+			"mixed.sluice.example. 20 IN A 203.0.113.2 | |"},
+		{"not known", "mixed.sluice.example.", "A", "0008 0007 0001 18 00 0a0300",
+			"NOERROR aa | mixed.sluice.example. 20 IN CNAME live.gamma.example. | | | "
+			"opt 0008000700011818"
+			"0a0300"},
+		{"not known, the same for AAAA", "mixed.sluice.example.", "AAAA",
+			"0008 0007 0001 18 00 0a0300",
+			"NOERROR aa | mixed.sluice.example. 20 IN CNAME live.gamma.example. | | | "
+			"opt 0008000700011818"
+			"0a0300"},
+	};
+	struct bench b;
+
+	(void)state;
+	begin(&b, &spec);
+	check_rows(&b, rows, SL_COUNT(rows));
+	end(&b);
+}
+
+static void counts_new_and_refreshed(void **state)
+{
+	struct bench b;
+	const struct tally_row *row;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	(void)ask(&b, "live.sluice.example.", "A", NULL, DNSD_UDP);
+	(void)ask(&b, "live.sluice.example.", "AAAA", NULL, DNSD_TCP);
+	row = &b.d.w.tally->row[TW_LIVE][1];
+	assert_true(tally_get(&row->slot[TW_ALPHA].fresh) == 1);
+	assert_true(tally_get(&row->slot[TW_ALPHA].refresh) == 1);
+	assert_true(tally_get(&b.d.w.tally->spent_kbps[TW_ALPHA]) == 3000);
+	(void)ask(&b, "_sluice.live.sluice.example.", "TXT", NULL, DNSD_UDP);
+	assert_true(tally_get(&row->slot[TW_ALPHA].refresh) == 1); /* looking is no dispatch */
+	assert_true(tally_get(&b.d.w.tally->counters[TALLY_DNS_NOERROR]) == 3);
+	assert_true(tally_get(&b.d.w.tally->counters[TALLY_DNS_UDP_QUERIES]) == 2);
+	assert_true(tally_get(&b.d.w.tally->counters[TALLY_DNS_TCP_QUERIES]) == 1);
+	end(&b);
+}
+
+static void says_that_it_has_no_world(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	begin(&b, NULL);
+	b.d.w.world = NULL;
+	assert_string_equal(ask(&b, "live.sluice.example.", "A", "", DNSD_UDP),
+		"SERVFAIL | | | | opt 000f0002000e");
+	end(&b);
+}
+
+static void tells_its_name_when_asked(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	assert_string_equal(ask(&b, "mail.sluice.example.", "A", "0003 0000", DNSD_UDP),
+		"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | | | opt ");
+	b.set.nsid = STR_LIT("n1");
+	assert_string_equal(ask(&b, "mail.sluice.example.", "A", "0003 0000 0003 0000", DNSD_UDP),
+		"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | | | opt 000300026e31");
+	end(&b);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_from_the_zone),
+		cmocka_unit_test(steers),
+		cmocka_unit_test(says_when_nobody_may_serve),
+		cmocka_unit_test(skips_vendors_the_door_cannot_name),
+		cmocka_unit_test(gives_a_cname_where_no_address_is_known),
+		cmocka_unit_test(counts_new_and_refreshed),
+		cmocka_unit_test(says_that_it_has_no_world),
+		cmocka_unit_test(tells_its_name_when_asked),
+	};
+	int rc;
+
+	publish_reader_start();
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	publish_reader_stop();
+	return rc;
+}
