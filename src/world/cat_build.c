@@ -116,7 +116,7 @@ static void put_vendors(struct cat_builder *b)
 	uint32_t n_regions = dict_count(b->dict, DICT_REGION);
 
 	if (!blob_add(b->w, CAT_vendors, b->n_vendors, NULL) ||
-		!blob_add(b->w, CAT_regions, n_regions, NULL))
+		(n_regions && !blob_add(b->w, CAT_regions, n_regions, NULL)))
 		return;
 	for (uint32_t i = 0; i < b->n_vendors; i++) {
 		struct cat_vendor *v = blob_at(b->w, CAT_vendors, i);
