@@ -37,6 +37,9 @@ tests    tests        {shared} dns http collect sense engine control store ctl s
 tools    tools        {shared}
 """.format(pure=PURE, shared=SHARED)
 
+# The table of commands is one for both its sides.
+TABLES = {("control", "ctl/commands.h"), ("control", "ctl/commands.def")}
+
 # Clock, sockets, files, log: for shells only. These units are functions of their arguments.
 SHELL_HEADERS = ("base/os.h", "base/log.h")
 NO_SHELL = ("scoring", "codec", "answer")
@@ -78,7 +81,7 @@ def direction(path, text):
     found = []
     for i, line in enumerate(text.split("\n"), 1):
         m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
-        if not m or m.group(1) == "config.h":
+        if not m or m.group(1) == "config.h" or (me, m.group(1)) in TABLES:
             continue
         target = target_of(path, m.group(1))
         it = unit_of(target)

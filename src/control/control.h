@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control process's face to operators: the admin API on the UNIX socket STATE/admin.sock and
+ * on TCP listeners, /metrics, and what the commands do. One thread owns it together with the
+ * engine: the caller runs rounds, and ticks the engine between them. Commands are rows of
+ * ctl/commands.def.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+struct conf;
+struct control;
+struct engine;
+
+struct control_options {
+	struct engine *engine;   /* borrowed for the life of the control */
+	const struct conf *conf; /* state, store, listen.admin; read by control_new only */
+	/* Reads the configuration anew; 0 or why not. NULL: the daemon cannot. */
+	int (*reload)(void *ctx, struct errbuf *err);
+	void *ctx;
+};
+
+/* Opens the listeners. The first start writes admin.token (mode 0600), a token of role admin.
+ * Caller frees. */
+int control_new(const struct control_options *options, struct control **ret_control,
+	struct errbuf *err) SL_NONNULL(1, 2) SL_WUNUSED;
+void control_free(struct control *c);
+
+/* Waits for requests at most timeout_ms and answers them. Never blocks longer on a client. */
+void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of src/control share: the state of the process and one call of a command. */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "control/control.h"
+#include "control/token.h"
+#include "ctl/commands.h"
+#include "engine/engine.h"
+#include "httpd/httpd.h"
+#include "tally/tally.h"
+
+struct control {
+	struct control_options opt;
+	char state_dir[SL_MAX_PATH];
+	struct httpd *httpd;
+	struct httpd_route *routes;
+	struct engine *engine;
+	struct token_digest admin_token; /* of STATE/admin.token */
+	uint64_t started_ms;
+	uint64_t calls, refused; /* of the admin API */
+};
+
+/* One command being carried out. */
+struct control_call {
+	struct control *c;
+	const struct command *command;
+	const cJSON *args; /* object: of texts (GET), or of any values (POST) */
+	const struct engine_view *view;
+	uint64_t now_ms; /* unix */
+	enum command_role role;
+	char who[SL_MAX_NAME + 1];
+	char origin[IP_TEXT_MAX + 16];
+	cJSON *out; /* object to fill */
+	struct errbuf err;
+};
+
+/* 0, or an error whose text is in call->err. */
+typedef int control_fn(struct control_call *call);
+
+/* By id; NULL where the command is local. */
+extern control_fn *const control_commands[COMMANDS];
+
+#define COMMAND(id, group, name, method, path, role, traffic, help) CONTROL_DECLARE_##method(id)
+#define CONTROL_DECLARE_LOCAL(id)
+#define CONTROL_DECLARE_GET(id)  control_fn control_do_##id;
+#define CONTROL_DECLARE_POST(id) control_fn control_do_##id;
+#define ARG(id, name, need, type, help)
+#define OPT(id, name, need, type, metavar, help)
+#include "ctl/commands.def"
+#undef COMMAND
+#undef ARG
+#undef OPT
+
+/* The text of a parameter, NULL where it was not given. */
+const char *control_arg(const struct control_call *call, const char *name) SL_NONNULL_ALL;
+bool control_flag(const struct control_call *call, const char *name) SL_NONNULL_ALL;
+double control_number(
+	const struct control_call *call, const char *name, double otherwise) SL_NONNULL_ALL;
+
+/* SL_EAGAIN with text while there is no world yet. */
+int control_need_world(struct control_call *call) SL_NONNULL_ALL;
+
+/* Members of an answer: numbers are rounded to three digits, one that is not finite is null. */
+void control_put(cJSON *o, const char *name, double v) SL_NONNULL_ALL;
+void control_put_str(cJSON *o, const char *name, struct str v) SL_NONNULL(1, 2);
+void control_put_view(cJSON *o, const char *name, const struct blob_head *head) SL_NONNULL_ALL;
+void control_put_bool(cJSON *o, const char *name, bool v) SL_NONNULL_ALL;
+cJSON *control_add_row(cJSON *list) SL_NONNULL_ALL;
+
+/* Index of (service, group) in the fleet's rows, or BLOB_NONE (not active). */
+uint32_t control_find_row(
+	const struct engine_view *view, uint32_t service, uint32_t group) SL_NONNULL_ALL SL_PURE;
+
+static inline struct str control_vendor_name(const struct engine_view *view, uint32_t vendor)
+{
+	return cat_text(&view->world->cat, view->world->cat.vendors[vendor].name);
+}
+
+/* Whether a vendor is meant by a name or pattern; NULL means all. */
+bool control_names_vendor(const struct engine_view *view, const char *pattern, uint32_t vendor)
+	SL_NONNULL(1);
+
+/* The tallies of all workers, mapped for one look. */
+struct control_tallies {
+	const struct tally *tally[SL_MAX_WORKERS];
+	uint32_t n;
+};
+void control_tallies_open(const struct control *c, struct control_tallies *ret) SL_NONNULL_ALL;
+void control_tallies_close(struct control_tallies *t) SL_NONNULL_ALL;
+
+/* Mean share of the vendors over the rows of a service, by demand where there is any; ppm. By slot,
+ * the last for none. false: the service has no row. */
+bool control_mean_shares(const struct engine_view *view, uint32_t service,
+	double ret_ppm[static SCORE_ROW]) SL_NONNULL_ALL;
+
+/* Prometheus text of everything. */
+void control_metrics(struct control *c, FILE *out) SL_NONNULL_ALL;

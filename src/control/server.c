@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transport of the admin API: listeners, who is calling, arguments checked, answers sent. */
+#include "base/os.h"
+#include "control/control_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_BODY = 16 << 20, RATE_PER_S = 200 };
+
+static const struct {
+	int err;
+	unsigned status;
+	const char *code;
+} statuses[] = {
+	{SL_EINVAL, 400, "invalid"},
+	{SL_EACCES, 403, "forbidden"},
+	{SL_ENOENT, 404, "not_found"},
+	{SL_EEXIST, 409, "exists"},
+	{SL_EREFUSED, 409, "refused"},
+	{SL_ESTALE, 409, "stale"},
+	{SL_EFORMAT, 422, "malformed"},
+	{SL_ELIMIT, 422, "limit"},
+	{SL_EAGAIN, 503, "not_ready"},
+	{SL_EBUSY, 503, "busy"},
+	{SL_ENOSPC, 507, "no_space"},
+};
+
+static void reply_json(struct httpd_reply *rp, unsigned status, cJSON *json)
+{
+	char *text = cJSON_PrintUnformatted(json);
+
+	if (!text) {
+		httpd_reply_error(rp, 500, "no_memory", "out of memory");
+		return;
+	}
+	rp->status = status;
+	rp->owned = text;
+	rp->owned_n = strlen(text);
+	rp->cache_control = "no-store";
+}
+
+/* The error beside what the command had to say, if anything (an impact, results by item). */
+static void reply_error(struct httpd_reply *rp, int rc, const char *message, cJSON *out)
+{
+	cJSON *e = cJSON_GetObjectItemCaseSensitive(out, "error");
+	const char *code = "internal";
+	unsigned status = 500;
+
+	for (size_t i = 0; i < SL_COUNT(statuses); i++)
+		if (statuses[i].err == rc) {
+			status = statuses[i].status;
+			code = statuses[i].code;
+		}
+	if (!e)
+		e = cJSON_AddObjectToObject(out, "error");
+	if (!cJSON_GetObjectItemCaseSensitive(e, "code"))
+		cJSON_AddStringToObject(e, "code", code);
+	cJSON_AddStringToObject(e, "message", message[0] ? message : sl_strerror(rc));
+	reply_json(rp, status, out);
+}
+
+/* Who is calling and with which rights. false: nobody we know. */
+static bool identify(struct control_call *call, const struct httpd_request *rq)
+{
+	struct str bearer = control_token_bearer(httpd_header(rq, "Authorization"));
+	struct token_digest digest;
+
+	if (rq->peer.family == IP_NONE) {
+		(void)snprintf(call->origin, sizeof(call->origin), "socket");
+		(void)snprintf(call->who, sizeof(call->who), "uid:%lld", (long long)rq->peer_uid);
+		call->role = ROLE_ADMIN;
+		return rq->peer_uid == 0 || rq->peer_uid == (int64_t)geteuid();
+	}
+	ip_format(rq->client, call->origin);
+	control_token_digest(bearer, &digest);
+	if (bearer.n < TOKEN_MIN || !control_token_equal(&digest, &call->c->admin_token))
+		return false;
+	(void)snprintf(call->who, sizeof(call->who), "admin.token");
+	call->role = ROLE_ADMIN;
+	return true;
+}
+
+/* One value of a body as text; objects and lists stay what they are. */
+static int take_body(struct control_call *call, const struct httpd_request *rq, cJSON *args)
+{
+	cJSON *body =
+		rq->body.n ? cJSON_ParseWithLength(rq->body.p, rq->body.n) : cJSON_CreateObject();
+	char number[32];
+
+	if (!cJSON_IsObject(body)) {
+		cJSON_Delete(body);
+		return err_set(&call->err, SL_EINVAL, "the body is not a JSON object");
+	}
+	for (cJSON *v = body->child, *next; v; v = next) {
+		next = v->next;
+		if (cJSON_IsNumber(v)) {
+			(void)snprintf(number, sizeof(number), "%.17g", v->valuedouble);
+			cJSON_AddStringToObject(args, v->string, number);
+		} else if (cJSON_IsBool(v)) {
+			cJSON_AddStringToObject(
+				args, v->string, cJSON_IsTrue(v) ? "true" : "false");
+		} else if (!cJSON_IsNull(v)) {
+			cJSON_AddItemToObject(args, v->string, cJSON_Duplicate(v, true));
+		}
+	}
+	cJSON_Delete(body);
+	return 0;
+}
+
+static void take_query(const struct httpd_request *rq, cJSON *args)
+{
+	char name[64], value[2048];
+
+	for (uint16_t i = 0; i < rq->n_params; i++) {
+		(void)snprintf(name, sizeof(name), STR_FMT, STR_ARG(rq->params[i].name));
+		(void)snprintf(value, sizeof(value), STR_FMT, STR_ARG(rq->params[i].value));
+		cJSON_AddStringToObject(args, name, value);
+	}
+}
+
+/* Every argument is one of the command's, once, and looks right; every required one is there. */
+static int check_args(struct control_call *call)
+{
+	const struct command_param *p;
+
+	for (const cJSON *v = call->args->child; v; v = v->next) {
+		p = commands_find_param(call->command, v->string);
+		if (!p && call->command->id == COMMAND_METER_PUSH && !strcmp(v->string, "meters"))
+			continue;
+		if (!p)
+			return err_set(&call->err, SL_EINVAL, "unknown parameter %.64s", v->string);
+		if (cJSON_GetObjectItemCaseSensitive(call->args, v->string) != v)
+			return err_set(&call->err, SL_EINVAL, "%s is given twice", v->string);
+		if (cJSON_IsString(v) && commands_check(p, v->valuestring, &call->err))
+			return SL_EINVAL;
+		if (!cJSON_IsString(v) && p->need != NEED_MANY && p->need != NEED_MANY_OPTIONAL)
+			return err_set(&call->err, SL_EINVAL, "%s: want one value", v->string);
+	}
+	for (uint32_t i = 0; (p = commands_param(call->command, i)); i++)
+		if ((p->need == NEED_REQUIRED || p->need == NEED_MANY) &&
+			!cJSON_GetObjectItemCaseSensitive(call->args, p->name))
+			return err_set(&call->err, SL_EINVAL, "%s is missing", p->name);
+	return 0;
+}
+
+static int carry_out(struct control_call *call, const struct httpd_request *rq, cJSON *args)
+{
+	int rc = 0;
+
+	if (call->role < call->command->role)
+		return err_set(&call->err, SL_EACCES, "%s may not: it takes the role %s", call->who,
+			commands_role_name(call->command->role));
+	if (rq->method == HTTPD_POST)
+		rc = take_body(call, rq, args);
+	else
+		take_query(rq, args);
+	call->args = args;
+	if (!rc)
+		rc = check_args(call);
+	return rc ? rc : control_commands[call->command->id](call);
+}
+
+static const struct command *command_of(const struct httpd_request *rq)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), STR_FMT, STR_ARG(rq->path));
+	return commands_at(rq->method == HTTPD_POST ? METHOD_POST : METHOD_GET, path);
+}
+
+static void handle(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	struct control *c = ctx;
+	struct control_call call = {.c = c,
+		.command = command_of(rq),
+		.view = engine_view(c->engine),
+		.now_ms = os_now_ms()};
+	cJSON *args, *out;
+	int rc;
+
+	c->calls++;
+	if (!call.command) {
+		httpd_reply_error(rp, 404, "not_found", "no such command");
+		return;
+	}
+	if (!identify(&call, rq)) {
+		c->refused++;
+		httpd_reply_error(
+			rp, 401, "unauthorized", "want a bearer token that is known here");
+		httpd_reply_header(rp, "WWW-Authenticate", "Bearer");
+		return;
+	}
+	args = cJSON_CreateObject();
+	call.out = out = cJSON_CreateObject();
+	rc = carry_out(&call, rq, args);
+	if (rc) {
+		c->refused++;
+		reply_error(rp, rc, call.err.s, out);
+	} else {
+		reply_json(rp, 200, out);
+	}
+	cJSON_Delete(out);
+	cJSON_Delete(args);
+}
+
+static void handle_metrics(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	struct control_call call = {.c = ctx};
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out;
+
+	if (!(rq->peer.family != IP_NONE && ip_is_loopback(rq->client)) && !identify(&call, rq)) {
+		httpd_reply_error(
+			rp, 401, "unauthorized", "want a bearer token that is known here");
+		return;
+	}
+	out = open_memstream(&text, &n);
+	if (!out) {
+		httpd_reply_error(rp, 500, "no_memory", "out of memory");
+		return;
+	}
+	control_metrics(ctx, out);
+	if (fclose(out)) {
+		free(text);
+		httpd_reply_error(rp, 500, "no_memory", "out of memory");
+		return;
+	}
+	rp->type = "text/plain; version=0.0.4; charset=utf-8";
+	rp->owned = text;
+	rp->owned_n = n;
+}
+
+static bool ready(void *ctx)
+{
+	const struct control *c = ctx;
+
+	return engine_view(c->engine)->world != NULL;
+}
+
+/* One route per path; several commands may share one by method. */
+static struct httpd_route *routes_of(size_t *ret_n)
+{
+	struct httpd_route *r = calloc(COMMANDS + 1, sizeof(*r));
+	size_t n = 0;
+
+	if (!r)
+		return NULL;
+	r[n++] = (struct httpd_route){
+		.path = "/metrics", .methods = HTTPD_GET, .fn = handle_metrics};
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *k = &commands_table[i];
+		size_t at = 0;
+
+		if (k->method == METHOD_LOCAL)
+			continue;
+		while (at < n && strcmp(r[at].path, k->path))
+			at++;
+		if (at == n)
+			r[n++] = (struct httpd_route){.path = k->path,
+				.max_body = MAX_BODY,
+				.fn = handle,
+				.flags = HTTPD_RATED};
+		r[at].methods |= k->method == METHOD_POST ? HTTPD_POST : HTTPD_GET;
+	}
+	*ret_n = n;
+	return r;
+}
+
+static int listen_unix(struct control *c, struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 16];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/admin.sock", c->state_dir);
+	fd = os_unix_listen(path, 0600, err);
+	return fd < 0 ? fd : httpd_listen(c->httpd, fd, false, err);
+}
+
+static int listen_tcp(struct control *c, const char *text, struct errbuf *err)
+{
+	struct os_addr addr;
+	int rc = os_addr_parse(text, &addr, err), fd;
+
+	if (rc)
+		return rc;
+	fd = os_tcp_listen(&addr, 64, err);
+	return fd < 0 ? fd : httpd_listen(c->httpd, fd, false, err);
+}
+
+static int open_doors(struct control *c, const struct conf *node, struct errbuf *err)
+{
+	struct httpd_config conf = {
+		.ctx = c, .ready = ready, .limits = {.rate_per_s = RATE_PER_S, .connections = 512}};
+	int rc;
+
+	conf.routes = c->routes = routes_of(&conf.n_routes);
+	if (!c->routes)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	rc = httpd_new(&conf, &c->httpd, err);
+	if (!rc)
+		rc = listen_unix(c, err);
+	for (uint32_t i = 0; !rc && i < node->sluice.listen.admin_count; i++)
+		rc = listen_tcp(c, node->sluice.listen.admin[i], err);
+	return rc;
+}
+
+int control_new(
+	const struct control_options *options, struct control **ret_control, struct errbuf *err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	char path[SL_MAX_PATH + 16];
+	int rc;
+
+	if (!c)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	c->opt = *options;
+	c->opt.conf = NULL;
+	c->engine = options->engine;
+	c->started_ms = os_now_ms();
+	(void)snprintf(c->state_dir, sizeof(c->state_dir), "%s", options->conf->sluice.state);
+	(void)snprintf(path, sizeof(path), "%s/admin.token", c->state_dir);
+	rc = control_token_file(path, &c->admin_token, err);
+	if (!rc)
+		rc = open_doors(c, options->conf, err);
+	if (rc) {
+		control_free(c);
+		return rc;
+	}
+	*ret_control = c;
+	return 0;
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	httpd_free(c->httpd);
+	free(c->routes);
+	free(c);
+}
+
+void control_round(struct control *c, int timeout_ms)
+{
+	(void)httpd_round(c->httpd, timeout_ms);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluicectl: one request to the admin API, or a command that needs no daemon. */
+#include "ctl/client.h"
+#include "ctl/help.h"
+#include "ctl/local.h"
+#include "ctl/meter.h"
+#include "ctl/view.h"
+
+#include <cjson/cJSON.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DONE = 0, REFUSED = 1, USAGE = 2, UNREACHABLE = 3 };
+
+static const char *or_env(const char *given, const char *name)
+{
+	const char *env = given ? NULL : getenv(name);
+
+	return given || !env || !*env ? given : env;
+}
+
+static void print_json(const cJSON *json)
+{
+	char *text = cJSON_PrintUnformatted(json);
+
+	(void)puts(text ? text : "{}");
+	cJSON_free(text);
+}
+
+static const char *member(const cJSON *o, const char *name)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+/* Shows an answer; the exit status it stands for. */
+static int show(const struct ctl_request *r, long status, const cJSON *json)
+{
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
+	const char *message = member(error, "message");
+
+	if (r->json)
+		print_json(json);
+	else if (!error)
+		ctl_view(json, isatty(STDOUT_FILENO) == 1, stdout);
+	if (status >= 200 && status < 300)
+		return DONE;
+	(void)fprintf(stderr, "sluicectl: %s\n", message ? message : "refused without a reason");
+	return REFUSED;
+}
+
+/* A change that wants its name typed: asks on a terminal. Returns the name, or NULL. */
+static const char *ask_confirm(const cJSON *json, char *line, size_t size)
+{
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
+	const char *want = member(error, "confirm");
+
+	if (!want || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return NULL;
+	ctl_view(json, true, stderr);
+	(void)fprintf(stderr, "Type %s to go ahead: ", want);
+	if (!fgets(line, (int)size, stdin))
+		return NULL;
+	line[strcspn(line, "\n")] = '\0';
+	return strcmp(line, want) == 0 ? line : NULL;
+}
+
+static int remote(struct ctl_request *r)
+{
+	struct errbuf err = {""};
+	char *body = NULL, line[256];
+	cJSON *json = NULL;
+	long status = 0;
+	int rc = 0;
+
+	if (r->command->id == COMMAND_METER_PUSH)
+		rc = ctl_meter_body(r, &body, &err);
+	if (rc) {
+		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
+		return USAGE;
+	}
+	rc = ctl_call(r, body, &status, &json, &err);
+	if (!rc && status == 409 && !r->json && r->n_values < CTL_MAX_VALUES) {
+		const char *name = ask_confirm(json, line, sizeof(line));
+		const struct command_param *p = commands_find_param(r->command, "confirm");
+
+		if (name && p) {
+			r->value[r->n_values++] = (struct ctl_value){p, name};
+			cJSON_Delete(json);
+			json = NULL;
+			rc = ctl_call(r, body, &status, &json, &err);
+		}
+	}
+	free(body);
+	if (rc) {
+		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
+		return UNREACHABLE;
+	}
+	rc = show(r, status, json);
+	cJSON_Delete(json);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl_request r;
+	struct errbuf err = {""};
+
+	if (ctl_parse(argc, argv, &r, &err)) {
+		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
+		(void)fprintf(stderr, "`sluicectl help` lists the commands.\n");
+		return USAGE;
+	}
+	if (r.version) {
+		(void)puts(PACKAGE_STRING);
+		return DONE;
+	}
+	if (!r.command) {
+		ctl_help_all(r.help ? stdout : stderr);
+		return r.help ? DONE : USAGE;
+	}
+	if (r.help) {
+		ctl_help_command(r.command, stdout);
+		return DONE;
+	}
+	if (r.command->method == METHOD_LOCAL)
+		return ctl_local(&r);
+	if (!r.socket)
+		r.url = or_env(r.url, "SLUICE_URL");
+	r.socket = or_env(r.socket, "SLUICE_SOCKET");
+	r.token = or_env(r.token, "SLUICE_TOKEN");
+	if (!r.socket)
+		r.socket = SL_STATEDIR "/admin.sock";
+	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+		return UNREACHABLE;
+	return remote(&r);
+}
