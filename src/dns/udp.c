@@ -12,7 +12,7 @@
 enum {
 	BATCH = 64,
 	IN_MAX = 2048, /* longer ones are no queries */
-	CONTROL = 64,  /* in_pktinfo or in6_pktinfo, and both for a socket of both families */
+	CONTROL = 64,  /* in_pktinfo or in6_pktinfo */
 };
 
 /* Owned by the thread. */
@@ -70,9 +70,10 @@ static void prepare(struct dnsd_thread *t, struct udp *u)
 	if (getsockname(t->fd[0], (struct sockaddr *)&ss, &len) < 0 || !is_any(&ss))
 		return;
 	u->any = true;
-	(void)setsockopt(t->fd[0], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	if (ss.ss_family == AF_INET6)
 		(void)setsockopt(t->fd[0], IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	else
+		(void)setsockopt(t->fd[0], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 }
 
 /* The kernel has written over the lengths of those it filled. */

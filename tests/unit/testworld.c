@@ -33,7 +33,7 @@ const char testworld_zone[] = "$TTL 300\n"
 			      "svc HTTPS 1 . alpn=h2\n"
 			      "_sip._udp SRV 1 2 5060 mail\n"
 			      "big TXT ( \"" /* 8 x 200 */
-#define X50  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X50  "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
 #define X200 X50 X50 X50 X50
 	X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200
 			      "\" \"" X200 "\" )\n";
