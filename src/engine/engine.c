@@ -68,6 +68,7 @@ static int resume(struct engine *e, struct errbuf *err)
 	e->kept->epoch = SL_MAX(e->kept->epoch, w->tick.head->epoch);
 	if (e->kept->epoch == w->tick.head->epoch)
 		e->kept->generation = SL_MAX(e->kept->generation, w->tick.head->generation);
+	engine_seats_resume(e, w);
 	world_close(f);
 	return 0;
 }
@@ -129,6 +130,7 @@ int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct err
 	e->catalogue = catalogue;
 	e->catalogue_size = catalogue_size;
 	cat_view_init(&e->cat, catalogue);
+	engine_seats_remap(e);
 	conf_free(e->conf);
 	e->conf = conf;
 	e->view.conf = conf;

@@ -60,6 +60,8 @@ struct engine {
 
 	struct engine_row *row; /* by service * SL_MAX_GROUPS + group; sparse */
 	uint32_t first_row[SL_MAX_SERVICES];
+	/* vendor + 1 that each slot of the rows' sticky tables means; 0: none */
+	uint8_t slot_vendor[SL_MAX_SERVICES][SL_MAX_SLOTS];
 
 	/* fleet of the last tick, and what came of it */
 	struct alloc_vendor vendor[SL_MAX_VENDORS];
@@ -84,6 +86,10 @@ struct engine {
 /* engine_state.c: files that survive. */
 int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err);
 void engine_state_close(struct engine *e);
+
+/* engine_seats.c: who sits where, over restarts and changes of the services' vendors. */
+void engine_seats_resume(struct engine *e, const struct world *w);
+void engine_seats_remap(struct engine *e);
 
 /* engine_geo.c: *ret_blob is e->geo when nothing has changed. */
 int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms, void **ret_blob,

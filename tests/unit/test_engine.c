@@ -28,8 +28,8 @@ static const char catalog[] =
 	"[203.0.113.2]}\n"
 	"  - {name: bj1, vendor: own, group: CN/BJ/unicom, capacity_mbps: 1000, a: [203.0.113.3]}\n"
 	"services:\n"
-	"  - {name: live, hosts: [live.example.net], dns: auto, bitrate_kbps: 4000, vendors: [\n"
-	"     {vendor: alpha}, {vendor: beta, cname: b.example.org}, {vendor: own}]}\n"
+	"  - {name: live, hosts: [live.example.net], dns: auto, bitrate_kbps: 4000, vendors: "
+	"[%s]}\n"
 	"zones: [{name: example.net, file: '%s'}]\n"
 	"streams: [{name: room1, service: live, vendors: [beta]}]\n";
 
@@ -40,6 +40,10 @@ static const char nets[] = "prefix,country,province,isp,source\n"
 			   "10.2.0.0/16,CN,BJ,unicom,test\n"
 			   "10.3.0.0/16,US,,,test\n"
 			   "10.4.0.0/16,CN,GX,telecom,test\n";
+
+static const char order[] = "{vendor: alpha}, {vendor: beta, cname: b.example.org}, {vendor: own}";
+static const char turned[] = "{vendor: own}, {vendor: beta, cname: b.example.org}, {vendor: alpha}";
+static bool vendors_turned;
 
 static char dir[64];
 static const uint64_t t0 = UINT64_C(1800000000000);
@@ -82,7 +86,7 @@ static struct conf *load(void)
 	put("z", zone);
 	put("nets.csv", nets);
 	(void)snprintf(path, sizeof(path), "%s/z", dir);
-	(void)snprintf(cat, sizeof(cat), catalog, path);
+	(void)snprintf(cat, sizeof(cat), catalog, vendors_turned ? turned : order, path);
 	(void)snprintf(
 		sluice, sizeof(sluice), "state: '%s'\ngeo: {overrides: '%s/nets.csv'}\n", dir, dir);
 	if (conf_load_mem(sluice, strlen(sluice), cat, strlen(cat), &c, &err))
@@ -293,6 +297,45 @@ static void a_restart_goes_on_with_ids_generation_and_ledger(void **state)
 	tally_close(t);
 }
 
+/* Sticky answers of 500 clients, by vendor id. */
+static void seats(struct engine *e, const struct world *w, uint8_t ret[static 500])
+{
+	struct answer_full full = {0};
+
+	(void)e;
+	for (uint64_t i = 0; i < 500; i++) {
+		struct question q = {.group = group(w, "CN/GX/telecom"),
+			.key = hash_mix(i, 3),
+			.cur = SCORE_NONE};
+		struct answer a;
+
+		answer_decide(w, &q, &full, NULL, &a);
+		ret[i] = (uint8_t)w->cat.slots[w->cat.services[0].slots.first + a.slot[0]].vendor;
+	}
+}
+
+static void a_restart_and_another_order_of_vendors_re_seat_nobody(void **state)
+{
+	struct engine *e = engine();
+	uint8_t before[500], after[500];
+
+	(void)state;
+	push(e, "alpha", 2000, t0);
+	push(e, "beta", 5000, t0);
+	push(e, "own", 100, t0);
+	seats(e, tick(e, t0), before);
+	engine_free(e);
+	e = engine();
+	seats(e, tick(e, t0 + 100), after);
+	assert_memory_equal(before, after, sizeof(before));
+	vendors_turned = true;
+	assert_int_equal(engine_load(e, load(), t0 + 200, NULL), 0);
+	vendors_turned = false;
+	seats(e, tick(e, t0 + 200), after);
+	assert_memory_equal(before, after, sizeof(before));
+	engine_free(e);
+}
+
 static void a_refused_load_changes_nothing(void **state)
 {
 	struct engine *e = engine();
@@ -421,6 +464,7 @@ int main(void)
 		CASE(barring_everybody_keeps_the_rows_and_alarms),
 		CASE(answers_name_addresses_nodes_and_cnames),
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
+		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
 		CASE(a_refused_load_changes_nothing),
 		CASE(damaged_blobs_are_refused_or_harmless),
 	};
