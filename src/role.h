@@ -32,5 +32,6 @@ void role_signals(void);
  * given to that user first. */
 int role_drop_privileges(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
 
-/* Runs all three as children of this process and restarts the fallen. Returns the exit code. */
-int supervise(const char *program, const char *path) SL_NONNULL_ALL;
+/* Runs all three as children of this process and restarts the fallen; state is the folder with the
+ * last good configuration. Returns the exit code. */
+int supervise(const char *program, const char *path, const char *state) SL_NONNULL_ALL;

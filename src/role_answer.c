@@ -2,7 +2,7 @@
 /* The answer process: DNS and HTTP doors over the newest good world, and nothing else. */
 #include "base/log.h"
 #include "base/os.h"
-#include "dns/dns.h"
+#include "dns/server.h"
 #include "http/http.h"
 #include "link.h"
 #include "role.h"
@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINK_MS = 1000, DRAIN_MS = 3000, MAX_LISTEN = 16 };
+enum { LINK_MS = 1000, DRAIN_MS = 3000 };
 
 struct answer_role {
 	struct conf *conf;
 	struct workers workers;
 	struct link *link;
-	struct dns_server *dns;
+	struct dnsd *dns;
 	struct http_server *http;
+	struct httpd_prefix trusted[CONF_MAX_PREFIXES];
 };
 
 static uint32_t n_threads(uint32_t asked)
@@ -46,6 +47,8 @@ static int open_tallies(struct answer_role *r, uint32_t n, struct errbuf *err)
 	char dir[SL_MAX_PATH];
 	int rc;
 
+	if (n > SL_MAX_WORKERS)
+		return err_set(err, SL_ELIMIT, "%u answer threads, at most %d", n, SL_MAX_WORKERS);
 	(void)snprintf(dir, sizeof(dir), "%.900s/tally", r->conf->sluice.state);
 	rc = os_mkdirs(dir, 0755, err);
 	for (uint32_t i = 0; !rc && i < n; i++) {
@@ -59,35 +62,44 @@ static int open_tallies(struct answer_role *r, uint32_t n, struct errbuf *err)
 	return rc;
 }
 
+static int open_dns(struct answer_role *r, const struct dnsd_options *o, struct errbuf *err)
+{
+	return o->n_listen ? dnsd_open(o, &r->dns, err) : 0;
+}
+
+static int open_http(struct answer_role *r, const struct http_options *o, struct errbuf *err)
+{
+	return o->n_listen ? http_open(o, &r->http, err) : 0;
+}
+
 static int open_doors(struct answer_role *r, struct errbuf *err)
 {
 	const struct conf_sluice *s = &r->conf->sluice;
-	uint32_t dns_threads = n_threads(s->threads.dns), http_threads = n_threads(s->threads.http);
-	struct os_addr dns[MAX_LISTEN], http[MAX_LISTEN];
-	uint32_t dns_workers = s->listen.dns_count ? dns_worker_count(dns_threads) : 0;
-	int rc = parse_all(s->listen.dns, s->listen.dns_count, dns, err);
+	struct os_addr dns_addr[CONF_MAX_LISTEN], http_addr[CONF_MAX_LISTEN];
+	struct dnsd_options dns = DNSD_OPTIONS_DEFAULT;
+	struct http_options http = {.listen = http_addr,
+		.n_listen = s->listen.http_count,
+		.threads = n_threads(s->threads.http),
+		.workers = &r->workers,
+		.trusted = r->trusted,
+		.n_trusted = s->trusted_proxies_count};
+	int rc = parse_all(s->listen.dns, s->listen.dns_count, dns_addr, err);
 
+	for (uint32_t i = 0; i < s->trusted_proxies_count; i++)
+		r->trusted[i] =
+			(struct httpd_prefix){s->trusted_proxies[i].ip, s->trusted_proxies[i].len};
 	if (!rc)
-		rc = parse_all(s->listen.http, s->listen.http_count, http, err);
+		rc = parse_all(s->listen.http, s->listen.http_count, http_addr, err);
+	dns.listen = dns_addr;
+	dns.n_listen = s->listen.dns_count;
+	dns.udp_threads = n_threads(s->threads.dns);
+	dns.workers = &r->workers;
+	http.first_worker = dns.n_listen ? dnsd_workers(&dns) : 0;
 	if (!rc)
-		rc = open_tallies(r, dns_workers + http_threads, err);
-	if (!rc && s->listen.dns_count) {
-		struct dns_options o = {.listen = dns,
-			.n_listen = s->listen.dns_count,
-			.threads = dns_threads,
-			.workers = &r->workers,
-			.first_worker = 0};
-		rc = dns_open(&o, &r->dns, err);
-	}
-	if (!rc && s->listen.http_count) {
-		struct http_options o = {.listen = http,
-			.n_listen = s->listen.http_count,
-			.threads = http_threads,
-			.workers = &r->workers,
-			.first_worker = dns_workers};
-		rc = http_open(&o, &r->http, err);
-	}
-	return rc;
+		rc = open_tallies(r, http.first_worker + (http.n_listen ? http.threads : 0), err);
+	if (!rc)
+		rc = open_dns(r, &dns, err);
+	return rc ? rc : open_http(r, &http, err);
 }
 
 static int start(struct answer_role *r, struct errbuf *err)
@@ -106,7 +118,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 	if (!rc)
 		rc = link_new(dir, r->workers.publish, r->workers.seen, &r->link, err);
 	if (!rc && r->dns)
-		rc = dns_run(r->dns, err);
+		rc = dnsd_run(r->dns, err);
 	if (!rc && r->http)
 		rc = http_run(r->http, err);
 	return rc;
@@ -115,7 +127,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 static void stop(struct answer_role *r)
 {
 	http_stop(r->http, DRAIN_MS);
-	dns_stop(r->dns);
+	dnsd_stop(r->dns);
 	link_free(r->link);
 	publish_free(r->workers.publish);
 	free(r->workers.seen);

@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "control/control.h"
 #include "engine/engine.h"
+#include "good.h"
 #include "role.h"
 
 #include <stdlib.h>
@@ -20,18 +21,21 @@ struct control_role {
 static int reload(void *ctx, struct errbuf *err)
 {
 	struct control_role *r = ctx;
+	char key[CONF_KEY_SIZE];
 	struct conf *conf;
 	int rc = conf_load(r->path, &conf, err);
 
 	if (rc)
 		return rc;
+	if (conf_needs_restart(engine_view(r->engine)->conf, conf, key))
+		LOG_W("conf.restart_needed", "key=%s", key);
 	rc = engine_load(r->engine, conf, os_now_ms(), err);
 	if (rc) {
 		conf_free(conf);
 		return rc;
 	}
 	log_set_level((enum log_level)conf->sluice.log.level);
-	return 0;
+	return good_write(conf, err);
 }
 
 static void reload_logged(struct control_role *r, const char *why)

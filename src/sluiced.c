@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon: reads its arguments, then supervises the three roles or runs one. */
 #include "base/log.h"
+#include "base/log.h"
 #include "base/os.h"
+#include "base/os.h"
+#include "good.h"
 #include "role.h"
+#include "world/cat_build.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -59,6 +63,8 @@ static int prepare_state(const struct conf *conf, struct errbuf *err)
 	struct passwd *pw = user && getuid() == 0 ? getpwnam(user) : NULL;
 	int rc = os_mkdirs(conf->sluice.state, 0755, err);
 
+	if (!rc)
+		rc = good_write(conf, err);
 	if (!rc && pw && chown(conf->sluice.state, pw->pw_uid, pw->pw_gid) < 0)
 		rc = err_set_errno(err, "%s", conf->sluice.state);
 	return rc;
@@ -86,7 +92,7 @@ static void usage(FILE *out)
 }
 
 struct args {
-	const char *config, *role;
+	const char *config, *role, *state;
 	bool test;
 };
 
@@ -95,8 +101,9 @@ static int parse_args(int argc, char **argv, struct args *a)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 		{"test", no_argument, NULL, 't'}, {"role", required_argument, NULL, 'r'},
-		{"print-defaults", no_argument, NULL, 'd'}, {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"good", required_argument, NULL, 'g'}, {"print-defaults", no_argument, NULL, 'd'},
+		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
@@ -109,6 +116,9 @@ static int parse_args(int argc, char **argv, struct args *a)
 			break;
 		case 'r':
 			a->role = optarg;
+			break;
+		case 'g': /* of the supervisor: where the last good configuration is */
+			a->state = optarg;
 			break;
 		case 'd':
 			conf_print_defaults(stdout);
@@ -144,6 +154,30 @@ static int run_role(const char *name, const char *path, struct conf *conf)
 	return 2;
 }
 
+/* The configuration; for a child of the supervisor the last good one where it is refused. */
+static int load(const struct args *a, struct conf **ret_conf)
+{
+	struct errbuf err = {""};
+	int rc = conf_load(a->config, ret_conf, &err);
+
+	if (!rc && !a->role) { /* the roles find zone files as the supervisor found them */
+		rc = cat_try(*ret_conf, &err);
+		if (rc)
+			conf_free(*ret_conf);
+	}
+	if (!rc)
+		return 0;
+	if (!a->state) {
+		(void)fprintf(stderr, "%s\n", err.s);
+		return rc;
+	}
+	LOG_E("conf.refused", "cause=start use=last_good error=\"%s\"", err.s);
+	rc = good_load(a->state, ret_conf, &err);
+	if (rc)
+		LOG_E("conf.refused", "cause=start error=\"%s\"", err.s);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct args a = {.config = SL_SYSCONFDIR "/sluice.yaml"};
@@ -153,11 +187,9 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	rc = conf_load(a.config, &conf, &err);
-	if (rc) {
-		(void)fprintf(stderr, "%s\n", err.s);
+	rc = load(&a, &conf);
+	if (rc)
 		return 1;
-	}
 	if (a.test) {
 		(void)printf("%s: good\n", a.config);
 		conf_free(conf);
@@ -173,6 +205,7 @@ int main(int argc, char **argv)
 	}
 	if (a.role)
 		return run_role(a.role, a.config, conf);
+	rc = supervise("/proc/self/exe", a.config, conf->sluice.state);
 	conf_free(conf);
-	return supervise("/proc/self/exe", a.config);
+	return rc;
 }

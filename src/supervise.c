@@ -24,7 +24,7 @@ struct child {
 	uint32_t backoff_ms;
 };
 
-static void start(struct child *c, const char *program, const char *path)
+static void start(struct child *c, const char *program, const char *path, const char *state)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -38,7 +38,8 @@ static void start(struct child *c, const char *program, const char *path)
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1);
-		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, (char *)NULL);
+		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, "--good",
+			state, (char *)NULL);
 		_exit(127);
 	}
 	c->pid = pid;
@@ -109,7 +110,7 @@ static int stop_all(struct child *children, size_t n)
 	return 0;
 }
 
-int supervise(const char *program, const char *path)
+int supervise(const char *program, const char *path, const char *state)
 {
 	struct child children[SL_COUNT(roles)] = {{0}};
 	const size_t n = SL_COUNT(roles);
@@ -120,7 +121,7 @@ int supervise(const char *program, const char *path)
 		reap(children, n);
 		for (size_t i = 0; i < n; i++)
 			if (!children[i].pid && os_mono_ms() >= children[i].due_ms)
-				start(&children[i], program, path);
+				start(&children[i], program, path, state);
 		if (role_reload) {
 			role_reload = 0;
 			signal_all(children, n, SIGHUP);

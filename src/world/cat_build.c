@@ -351,3 +351,19 @@ int cat_build(const struct conf *conf, struct dict *dict, struct blob_stamp stam
 	blob_writer_free(b.w);
 	return rc;
 }
+
+int cat_try(const struct conf *conf, struct errbuf *err)
+{
+	struct dict *dict = dict_new(NULL);
+	void *blob = NULL;
+	size_t size;
+	int rc = SL_ENOMEM;
+
+	if (dict && dict_intern(dict, DICT_GROUP, STR_LIT("default")) != BLOB_NONE)
+		rc = cat_build(conf, dict, (struct blob_stamp){0}, &blob, &size, err);
+	else
+		(void)err_set(err, rc, "out of memory");
+	free(blob);
+	dict_free(dict);
+	return rc;
+}

@@ -14,3 +14,6 @@
  */
 int cat_build(const struct conf *conf, struct dict *dict, struct blob_stamp stamp, void **ret_blob,
 	size_t *ret_size, struct errbuf *err) SL_NONNULL(1, 2, 4, 5) SL_WUNUSED;
+
+/* Whether cat_build would take this configuration: what only shows when zone files are read. */
+int cat_try(const struct conf *conf, struct errbuf *err) SL_NONNULL(1) SL_WUNUSED;

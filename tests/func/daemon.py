@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon as a whole: every door agrees, figures move the shares, and what falls comes back."""
+import os
+import random
+import signal
+import socket
+import struct
+import time
+
+import dns.flags
+import dns.message
+import dns.rcode
+
+from sluice import LONG, SHARED, Sluice, run, wait_for
+
+WORLD = os.path.abspath(os.path.join(SHARED, "data", "steering-world.mmdb"))
+VENDORS = ("alpha", "beta", "gamma")
+TELECOM = "202.96.128.86"  # in CN/GD/telecom by geo/nets.csv
+
+
+def geo():
+    return 'databases: ["%s"]' % WORLD if os.path.exists(WORLD) else None
+
+
+def meters(s, **mbps):
+    for vendor, value in mbps.items():
+        s.ctl("meter", "push", vendor, str(value))
+
+
+def shares_by_explain(s, host="live.sluice.example"):
+    told = s.ctl("explain", "--ip", TELECOM, "--host", host)
+    return {v["vendor"]: v["share_ppm"] / 1e6 for v in told["vendors"]}
+
+
+def shares_by_http(s, n, host="live.sluice.example"):
+    count = dict.fromkeys(VENDORS, 0)
+    for i in range(n):
+        body = s.resolve(host, ip=TELECOM, client="c%d" % i)
+        count[body["answers"][0]["vendor"]] += 1
+    return {v: c / n for v, c in count.items()}
+
+
+def shares_by_dns(s, subnets, host="drill.sluice.example"):
+    by_net = {"192.0.2": "alpha", "198.51.100": "beta", "203.0.113": "gamma"}
+    count = dict.fromkeys(VENDORS, 0)
+    for address in subnets:
+        reply = s.query(host, "A", ecs=(address, 24))
+        first = str(reply.answer[0][0])
+        count[by_net[first.rsplit(".", 1)[0]]] += 1
+    return {v: c / len(subnets) for v, c in count.items()}
+
+
+def subnets_of_one_group(s, n):
+    """Blocks of CN/GD/telecom: as geo has them, else those of the overrides, told apart by /24."""
+    found, rng = [], random.Random(5)
+    while len(found) < n:
+        address = "%d.%d.%d.0" % (rng.choice((14, 58, 59, 61, 113, 116, 119, 121, 183, 202, 219)),
+                                  rng.randrange(256), rng.randrange(256))
+        if s.explain_txt(address)["group"] == "CN/GD/telecom":
+            found.append(address)
+    return found
+
+
+def doors_agree():
+    """DNS and HTTP give one group to an address, and one vendor where both pick by sticky key."""
+    rng = random.Random(1)
+    with Sluice(geo=geo()) as s:
+        agreed = 0
+        for _ in range(1000):
+            address = "%d.%d.%d.%d" % (rng.randrange(1, 224), rng.randrange(256),
+                                       rng.randrange(256), rng.randrange(256))
+            txt = s.explain_txt(address)
+            body = s.resolve(ip=address)
+            assert txt["group"] == body["group"], (address, txt, body)
+            assert txt["ecs"] == [int(txt["scope"])] and int(txt["scope"]) >= 24, (address, txt)
+            if txt["view"] == body["view"]:
+                assert txt["vendor"] == body["answers"][0]["vendor"], (address, txt, body)
+                agreed += 1
+        assert agreed > 900
+        if geo():
+            for address, group in (("202.96.128.86", "CN/GD/telecom"), ("8.8.8.8", "US"),
+                                   ("114.213.171.205", "CN/AH/cernet")):
+                assert s.explain_txt(address)["group"] == group
+        assert s.metric("sluice_dns_queries_total") >= 1000
+        assert s.metric("sluice_http_requests_total") >= 1000
+
+
+def meters_move_the_shares():
+    with Sluice(geo=geo(), threads=2) as s:
+        meters(s, alpha=1000000, beta=1000000, gamma=500000)
+        s.tick()
+        calm = shares_by_explain(s)
+        assert all(calm[v] > 0.05 for v in VENDORS), calm
+        meters(s, alpha=9000000)  # over its guarantee of 8 Tbps
+        s.tick()
+        want = shares_by_explain(s)
+        assert want["alpha"] <= 0.005, want
+        got = shares_by_http(s, 10000)
+        assert all(abs(got[v] - want[v]) <= 0.001 for v in VENDORS), (want, got)
+        drill = shares_by_explain(s, "drill.sluice.example")
+        n = 10000 if geo() else 300
+        got = shares_by_dns(s, subnets_of_one_group(s, n))
+        assert all(abs(got[v] - drill[v]) <= (0.02 if geo() else 0.1) for v in VENDORS), (drill, got)
+        meters(s, alpha=14000000)  # at its maximum
+        s.tick()
+        assert shares_by_explain(s)["alpha"] == 0
+        assert shares_by_http(s, 2000)["alpha"] == 0
+
+
+def a_fallen_role_comes_back_and_answers_stay():
+    with Sluice(geo=geo()) as s:
+        meters(s, alpha=1000000, beta=1000000, gamma=500000)
+        s.tick()
+        addresses = ["58.%d.%d.0" % (i, i) for i in range(64)]
+        before = [s.explain_txt(a)["vendor"] for a in addresses]
+        old = s.pids()
+        for role in ("collect", "control"):
+            s.kill(role)
+        began = time.monotonic()
+        for _ in range(5):
+            assert [s.explain_txt(a)["vendor"] for a in addresses] == before
+        wait_for("both back", lambda: s.ready() and all(
+            s.pids().get(r, old[r]) != old[r] for r in ("collect", "control")), 10)
+        assert time.monotonic() - began < 6, "back after %.1f s" % (time.monotonic() - began)
+        assert s.pids()["answer"] == old["answer"]
+        s.tick()
+        assert [s.explain_txt(a)["vendor"] for a in addresses] == before
+
+
+def a_dead_site_answers_at_once_from_its_blobs():
+    with Sluice(geo=geo()) as s:
+        meters(s, alpha=1000000, beta=13000000, gamma=500000)
+        s.tick()
+        want = shares_by_explain(s)
+        os.killpg(s.process.pid, signal.SIGKILL)
+        for pid in s.pids().values():
+            os.kill(pid, signal.SIGKILL)
+        s.process.wait()
+        s.process = None
+        began = time.monotonic()
+        s.start(wait=False)
+        body = wait_for("an answer", lambda: s.probe(s.http) and s.resolve(ip=TELECOM), 10)
+        assert body["group"].startswith("CN/GD")
+        assert time.monotonic() - began < 5
+        wait_for("all listeners", s.ready)
+        s.tick()
+        got = shares_by_explain(s)
+        assert all(abs(got[v] - want[v]) < 0.02 for v in VENDORS), (want, got)
+
+
+def a_bad_reload_changes_nothing():
+    with Sluice() as s:
+        good = s.read("catalog.yaml")
+        s.write("catalog.yaml", good.replace("max_mbps: 14000000", "max_mbps: 14"))
+        code, text = s.ctl("reload", ok=False)
+        assert code == 1 and "catalog.yaml:" in text, (code, text)
+        os.kill(s.process.pid, signal.SIGHUP)
+        wait_for("the refusal in the log", lambda: "conf.refused" in s.log())
+        assert s.resolve(ip=TELECOM)["answers"]
+        # and a role that falls meanwhile comes back with what was in force
+        old = s.pids()["answer"]
+        s.kill("answer")
+        wait_for("answer back", lambda: s.pids().get("answer", old) != old and s.ready())
+        assert s.resolve(ip=TELECOM)["answers"]
+        s.write("catalog.yaml", good.replace("ttl_s: 20", "ttl_s: 7"))
+        s.ctl("reload")
+        wait_for("the new TTL", lambda: s.resolve(ip=TELECOM)["ttl"] == 7)
+        wait_for("the new TTL in DNS", lambda: s.query("live.sluice.example").answer[0].ttl == 7)
+
+
+def mutated(rng, packet):
+    p = bytearray(packet)
+    for _ in range(rng.randrange(1, 6)):
+        kind = rng.randrange(4)
+        at = rng.randrange(len(p)) if p else 0
+        if kind == 0 and p:
+            p[at] = rng.randrange(256)
+        elif kind == 1 and p:
+            del p[at:at + rng.randrange(1, 8)]
+        elif kind == 2:
+            p[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 8)))
+        else:
+            p = p[:at]
+    return bytes(p)
+
+
+def mutated_packets_and_requests_do_no_harm():
+    rng = random.Random(9)
+    n = 100000 if LONG else 1000
+    seeds = []
+    for name, kind in (("live.sluice.example", "A"), ("drill.sluice.example", "AAAA"),
+                       ("big.sluice.example", "TXT"), ("no.sluice.example", "MX")):
+        q = dns.message.make_query(name, kind, use_edns=0, payload=1232,
+                                   options=[dns.edns.ECSOption("10.1.2.0", 24)])
+        seeds.append(q.to_wire())
+    request = (b"GET /v1/resolve?host=live.sluice.example&ip=10.1.2.3&type=A,AAAA&n=3&client=x "
+               b"HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.1.1\r\n\r\n")
+    with Sluice() as s:
+        old = s.pids()
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.connect(("127.0.0.1", s.dns))
+        udp.setblocking(False)
+        for i in range(n):
+            udp.send(mutated(rng, rng.choice(seeds)))
+            try:
+                while True:
+                    reply = udp.recv(4096)
+                    assert len(reply) >= 12 and reply[2] & 0x80 and len(reply) <= 1232
+            except BlockingIOError:
+                pass
+            if i % 10 == 0:
+                with socket.create_connection(("127.0.0.1", s.http), timeout=5) as t:
+                    t.sendall(mutated(rng, request))
+            if i % 10 == 5:
+                with socket.create_connection(("127.0.0.1", s.dns), timeout=5) as t:
+                    q = mutated(rng, rng.choice(seeds))
+                    t.sendall(mutated(rng, struct.pack("!H", len(q)) + q))
+        assert s.resolve(ip=TELECOM)["answers"]
+        assert s.query("drill.sluice.example").rcode() == dns.rcode.NOERROR
+        assert s.pids() == old, "a process fell"
+
+
+def zone_and_steering_are_right():
+    with Sluice() as s:
+        r = s.query("live.sluice.example", "A", ecs=("58.60.1.0", 24))
+        assert str(r.answer[0][0]) in ["live.%s.example." % v for v in VENDORS]
+        assert r.answer[0].ttl == 20 and r.flags & dns.flags.AA
+        r = s.query("big.sluice.example", "TXT")
+        assert r.flags & dns.flags.TC and not r.answer
+        r = s.query("big.sluice.example", "TXT", tcp=True)
+        assert sum(len(x.to_text()) for x in r.answer[0]) > 1232
+        r = s.query("nope.sluice.example", "A")
+        assert r.rcode() == dns.rcode.NXDOMAIN and r.authority[0].rdtype == dns.rdatatype.SOA
+        r = s.query("drill.sluice.example", "AAAA")
+        assert r.rcode() == dns.rcode.NOERROR and not r.answer and r.authority
+        assert s.query("example.org", "A").rcode() == dns.rcode.REFUSED
+        body = s.resolve(ip=TELECOM)
+        assert body["ttl"] == 20 and body["answers"][0]["cname"].startswith("live.")
+        assert body["answers"][0]["ips"]
+        assert s.get("/v1/resolve?host=no.example")[0] == 404
+        assert s.get("/v1/resolve?host=")[0] == 400
+        assert s.probe(s.reports, "/healthz")
+
+
+if __name__ == "__main__":
+    run([zone_and_steering_are_right, doors_agree, meters_move_the_shares,
+         a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
+         a_bad_reload_changes_nothing, mutated_packets_and_requests_do_no_harm])
