@@ -5,18 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAGIC = 0x4c4c4453, LAYOUT = 1 };
+enum { MAGIC = 0x4c4c4453, LAYOUT = 2 };
 #define MAX_MBPS 1e12
 
 /* The mixture: part of the sessions, and mean length relative to the mean of all. The sums of part
- * and of part * length are 1. Half of a live audience looks in briefly; the tail watches through.
- */
-static const double phase_part[LEDGER_PHASES] = {0.5, 0.35, 0.15};
-static const double phase_length[LEDGER_PHASES] = {0.25, 1, 3.5};
+ * and of part * length are 1. Near to a log-normal law of sigma 1.2: some look in briefly, the tail
+ * watches through. */
+static const double phase_part[LEDGER_PHASES] = {0.15, 0.7, 0.15};
+static const double phase_length[LEDGER_PHASES] = {0.2, 0.75, 89.0 / 30};
 
 struct cell {
 	double phase[LEDGER_PHASES]; /* Mbps */
 	double integral;             /* Mbps * s since the ledger began */
+	double pending, pending_s;   /* Mbps that arrives over about so many seconds */
 	uint64_t known;
 };
 
@@ -75,6 +76,9 @@ static bool cell_sound(const struct cell *c)
 	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
 		if (!(c->phase[k] >= 0 && c->phase[k] <= MAX_MBPS))
 			return false;
+	if (!(c->pending >= 0 && c->pending <= MAX_MBPS) ||
+		!(c->pending_s >= 0 && c->pending_s <= LEDGER_MAX_LENGTH_S))
+		return false;
 	return c->integral >= 0 && isfinite(c->integral) && c->known <= 1;
 }
 
@@ -137,6 +141,20 @@ static void shift_back(struct ledger *l, uint64_t by)
 	l->now_ms -= by;
 }
 
+/* Part of what was pending has arrived. */
+static void arrive(struct cell *c, double dt_s)
+{
+	double come = c->pending;
+
+	if (!(come > 0))
+		return;
+	if (c->pending_s > 0)
+		come *= 1 - exp(-dt_s / c->pending_s);
+	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
+		c->phase[k] += come * phase_part[k];
+	c->pending -= come;
+}
+
 void ledger_advance(struct ledger *l, uint64_t now_ms, double length_s)
 {
 	double dt_s, keep[LEDGER_PHASES], sum[LEDGER_PHASES];
@@ -156,6 +174,7 @@ void ledger_advance(struct ledger *l, uint64_t now_ms, double length_s)
 			l->cell[c].integral += l->cell[c].phase[k] * sum[k];
 			l->cell[c].phase[k] *= keep[k];
 		}
+		arrive(&l->cell[c], dt_s);
 	}
 	l->now_ms = now_ms;
 	if (now_ms >= l->time_ms[l->head] + LEDGER_STEP_MS)
@@ -177,6 +196,36 @@ void ledger_add(struct ledger *l, uint32_t cell, double sessions, double kbps)
 		return;
 	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
 		l->cell[cell].phase[k] += mbps * phase_part[k];
+	l->cell[cell].known = 1;
+}
+
+void ledger_add_later(struct ledger *l, uint32_t cell, double sessions, double kbps, double over_s)
+{
+	struct cell *c;
+	double mbps;
+
+	if (!amount(l, cell, sessions, kbps, &mbps) || !(mbps > 0))
+		return;
+	c = &l->cell[cell];
+	if (c->pending + mbps > MAX_MBPS || !(over_s >= 0))
+		return;
+	over_s = over_s < LEDGER_MAX_LENGTH_S ? over_s : LEDGER_MAX_LENGTH_S;
+	c->pending_s = (c->pending_s * c->pending + over_s * mbps) / (c->pending + mbps);
+	c->pending += mbps;
+	c->known = 1;
+}
+
+double ledger_pending(const struct ledger *l, uint32_t cell)
+{
+	return cell < l->n_cells ? l->cell[cell].pending : 0;
+}
+
+void ledger_set(struct ledger *l, uint32_t cell, double mbps)
+{
+	if (cell >= l->n_cells || !(mbps >= 0 && mbps <= MAX_MBPS))
+		return;
+	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
+		l->cell[cell].phase[k] = mbps * phase_part[k];
 	l->cell[cell].known = 1;
 }
 

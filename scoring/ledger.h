@@ -49,6 +49,16 @@ void ledger_advance(struct ledger *l, uint64_t now_ms, double length_s) SL_NONNU
 /* Adds sessions of kbps each that begin now. Not finite or negative: nothing. */
 void ledger_add(struct ledger *l, uint32_t cell, double sessions, double kbps) SL_NONNULL(1);
 
+/* As ledger_add, but the load arrives bit by bit over about over_s seconds: an answer that
+ * resolvers or players keep for a TTL. What is still to come counts in ledger_pending. */
+void ledger_add_later(struct ledger *l, uint32_t cell, double sessions, double kbps, double over_s)
+	SL_NONNULL(1);
+double ledger_pending(const struct ledger *l, uint32_t cell) SL_NONNULL(1) SL_PURE;
+
+/* Sets a cell's load to what was measured: for a ledger that keeps a gauge and its past, such as
+ * the live bitrates that players report. */
+void ledger_set(struct ledger *l, uint32_t cell, double mbps) SL_NONNULL(1);
+
 /* Takes load away (sessions moved elsewhere); never below zero. */
 void ledger_remove(struct ledger *l, uint32_t cell, double sessions, double kbps) SL_NONNULL(1);
 

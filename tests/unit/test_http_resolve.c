@@ -257,7 +257,7 @@ static uint64_t counted(uint32_t vendor, tally_number *(*which)(struct tally_slo
 {
 	uint64_t sum = 0;
 
-	for (uint32_t g = 0; g < TW_MAX_GROUPS; g++)
+	for (uint32_t g = 0; g < h.w.worker.world->cat.n_groups; g++)
 		sum += tally_get(which(&h.w.worker.tally->row[TW_LIVE][g].slot[vendor]));
 	return sum;
 }

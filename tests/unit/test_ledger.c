@@ -35,9 +35,8 @@ static void sessions_age(void **state)
 	near(ledger_departing(l, 0, 60000) + (4000 - ledger_departing(l, 0, 60000)), 4000, 1e-12);
 	for (uint64_t t = 1; t <= 60; t++)
 		ledger_advance(l, START + t * 1000, 600);
-	/* 4000 (0.5 e^-0.4 + 0.35 e^-0.1 + 0.15 e^(-1/35)) */
-	near(ledger_load(l, 0), 4000 * (0.5 * exp(-0.4) + 0.35 * exp(-0.1) + 0.15 * exp(-1 / 35.0)),
-		1e-9);
+	near(ledger_load(l, 0),
+		4000 * (0.15 * exp(-0.5) + 0.7 * exp(-0.4 / 3) + 0.15 * exp(-3.0 / 89)), 1e-9);
 	ledger_remove(l, 0, 1e9, 1e3);
 	near(ledger_load(l, 0), 0, 0);
 }

@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""CPU per HTTP request, ours beside yardsticks, interleaved in rounds; `make bench-http`.
+
+  bare     tests/bench/bare_http: an epoll loop with one fixed reply of 560 octets
+  resolve  /v1/resolve of a client and an address that are new in every request
+  nginx    nginx, `return 200` of 560 octets
+  lua      nginx with lua: reads the query, picks a vendor by weight, writes a reply of that size
+
+Each server has one thread on the first core; the load (sluice-bench) runs on the second. CPU is the
+server's own, user and system, as the scheduler counts it. nginx comes from the packages of group
+bench, or from a folder into which they were unpacked (--root); without it those rows are absent.
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
+RESOLVE = "/v1/resolve?host=live.sluice.example&ip={ip}&client=c{n}"
+CONNECTIONS = 64
+
+LUA = """
+local vendors = {"alpha", "beta", "gamma"}
+local share = {500000, 300000, 200000}
+local ips = {'"192.0.2.1","192.0.2.2"', '"198.51.100.1","198.51.100.2"', '"203.0.113.1","203.0.113.2"'}
+function answer()
+  local args = ngx.req.get_uri_args()
+  if args.host ~= "live.sluice.example" then return ngx.exit(404) end
+  local at, first = math.random(0, 999999), 3
+  for i = 1, 3 do
+    if at < share[i] then first = i break end
+    at = at - share[i]
+  end
+  local out = {}
+  for k = 0, 2 do
+    local i = (first - 1 + k) % 3 + 1
+    out[#out + 1] = '{"vendor":"' .. vendors[i] .. '","cname":"live.' .. vendors[i] .. '.example.","ips":[' .. ips[i] .. ']}'
+  end
+  ngx.header["Content-Type"] = "application/json"
+  ngx.header["Cache-Control"] = "no-store"
+  local body = '{"host":"' .. args.host .. '","group":"default","ttl":20,"view":"1.17","answers":[' ..
+    table.concat(out, ",") .. '],"refresh_s":60}'
+  ngx.header["Content-Length"] = #body
+  ngx.print(body)
+end
+"""
+
+CONF = """
+daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
+{modules}
+events {{ worker_connections 16384; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 60s; tcp_nodelay on;
+  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
+  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  {lua_http}
+  server {{
+    listen 127.0.0.1:{port};
+    location = /fixed {{ default_type application/json; return 200 "{fixed}"; }}
+    {lua_server}
+  }}
+}}
+"""
+
+
+def cpu_ns(pid):
+    """Time on a core of all threads of a process, nanoseconds."""
+    total = 0
+    for tid in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, tid), encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def on_core(core, argv, **kw):
+    return subprocess.Popen(["taskset", "-c", str(core)] + argv, **kw)
+
+
+def free_port():
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A process that prints `ready PORT`."""
+
+    def __init__(self, argv):
+        self.p = on_core(0, argv, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.p.stdout.readline().split()[1])
+
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        self.p.wait(20)
+
+
+class Nginx(Server):
+    def __init__(self, root, folder):  # pylint: disable=super-init-not-called
+        import http.client
+        import time
+        self.port = free_port()
+        modules = os.path.join(root, "usr/lib/nginx/modules")
+        self.lua = os.path.exists(modules + "/ngx_http_lua_module.so")
+        with open(folder + "/answer.lua", "w", encoding="ascii") as f:
+            f.write(LUA)
+        with open(folder + "/nginx.conf", "w", encoding="ascii") as f:
+            f.write(CONF.format(
+                dir=folder, port=self.port, fixed="x" * 390,
+                modules="".join("load_module %s/%s.so;\n" % (modules, m)
+                                for m in ("ndk_http_module", "ngx_http_lua_module")) if self.lua else "",
+                lua_http="lua_package_path '%s/usr/share/lua/5.1/?.lua;;'; init_by_lua_file %s/answer.lua;"
+                         % (root, folder) if self.lua else "",
+                lua_server="location = /v1/resolve { content_by_lua_block { answer() } }" if self.lua else ""))
+        env = dict(os.environ, LD_LIBRARY_PATH=os.path.join(root, "usr/lib/x86_64-linux-gnu"))
+        self.p = on_core(0, [os.path.join(root, "usr/sbin/nginx"), "-p", folder, "-c", folder + "/nginx.conf"],
+                         env=env, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            try:
+                c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+                c.request("GET", "/fixed")
+                c.getresponse().read()
+                return
+            except OSError:
+                if self.p.poll() is not None:
+                    break
+                time.sleep(0.05)
+        with open(folder + "/error.log", encoding="utf-8") as f:
+            sys.exit("nginx does not start: " + f.read())
+
+
+def load(url, seconds, more=()):
+    argv = [BUILD + "/sluice-bench", "--http", url, "--seconds", str(seconds), "--json",
+            "--connections", str(CONNECTIONS)] + list(more)
+    out = on_core(1, argv, stdout=subprocess.PIPE, text=True).communicate()[0]
+    return json.loads(out)
+
+
+def one(server, path, seconds, more=()):
+    """CPU per request in microseconds, and octets per reply."""
+    before = cpu_ns(server.p.pid)
+    r = load("http://127.0.0.1:%d%s" % (server.port, path), seconds, more)
+    used = cpu_ns(server.p.pid) - before
+    if r["errors"] or r["lost"] or not r["answered"]:
+        sys.exit("%s: %s" % (path, r))
+    return used / r["answered"] / 1e3, r["octets"] / r["answered"], r["rate"]
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--seconds", type=float, default=2)
+    ap.add_argument("--root", default="/", help="where nginx is installed, or was unpacked")
+    ap.add_argument("--json", action="store_true")
+    a = ap.parse_args()
+    folder = tempfile.mkdtemp(prefix="bench-http-")
+    servers, rows = [], []
+    try:
+        bare = Server([BUILD + "/tests/bench/bare_http"])
+        servers.append(bare)
+        ours = Server([BUILD + "/tests/func/http_server", "0", "1"])
+        servers.append(ours)
+        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE)]
+        if os.path.exists(os.path.join(a.root, "usr/sbin/nginx")):
+            nginx = Nginx(a.root, folder)
+            servers.append(nginx)
+            rows.append(("nginx", nginx, "/fixed"))
+            if nginx.lua:
+                rows.append(("lua", nginx, RESOLVE))
+        else:
+            print("nginx is absent: tools/install bench", file=sys.stderr)
+        figures = {name: [] for name, _, _ in rows}
+        closing = {name: [] for name, _, _ in rows}
+        for _ in range(a.rounds):
+            for name, server, path in rows:
+                figures[name].append(one(server, path, a.seconds))
+        for name, server, path in rows:
+            closing[name].append(one(server, path, a.seconds, ["--close"]))
+    finally:
+        for s in servers:
+            s.stop()
+        shutil.rmtree(folder)
+    report(rows, figures, closing, a.json)
+
+
+def report(rows, figures, closing, as_json):
+    med = {n: statistics.median(x[0] for x in f) for n, f in figures.items()}
+    new = {n: f[0][0] for n, f in closing.items()}
+    base = med["bare"]
+    if as_json:
+        print(json.dumps({"us": med, "ratio": {n: v / base for n, v in med.items()}, "new_us": new}))
+        return
+    print("%-10s %8s %8s %18s %8s %10s %12s" %
+          ("", "us/req", "x bare", "rounds", "octets", "new conn", "cores *"))
+    for name, _, _ in rows:
+        each = [x[0] for x in figures[name]]
+        print("%-10s %8.2f %8.2f %8.2f to %6.2f %8.0f %7.1f us %5.1f / %4.1f" %
+              (name, med[name], med[name] / base, min(each), max(each), figures[name][0][1], new[name],
+               med[name] / 3, new[name] / 3))
+    if "lua" in med:
+        print("nginx with lua costs %.2f times what resolve does" % (med["lua"] / med["resolve"]))
+    print("* cores for ten million first requests in 30 s: kept connections / new connections")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP doors over the test world, without the rest of the daemon.
+ * usage: http_server [PORT [THREADS]]   prints "ready PORT", republishes the world ten times a
+ * second, serves until SIGTERM, then prints what it counted.
+ */
+#include "http/http.h"
+#include "testworld.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stopping = 1;
+}
+
+static int make_workers(struct workers *all, struct testworld *tw, uint32_t threads)
+{
+	struct world_file *world = testworld_take(tw);
+
+	all->publish = publish_new();
+	all->seen = seen_new();
+	all->n = threads;
+	for (uint32_t i = 0; i < threads; i++)
+		all->tally[i] = calloc(1, sizeof(struct tally));
+	if (!world || !all->publish || !all->seen || !all->tally[threads - 1])
+		return SL_ENOMEM;
+	publish_swap(all->publish, world);
+	return 0;
+}
+
+static void say(const struct workers *all)
+{
+	uint64_t requests = 0, bad = 0;
+
+	for (uint32_t i = 0; i < all->n; i++) {
+		requests += tally_get(&all->tally[i]->counters[TALLY_HTTP_REQUESTS]);
+		bad += tally_get(&all->tally[i]->counters[TALLY_HTTP_5XX]);
+	}
+	(void)printf(
+		"requests %llu 5xx %llu\n", (unsigned long long)requests, (unsigned long long)bad);
+}
+
+int main(int argc, char **argv)
+{
+	const struct timespec nap = {0, 100000000};
+	struct sigaction sa = {.sa_handler = on_signal};
+	char text[32];
+	struct testworld tw;
+	struct workers all = {0};
+	struct os_addr addr;
+	struct http_options o = {.listen = &addr, .n_listen = 1, .workers = &all};
+	struct http_server *s = NULL;
+	struct errbuf err = {""};
+
+	o.threads = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1;
+	(void)snprintf(text, sizeof(text), "127.0.0.1:%s", argc > 1 ? argv[1] : "0");
+	(void)sigaction(SIGTERM, &sa, NULL);
+	if (testworld_init(&tw, NULL) || make_workers(&all, &tw, o.threads) ||
+		os_addr_parse(text, &addr, &err) || http_start(&o, &s, &err)) {
+		(void)fprintf(stderr, "http_server: %s%s\n", tw.err.s, err.s);
+		return 1;
+	}
+	(void)printf("ready %u\n", http_port(s, 0));
+	(void)fflush(stdout);
+	while (!stopping) {
+		publish_swap(all.publish, testworld_take(&tw));
+		(void)nanosleep(&nap, NULL);
+	}
+	http_stop(s, 2000);
+	say(&all);
+	publish_free(all.publish);
+	free(all.seen);
+	for (uint32_t i = 0; i < all.n; i++)
+		free(all.tally[i]);
+	testworld_done(&tw);
+	return 0;
+}
