@@ -28,6 +28,9 @@ enum {
 	SL_HTTP_CLIENT_MAX = 128, /* octets of a client's id */
 	SL_HTTP_STREAM_MAX = 255, /* octets of a stream's name, known to the catalogue or not */
 	SL_HTTP_NODES_MAX = 16,   /* nodes of a vendor in one answer */
+	SL_HTTP_HOSTS_MAX = 16,   /* hosts in one GET */
+	SL_HTTP_BATCH_MAX = 1000, /* requests in one POST */
+	SL_HTTP_BATCH_OCTETS = 256 << 10,
 
 	/* DNS */
 	SL_DNS_NAME_MAX = 255, /* RFC 1035 section 2.3.4 */

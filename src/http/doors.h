@@ -11,6 +11,7 @@
 /* Context of the routes of one loop. Owned by its thread. */
 struct http_worker {
 	struct worker worker;
+	uint8_t scratch[16384]; /* of the request being served */
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { BACKLOG = 4096, ROUND_MS = 1000 };
+enum { BACKLOG = 4096, ROUND_MS = 1000, REPLY_OCTETS = 1 << 20 };
 
 /* One loop; owned by its thread once that runs, but for stop and the wake. */
 struct http_thread {
@@ -99,6 +99,8 @@ static int open_thread(
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");
 	conf.routes = http_routes(&conf.n_routes);
+	if (!conf.limits.reply_octets)
+		conf.limits.reply_octets = REPLY_OCTETS; /* of a whole batch */
 	rc = httpd_new(&conf, &t->httpd, err);
 	return rc ? rc : listen_all(s, t, index == 0, err);
 }

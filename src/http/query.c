@@ -4,7 +4,7 @@
 static bool set_host(struct http_query *q, struct str v)
 {
 	q->host = v;
-	return v.n > 0 && v.n <= SL_DNS_NAME_MAX && !memchr(v.p, ',', v.n);
+	return v.n > 0 && v.n <= SL_HTTP_HOSTS_MAX * (SL_DNS_NAME_MAX + 1);
 }
 
 static bool set_ip(struct http_query *q, struct str v)
@@ -105,8 +105,8 @@ static bool set_fields(struct http_query *q, struct str v)
 
 static bool set_explain(struct http_query *q, struct str v)
 {
-	q->explain = str_eq(v, STR_LIT("1"));
-	return q->explain || str_eq(v, STR_LIT("0"));
+	q->explain = str_eq(v, STR_LIT("1")) || str_eq(v, STR_LIT("true"));
+	return q->explain || str_eq(v, STR_LIT("0")) || str_eq(v, STR_LIT("false"));
 }
 
 static const struct param {

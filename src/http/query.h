@@ -29,7 +29,7 @@ enum http_field {
 
 /* name, what it must be */
 #define HTTP_PARAM_MAP(X)                                                                          \
-	X(host, "host must be one host name, given once")                                          \
+	X(host, "host must be host names with commas between, given once")                         \
 	X(ip, "ip must be one address, given once")                                                \
 	X(stream, "stream must be a name of at most 255 octets, given once")                       \
 	X(client, "client must be an id of at most 128 octets, given once")                        \

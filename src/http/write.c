@@ -201,3 +201,19 @@ void http_write_error(struct buf *b, const char *code, const char *message)
 	buf_put_json_str(b, str_from(message));
 	BUF_PUT_LIT(b, "}}");
 }
+
+void http_write_none(struct buf *b, const struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d, uint32_t retry_s)
+{
+	http_write_error(b, http_refusal_code(d->a.reason), answer_reason_text(d->a.reason));
+	if (b->overflow)
+		return;
+	b->p--; /* the object goes on */
+	BUF_PUT_LIT(b, ",\"retry_after_s\":");
+	buf_put_u64_dec(b, retry_s);
+	if (query->explain) {
+		BUF_PUT_LIT(b, ",\"explain\":");
+		http_write_explain(b, w, query, d);
+	}
+	buf_put_u8(b, '}');
+}

@@ -9,7 +9,11 @@
 void http_write_answer(struct buf *b, const struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d) SL_NONNULL_ALL;
 
-/* ,"explain":{...}: how it came about; the shares of all vendors, and what they were made from. */
+/* {"error":{"code","message"},"retry_after_s"}: nobody may take this client. */
+void http_write_none(struct buf *b, const struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d, uint32_t retry_s) SL_NONNULL_ALL;
+
+/* {...}: how it came about; the shares of all vendors, and what they were made from. */
 void http_write_explain(struct buf *b, const struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d) SL_NONNULL_ALL;
 

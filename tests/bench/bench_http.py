@@ -206,6 +206,8 @@ def report(rows, figures, closing, as_json):
     if "lua" in med:
         print("nginx with lua costs %.2f times what resolve does" % (med["lua"] / med["resolve"]))
     print("* cores for ten million first requests in 30 s: kept connections / new connections")
+    sys.stdout.flush()
+    on_core(0, [BUILD + "/tests/bench/bench_batch"]).wait()
 
 
 if __name__ == "__main__":

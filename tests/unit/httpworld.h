@@ -9,7 +9,7 @@
 #include "httpd/httpd_query.h"
 #include "testworld.h"
 
-enum { HW_REPLY = 65536, HW_TEXT = 16384 };
+enum { HW_REPLY = 1 << 20, HW_TEXT = 16384 };
 
 struct httpworld {
 	struct testworld tw;
