@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Indicators, their shrinkage, and q. Knows no fleet and no breaker. */
+#include "scoring/quality.h"
+
+#include <math.h>
+
+#define BUCKET_MS      25.0
+#define BUCKETS_OCTAVE 4
+
+static double cut(double x, double max)
+{
+	return x > 0 ? (x < max ? x : max) : 0; /* NaN: 0 */
+}
+
+void quality_fade(struct quality_counts *c, const struct quality_params *p, double dt_s)
+{
+	double keep = dt_s > 0 ? exp2(-dt_s / p->half_life_s) : 1;
+
+	c->pulls *= keep;
+	c->ok *= keep;
+	c->frames *= keep;
+	c->frames_ms *= keep;
+	c->users *= keep;
+	c->stalled *= keep;
+}
+
+void quality_add(struct quality_counts *c, const struct quality_facts *f, double dt_s)
+{
+	const double many = 1e12, longest_ms = 60000;
+	double pulls = cut(f->pulls, many), frames = cut(f->frames, many),
+	       users = cut(f->users, many);
+	double news = cut(dt_s / 60, 1);
+
+	c->pulls += pulls;
+	c->ok += cut(f->ok, pulls);
+	c->frames += frames;
+	c->frames_ms += frames * cut(f->frame_ms, longest_ms);
+	c->users += users * news;
+	c->stalled += cut(f->stalled, users) * news;
+}
+
+struct quality_estimate quality_shrink(const struct quality_params *p,
+	const struct quality_counts *c, const struct quality_estimate *parent)
+{
+	const double samples[] = {c->pulls, c->frames, c->users};
+	const double sum[] = {c->ok, c->frames_ms, c->users - c->stalled};
+	struct quality_estimate e;
+
+	for (uint32_t i = 0; i < QUALITY_INDICATORS; i++) {
+		double base = parent ? parent->value[i] : p->prior[i];
+
+		e.samples[i] = samples[i];
+		e.own[i] = samples[i] / (samples[i] + p->weight[i]);
+		e.value[i] = (sum[i] + p->weight[i] * base) / (samples[i] + p->weight[i]);
+	}
+	return e;
+}
+
+void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
+	uint32_t n, double *ret_q)
+{
+	double best = INFINITY;
+
+	for (uint32_t i = 0; i < n; i++)
+		best = fmin(best, vendor[i].value[QUALITY_FIRST_FRAME]);
+	best = fmax(best, p->floor_ms);
+	for (uint32_t i = 0; i < n; i++) {
+		const double *v = vendor[i].value, *x = p->exponent;
+		double f = v[QUALITY_FIRST_FRAME];
+		double q = score_pow(cut(v[QUALITY_SUCCESS], 1), x[QUALITY_SUCCESS]) *
+			   score_pow(cut(v[QUALITY_ZERO_STALL], 1), x[QUALITY_ZERO_STALL]) *
+			   score_pow(f > best ? best / f : 1, x[QUALITY_FIRST_FRAME]);
+
+		ret_q[i] = q > SCORE_QUALITY_MIN ? q : SCORE_QUALITY_MIN;
+	}
+}
+
+uint32_t quality_bucket(double ms)
+{
+	double at = ms > BUCKET_MS ? log2(ms / BUCKET_MS) * BUCKETS_OCTAVE : 0;
+
+	return at < QUALITY_BUCKETS - 1 ? (uint32_t)at : QUALITY_BUCKETS - 1;
+}
+
+/* The middle of a bucket, by ratio. */
+static double bucket_ms(uint32_t i)
+{
+	return BUCKET_MS * exp2((i + 0.5) / BUCKETS_OCTAVE);
+}
+
+double quality_trimmed_mean(const uint32_t count[static QUALITY_BUCKETS], double trim)
+{
+	double all = 0, low, high, at = 0, sum = 0;
+
+	for (uint32_t i = 0; i < QUALITY_BUCKETS; i++)
+		all += count[i];
+	low = all * cut(trim, 0.49);
+	high = all - low;
+	for (uint32_t i = 0; i < QUALITY_BUCKETS; i++) {
+		double from = fmax(at, low), to = fmin(at + count[i], high);
+
+		if (to > from)
+			sum += (to - from) * bucket_ms(i);
+		at += count[i];
+	}
+	return high > low ? sum / (high - low) : 0;
+}

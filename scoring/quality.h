@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Quality of a vendor in a group, from three indicators of what players report: pull success s,
+ * first-frame time f, users without a stall z (a stall is a buffer empty for 2 s; a user who stalls
+ * once within a minute is a stalled user of that minute).
+ *
+ *   q = max(0.01, s^4 * z^2 * min(1, f0/f)^0.5)    f0: the group's best vendor, at least 200 ms
+ *
+ * Few samples shrink towards the coarser level: group, province or ISP, vendor, prior. Pure.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "scoring/score.h"
+
+enum quality_indicator {
+	QUALITY_SUCCESS,
+	QUALITY_FIRST_FRAME,
+	QUALITY_ZERO_STALL,
+	QUALITY_INDICATORS
+};
+
+struct quality_params {
+	double exponent[QUALITY_INDICATORS]; /* of s, f0/f, z: 4, 0.5, 2 */
+	double weight[QUALITY_INDICATORS];   /* of the coarser level, in samples: 50, 30, 50 */
+	double prior[QUALITY_INDICATORS];    /* s 0.98, f 500 ms, z 0.97 */
+	double floor_ms;                     /* of f0: 200 */
+	double half_life_s;                  /* of the counts: 60 */
+};
+#define QUALITY_PARAMS_DEFAULT                                                                     \
+	{                                                                                          \
+		.exponent = {4, 0.5, 2}, .weight = {50, 30, 50}, .prior = {0.98, 500, 0.97},       \
+		.floor_ms = 200, .half_life_s = 60                                                 \
+	}
+
+/* What one window saw. Counts of different windows add up; stalled <= users, ok <= pulls. */
+struct quality_facts {
+	double pulls, ok;        /* reports that end a pull attempt */
+	double frames, frame_ms; /* pulls with a first frame, and their trimmed mean */
+	double users, stalled;   /* of a sliding minute */
+};
+
+/* Fading counts of a vendor at one level. All zero is a fresh one; copy them to keep them. */
+struct quality_counts {
+	double pulls, ok, frames, frames_ms, users, stalled;
+};
+
+/* Fades the counts by dt_s. */
+void quality_fade(
+	struct quality_counts *c, const struct quality_params *p, double dt_s) SL_NONNULL_ALL;
+
+/* Adds a window. dt_s: by how much it is newer than the window before: of a sliding minute only
+ * that part is news. Figures that cannot be (negative, NaN, more ok than pulls) count as 0 or are
+ * cut. */
+void quality_add(
+	struct quality_counts *c, const struct quality_facts *f, double dt_s) SL_NONNULL_ALL;
+
+/* Shrunk indicators of a level, with what stands behind them. */
+struct quality_estimate {
+	double value[QUALITY_INDICATORS];   /* s, f in ms, z */
+	double samples[QUALITY_INDICATORS]; /* of its own, faded */
+	double own[QUALITY_INDICATORS];     /* weight of its own samples, 0..1 */
+};
+
+/* parent: the coarser level's estimate; NULL: the prior. */
+struct quality_estimate quality_shrink(const struct quality_params *p,
+	const struct quality_counts *c, const struct quality_estimate *parent) SL_NONNULL(1, 2);
+
+/* q of each of the n vendors of a group (n <= SL_MAX_SLOTS), SCORE_QUALITY_MIN..1. */
+void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
+	uint32_t n, double *ret_q) SL_NONNULL(1, 4);
+
+/* First-frame times are counted in buckets that widen by a quarter octave from 25 ms on, so that a
+ * trimmed mean costs no memory per report. */
+enum { QUALITY_BUCKETS = 48 };
+uint32_t quality_bucket(double ms);
+
+/* Mean without the lowest and the highest trim of the counts (0..0.49), ms; 0 without counts. */
+double quality_trimmed_mean(
+	const uint32_t count[static QUALITY_BUCKETS], double trim) SL_NONNULL_ALL;

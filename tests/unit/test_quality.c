@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <math.h>
+
+#include "scoring/quality.h"
+
+static const struct quality_params p = QUALITY_PARAMS_DEFAULT;
+
+static void formula(void **state)
+{
+	static const struct {
+		const char *what;
+		double s, f, z, q;
+	} rows[] = {
+		{"the best", 1, 100, 1, 1},
+		{"half the pulls fail", 0.5, 100, 1, 0.0625},
+		{"a tenth of the users stall", 1, 100, 0.9, 0.81},
+		{"four times the floor", 1, 800, 1, 0.5},
+		{"under the floor does not count", 1, 199, 1, 1},
+		{"all bad", 0.1, 5000, 0.1, 0.01},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct quality_estimate e[2] = {
+			{.value = {rows[i].s, rows[i].f, rows[i].z}}, {.value = {1, 150, 1}}};
+		double q[2];
+
+		print_message("%s\n", rows[i].what);
+		quality_of_group(&p, e, 2, q);
+		assert_true(fabs(q[0] - rows[i].q) < 1e-12);
+		assert_true(q[1] == 1);
+	}
+}
+
+static void few_samples_shrink(void **state)
+{
+	struct quality_counts vendor = {0}, isp = {0}, group = {0};
+	struct quality_estimate v, i, g;
+
+	(void)state;
+	quality_add(&vendor, &(struct quality_facts){100000, 99000, 100000, 300, 6e6, 6e4}, 1);
+	quality_add(&isp, &(struct quality_facts){10000, 9500, 10000, 400, 6e5, 6e3}, 1);
+	/* one unlucky viewer does not move a city */
+	quality_add(&group, &(struct quality_facts){1, 0, 0, 0, 1, 1}, 60);
+	v = quality_shrink(&p, &vendor, NULL);
+	i = quality_shrink(&p, &isp, &v);
+	g = quality_shrink(&p, &group, &i);
+	assert_true(fabs(v.value[QUALITY_SUCCESS] - 0.99) < 1e-4);
+	assert_true(fabs(i.value[QUALITY_SUCCESS] - 0.95) < 1e-3);
+	assert_true(fabs(g.value[QUALITY_SUCCESS] - i.value[QUALITY_SUCCESS] * 50 / 51) < 1e-12);
+	assert_true(fabs(g.own[QUALITY_SUCCESS] - 1 / 51.0) < 1e-12);
+	assert_true(fabs(g.value[QUALITY_FIRST_FRAME] - i.value[QUALITY_FIRST_FRAME]) < 1e-9);
+	assert_true(g.samples[QUALITY_ZERO_STALL] == 1);
+	/* a thousand do */
+	quality_add(&group, &(struct quality_facts){1000, 500, 500, 900, 0, 0}, 1);
+	g = quality_shrink(&p, &group, &i);
+	assert_true(g.value[QUALITY_SUCCESS] < 0.55);
+	assert_true(quality_shrink(&p, &(struct quality_counts){0}, NULL).value[QUALITY_SUCCESS] ==
+		    0.98);
+}
+
+static void counts_fade(void **state)
+{
+	struct quality_counts c = {0};
+
+	(void)state;
+	quality_add(&c, &(struct quality_facts){100, 50, 100, 300, 120, 60}, 1);
+	assert_true(c.pulls == 100 && c.ok == 50 && c.frames_ms == 30000);
+	assert_true(
+		fabs(c.users - 2) < 1e-12 && fabs(c.stalled - 1) < 1e-12); /* a sixtieth is news */
+	quality_fade(&c, &p, 60);
+	assert_true(fabs(c.pulls - 50) < 1e-9);
+	quality_fade(&c, &p, -5);
+	assert_true(fabs(c.pulls - 50) < 1e-9);
+}
+
+static void absurd_facts_are_cut(void **state)
+{
+	struct quality_counts c = {0};
+	struct quality_estimate e;
+
+	(void)state;
+	quality_add(&c, &(struct quality_facts){10, 20, -5, 300, 10, 99}, 60);
+	quality_add(&c, &(struct quality_facts){NAN, 1, NAN, NAN, NAN, 1}, NAN);
+	assert_true(c.ok == 10 && c.frames == 0 && c.stalled == 10);
+	e = quality_shrink(&p, &c, NULL);
+	for (uint32_t i = 0; i < QUALITY_INDICATORS; i++)
+		assert_true(isfinite(e.value[i]) && e.value[i] >= 0);
+}
+
+static void trimmed_mean(void **state)
+{
+	uint32_t count[QUALITY_BUCKETS] = {0};
+
+	(void)state;
+	assert_true(quality_trimmed_mean(count, 0.1) == 0);
+	for (uint32_t i = 0; i < 90; i++)
+		count[quality_bucket(400)]++;
+	for (uint32_t i = 0; i < 5; i++)
+		count[quality_bucket(60000)]++; /* gave up and came back */
+	for (uint32_t i = 0; i < 5; i++)
+		count[quality_bucket(1)]++;
+	assert_true(fabs(quality_trimmed_mean(count, 0.05) / 400 - 1) < 0.1);
+	assert_true(quality_trimmed_mean(count, 0) > 2000);
+	assert_int_equal(quality_bucket(NAN), 0);
+	assert_int_equal(quality_bucket(-1), 0);
+	assert_int_equal(quality_bucket(1e300), QUALITY_BUCKETS - 1);
+	for (double ms = 26; ms < 60000; ms *= 1.1)
+		assert_true(quality_bucket(ms * 1.2) > quality_bucket(ms));
+}
+
+/* More of anything good never lowers q. */
+static void monotonic(void **state)
+{
+	uint64_t x = 1;
+
+	(void)state;
+	for (uint32_t round = 0; round < 20000; round++) {
+		double r[3], q[2];
+		struct quality_estimate e[2];
+
+		for (uint32_t i = 0; i < 3; i++) {
+			x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+			r[i] = (double)(x >> 11) * 0x1p-53;
+		}
+		e[0] = (struct quality_estimate){.value = {r[0], 100 + 3000 * r[1], r[2]}};
+		e[1] = e[0];
+		e[1].value[round % 3] *= round % 3 == QUALITY_FIRST_FRAME ? 1.1 : 0.9;
+		quality_of_group(&p, e, 2, q);
+		assert_true(q[0] >= q[1] && q[0] <= 1 && q[1] >= 0.01);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(formula),
+		cmocka_unit_test(few_samples_shrink),
+		cmocka_unit_test(counts_fade),
+		cmocka_unit_test(absurd_facts_are_cut),
+		cmocka_unit_test(trimmed_mean),
+		cmocka_unit_test(monotonic),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
