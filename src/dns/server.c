@@ -3,6 +3,7 @@
 
 #include "dns/server_int.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ static int init_thread(struct dnsd *s, uint32_t i, struct errbuf *err)
 		      : bind_thread(s, t, i / s->o.udp_threads, 1, err);
 }
 
-int dnsd_open(const struct dnsd_options *o, struct dnsd **ret_server, struct errbuf *err)
+static int open_once(const struct dnsd_options *o, struct dnsd **ret_server, struct errbuf *err)
 {
 	uint32_t n = dnsd_workers(o);
 	struct dnsd *s;
@@ -94,6 +95,24 @@ int dnsd_open(const struct dnsd_options *o, struct dnsd **ret_server, struct err
 	}
 	*ret_server = s;
 	return 0;
+}
+
+static bool any_port(const struct dnsd_options *o)
+{
+	for (uint32_t i = 0; i < o->n_listen; i++)
+		if (os_addr_port((const struct sockaddr *)&o->listen[i].ss) == 0)
+			return true;
+	return false;
+}
+
+/* A port that is free for UDP may be taken for TCP: then another one is asked for. */
+int dnsd_open(const struct dnsd_options *o, struct dnsd **ret_server, struct errbuf *err)
+{
+	int rc = open_once(o, ret_server, err);
+
+	for (int again = 0; rc == -EADDRINUSE && any_port(o) && again < 20; again++)
+		rc = open_once(o, ret_server, err);
+	return rc;
 }
 
 static void *run(void *arg)
