@@ -1,12 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world/publish.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <urcu-qsbr.h>
 
 struct publish {
-	struct world_file *current; /* RCU-protected */
+	_Atomic(struct world_file *) current; /* immutable after publish; one writer */
 };
+
+/* liburcu orders by means that the thread sanitizer does not see: it is told what a grace period
+ * promises, that what readers did before they were quiescent comes before what follows it. */
+#if defined(__SANITIZE_THREAD__)
+#define IS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IS_TSAN 1
+#endif
+#endif
+#ifdef IS_TSAN
+#include <sanitizer/tsan_interface.h>
+static char grace;
+#define QUIESCENT()  __tsan_release(&grace)
+#define GRACE_OVER() __tsan_acquire(&grace)
+#else
+#define QUIESCENT()  (void)0
+#define GRACE_OVER() (void)0
+#endif
 
 struct publish *publish_new(void)
 {
@@ -23,11 +43,12 @@ void publish_free(struct publish *p)
 
 void publish_swap(struct publish *p, struct world_file *f)
 {
-	struct world_file *old = rcu_xchg_pointer(&p->current, f);
+	struct world_file *old = atomic_exchange_explicit(&p->current, f, memory_order_acq_rel);
 
 	if (!old)
 		return;
 	synchronize_rcu();
+	GRACE_OVER();
 	world_close(old);
 }
 
@@ -38,16 +59,19 @@ void publish_reader_start(void)
 
 void publish_reader_stop(void)
 {
+	QUIESCENT();
 	rcu_unregister_thread();
 }
 
 void publish_quiescent(void)
 {
+	QUIESCENT();
 	rcu_quiescent_state();
 }
 
 void publish_offline(void)
 {
+	QUIESCENT();
 	rcu_thread_offline();
 }
 
@@ -58,7 +82,7 @@ void publish_online(void)
 
 const struct world *publish_read(const struct publish *p)
 {
-	const struct world_file *f = rcu_dereference(p->current);
+	const struct world_file *f = atomic_load_explicit(&p->current, memory_order_acquire);
 
 	return f ? world_of(f) : NULL;
 }
