@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signed URLs, in the ways that vendors check them (sign.def). Time, nonce and key are arguments.
+ * Pure; any thread. Digests come from Nettle.
+ */
+#pragma once
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum http_sign_digest {
+	SIGN_MD5,
+	SIGN_SHA1,
+	SIGN_SHA256,
+	SIGN_HMAC_MD5,
+	SIGN_HMAC_SHA1,
+	SIGN_HMAC_SHA256
+};
+enum http_sign_key { SIGN_KEY_RAW, SIGN_KEY_HEX, SIGN_KEY_BASE64 };
+enum http_sign_time {
+	SIGN_T_DEC,
+	SIGN_T_HEX,
+	SIGN_T_HEX_UPPER,
+	SIGN_T_MINUTE_CN /* YYYYMMDDHHMM, UTC+8 */
+};
+enum http_sign_means { SIGN_ISSUE, SIGN_EXPIRY };
+enum http_sign_mac {
+	SIGN_MAC_HEX,
+	SIGN_MAC_HEX_12_20,
+	SIGN_MAC_BASE64,
+	SIGN_MAC_BASE64URL,
+	SIGN_MAC_BASE64_ESCAPED
+};
+
+struct http_sign_scheme {
+	struct str name;
+	uint8_t digest, key, time, means, mac; /* of the enums above */
+	struct str input, url;
+};
+
+enum { HTTP_SIGN_KEY_MAX = 256, HTTP_SIGN_INPUT_MAX = 4096 };
+
+struct http_sign_args {
+	struct str path;  /* percent-encoded, begins with '/', without query */
+	struct str query; /* without '?', may be empty */
+	struct str key;   /* the secret as it was given out */
+	uint64_t now_s;
+	uint32_t validity_s; /* added where the time means the expiry */
+	uint64_t nonce;      /* {rand} is made of it */
+};
+
+/* The scheme of this name, or NULL. */
+const struct http_sign_scheme *http_sign_find(struct str name);
+
+/* Writes the signed path and query. SL_EINVAL: a template that names nothing we know, or a key that
+ * is not of its form; SL_ELIMIT: too long. After an error nothing is at the cursor. */
+int http_sign_url(const struct http_sign_scheme *scheme, const struct http_sign_args *a,
+	struct buf *out) SL_NONNULL_ALL SL_WUNUSED;
+
+/* HMAC-SHA256 as 64 hex digits. */
+void http_sign_hmac(struct str key, struct str text, char ret_hex[static 64]);
+
+/* Equal in a time that does not depend on where they differ. */
+bool http_sign_equal(const void *a, const void *b, size_t n) SL_NONNULL_ALL;
