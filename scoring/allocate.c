@@ -47,10 +47,16 @@ static bool service_sound(const struct alloc_fleet *f, const struct alloc_servic
 		!sound(p->guarantee_blend, 1) || !sound(p->quality_exponent, 1000) ||
 		p->slices < 1 || p->slices > SCORE_MAX_SLICES || p->trickle_ppm > SCORE_PPM / 20)
 		return false;
+	if (s->n_ladder > ALLOC_RUNGS || s->overload > ALLOC_SPREAD)
+		return false;
+	for (uint32_t i = 0; i < s->n_ladder; i++)
+		if (!(s->ladder_kbps[i] > 0) || (i && !(s->ladder_kbps[i] < s->ladder_kbps[i - 1])))
+			return false;
 	for (uint32_t i = 0; i < s->n_slots; i++) {
 		uint32_t v = s->slot[i].vendor;
 
-		if (v >= f->n_vendors || seen >> v & 1 || !sound(s->slot[i].weight, MAX_WEIGHT))
+		if (v >= f->n_vendors || seen >> v & 1 || s->slot[i].tier >= ALLOC_TIERS ||
+			!sound(s->slot[i].weight, MAX_WEIGHT))
 			return false;
 		seen |= UINT64_C(1) << v;
 	}
@@ -65,7 +71,8 @@ static bool row_sound(const struct alloc_fleet *f, const struct alloc_row *r)
 	if (!sound(r->demand_mbps, MAX_MBPS) || !sound(r->sticky_mbps, MAX_MBPS))
 		return false;
 	for (uint32_t i = 0; i < s->n_slots; i++)
-		if (!(r->quality[i] > 0 && r->quality[i] <= 1) || r->block[i] >= SCORE_REASONS)
+		if (!(r->quality[i] > 0 && r->quality[i] <= 1) || r->block[i] >= SCORE_REASONS ||
+			r->withheld_ppm[i] > SCORE_PPM)
 			return false;
 	for (uint32_t i = 0; i < SCORE_ROW; i++)
 		sticky += r->sticky_ppm[i];
@@ -152,12 +159,16 @@ static void fill_service(struct alloc_work *w, uint32_t service)
 
 	sw->sums = (struct score_sums){0, 0};
 	sw->known = true;
+	sw->n_tiers = 1;
+	sw->demand_mbps = 0;
 	slots_by_id(s, sw->slot);
 	for (uint32_t j = 0; j < s->n_slots; j++) {
 		uint32_t id = s->slot[sw->slot[j]].vendor;
 		const struct alloc_vendor *v = &w->fleet->vendor[id];
 
 		sw->vendor[j] = (uint16_t)id;
+		sw->tier[j] = (uint8_t)s->slot[sw->slot[j]].tier;
+		sw->n_tiers = SL_MAX(sw->n_tiers, sw->tier[j] + 1U);
 		sw->sums.guaranteed_mbps += v->guaranteed_mbps;
 		sw->sums.max_mbps += v->max_mbps;
 		sw->known = sw->known && v->known;
@@ -237,6 +248,7 @@ static void fill_row(struct alloc_work *w, struct alloc_work_row *r, const struc
 	}
 	if (!sw->known)
 		first_by_guarantee(w, r);
+	alloc_open_tiers(w, r);
 }
 
 static void fill(struct alloc_work *w, const struct alloc_fleet *f)
@@ -248,6 +260,8 @@ static void fill(struct alloc_work *w, const struct alloc_fleet *f)
 		fill_service(w, s);
 		alloc_terms(w, s);
 		w->service[s].first_row = i;
+		for (uint32_t k = i; k < f->n_rows && f->row[k].service == s; k++)
+			w->service[s].demand_mbps += f->row[k].demand_mbps;
 		for (; i < f->n_rows && f->row[i].service == s; i++)
 			fill_row(w, &w->row[i], &f->row[i]);
 		w->service[s].end_row = i;
@@ -324,6 +338,7 @@ static void write_row(
 	const struct alloc_service_work *sw = &w->service[r->in->service];
 
 	round_row(w, r, ret->share_ppm);
+	ret->lowered = r->lowered;
 	for (uint32_t j = 0; j < r->n; j++) {
 		uint32_t i = sw->slot[j];
 
@@ -356,8 +371,9 @@ static void write_vendors(
 		const struct alloc_service_work *sw = &w->service[f->row[i].service];
 
 		for (uint32_t j = 0; j < w->row[i].n; j++)
-			ret[sw->vendor[j]].expected_mbps +=
-				f->row[i].demand_mbps * row[i].share_ppm[sw->slot[j]] / SCORE_PPM;
+			ret[sw->vendor[j]].expected_mbps += f->row[i].demand_mbps * row[i].lowered *
+							    row[i].share_ppm[sw->slot[j]] /
+							    SCORE_PPM;
 	}
 }
 
@@ -381,8 +397,10 @@ int alloc_run(const struct alloc_fleet *fleet, struct alloc_state *state, void *
 	alloc_pour(w);
 	for (uint32_t i = 0; i < fleet->n_rows; i++)
 		write_proposal(w, &w->row[i], &ret_row[i]);
+	alloc_withhold(w);
 	alloc_trickle(w);
 	alloc_solve(w, state, ret_stats);
+	alloc_overload(w, ret_row, ret_stats);
 	for (uint32_t i = 0; i < fleet->n_rows; i++)
 		write_row(w, &w->row[i], &ret_row[i]);
 	write_vendors(w, ret_row, ret_vendor);

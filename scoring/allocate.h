@@ -13,7 +13,20 @@
 
 #include "scoring/score.h"
 
-enum { ALLOC_NO_REGION = 0xffff, ALLOC_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS };
+enum {
+	ALLOC_NO_REGION = 0xffff,
+	ALLOC_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS,
+	ALLOC_TIERS = 4, /* priority tiers of a service */
+	ALLOC_RUNGS = 8, /* rungs of a ladder */
+};
+
+/* What a service does with demand that nobody has room for. A service without a ladder refuses. */
+enum alloc_overload {
+	ALLOC_LOWER, /* part of the new sessions gets a lower rung, what still does not fit is
+			refused */
+	ALLOC_REFUSE,
+	ALLOC_SPREAD, /* over the maxima in proportion to them, with an alarm */
+};
 
 struct alloc_vendor {
 	double guaranteed_mbps, max_mbps; /* 0 <= G <= M, finite */
@@ -32,12 +45,16 @@ struct alloc_region {
 struct alloc_slot {
 	uint16_t vendor;
 	double weight; /* >= 0, 1 neutral */
+	uint32_t tier; /* 0..ALLOC_TIERS-1; the next opens as the room of those before runs out */
 };
 
 struct alloc_service {
 	struct alloc_slot slot[SL_MAX_SLOTS];
 	uint32_t n_slots;
 	struct score_params params;
+	enum alloc_overload overload;
+	double ladder_kbps[ALLOC_RUNGS]; /* falling; sessions expect the first */
+	uint32_t n_ladder;
 };
 
 /* One (service, group). Arrays by slot of the service. */
@@ -48,8 +65,9 @@ struct alloc_row {
 	uint32_t sticky_ppm[SCORE_ROW];
 	uint32_t
 		trickle_ppm; /* what gives the wanted samples a minute; UINT32_MAX: no such bound */
-	double quality[SL_MAX_SLOTS]; /* [0.01, 1] */
-	uint8_t block[SL_MAX_SLOTS];  /* enum score_reason that forbids, or 0 (usable) */
+	double quality[SL_MAX_SLOTS];        /* [0.01, 1] */
+	uint8_t block[SL_MAX_SLOTS];         /* enum score_reason that forbids, or 0 (usable) */
+	uint32_t withheld_ppm[SL_MAX_SLOTS]; /* part of its share that a breaker withholds */
 };
 
 struct alloc_fleet {
@@ -71,12 +89,20 @@ struct alloc_row_out {
 	uint8_t reason[SL_MAX_SLOTS];   /* enum score_reason */
 	uint8_t order[SL_MAX_SLOTS];    /* usable slots by falling score, ties by vendor id */
 	uint8_t n_order;
-	uint16_t capped; /* bit per slot: a cap made the share smaller than poured */
+	uint16_t capped;  /* bit per slot: a cap made the share smaller than poured */
+	uint8_t overload; /* what was done (enum alloc_overload) if the demand did not fit, else
+			     0xff */
+	uint32_t rung_ppm[ALLOC_RUNGS]; /* part of the new sessions held to each rung; sums to
+					   SCORE_PPM */
+	double lowered; /* load of a session by these rungs, relative to the first: 1 is not lowered
+			 */
 };
+
+enum { ALLOC_FITS = 0xff };
 
 struct alloc_vendor_out {
 	double room_guaranteed_mbps, room_total_mbps; /* before this tick's demand */
-	double expected_mbps; /* load + sum of share * demand + sticky demand */
+	double expected_mbps; /* load + sum of share * demand * lowered + sticky demand */
 	bool capped;          /* the total or a region of it binds */
 };
 
@@ -87,9 +113,10 @@ struct alloc_state {
 };
 
 struct alloc_stats {
-	uint32_t rounds;  /* of the solver */
-	double worst;     /* largest excess over a cap before the clip, relative to the cap */
-	double none_mbps; /* demand that got no vendor */
+	uint32_t rounds;    /* of the solver */
+	double worst;       /* largest excess over a cap before the clip, relative to the cap */
+	double none_mbps;   /* demand that nobody had room for, before the overload policy */
+	double spread_mbps; /* put above the maxima by ALLOC_SPREAD: an alarm */
 };
 
 /* Octets of work memory for fleets of up to n_rows rows; it needs no initialisation and is not

@@ -11,11 +11,15 @@ enum { ALLOC_SHUT = ALLOC_CELLS, ALLOC_ALL = ALLOC_CELLS + 1 };
 struct alloc_work_row {
 	const struct alloc_row *in;
 	uint32_t n;
+	/* what every slice of the pour and every round of the solver reads and writes */
 	uint16_t cell[SL_MAX_SLOTS]; /* region's cell, else the vendor's; ALLOC_SHUT: may not serve
 				      */
 	double gain[SL_MAX_SLOTS];   /* quality ^ exponent */
-	double first[SL_MAX_SLOTS];  /* score before the pour */
 	double part[SCORE_ROW];      /* proposed parts, then the solved ones; sum 1 */
+	/* the rest */
+	double first[SL_MAX_SLOTS];   /* score before the pour */
+	double open[ALLOC_TIERS + 1]; /* how far each tier is open in this row, falling; then 0 */
+	double lowered;               /* by the overload policy */
 	uint8_t reason[SL_MAX_SLOTS];
 };
 
@@ -28,7 +32,10 @@ struct alloc_service_work {
 	uint8_t slot[SL_MAX_SLOTS];    /* slot at position j */
 	uint16_t vendor[SL_MAX_SLOTS]; /* its vendor, ascending */
 	struct score_sums sums;
-	bool known; /* every vendor has a meter or a ledger */
+	uint8_t tier[SL_MAX_SLOTS]; /* at position j */
+	uint32_t n_tiers;
+	double demand_mbps; /* of all its rows */
+	bool known;         /* every vendor has a meter or a ledger */
 	uint32_t first_row, end_row;
 	struct alloc_term term[ALLOC_ALL];
 };
@@ -60,8 +67,17 @@ void alloc_terms(struct alloc_work *w, uint32_t service);
 /* Proposes parts: scores, poured over the demand in slices. */
 void alloc_pour(struct alloc_work *w);
 
+/* Takes out what breakers withhold; the others get it in proportion. */
+void alloc_withhold(struct alloc_work *w);
+
 /* Raises usable slots to the trickle, the others give in proportion. */
 void alloc_trickle(struct alloc_work *w);
 
 /* Holds the parts under all caps, nearest to what was proposed. */
 void alloc_solve(struct alloc_work *w, struct alloc_state *state, struct alloc_stats *stats);
+
+/* How far the tiers of a row are open; shuts the slots of those that are not. */
+void alloc_open_tiers(struct alloc_work *w, struct alloc_work_row *r);
+
+/* Does by each row's policy with what nobody has room for. Fills the rungs of out. */
+void alloc_overload(struct alloc_work *w, struct alloc_row_out *out, struct alloc_stats *stats);

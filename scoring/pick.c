@@ -2,31 +2,26 @@
 /* Sequence mode by Tijdeman's rule, and the ranked list behind a picked slot. */
 #include "scoring/pick.h"
 
-#include <string.h>
+#include <stdint.h>
 
-/* What each slot gains with one dispatch: its share, or its part of what is usable now. Returns the
- * sum, 0 where nobody may be given. k: how many gain. */
-static int32_t gains(const uint32_t *share, uint32_t usable, int32_t *gain, uint32_t *ret_k)
+/* What each slot gains with one dispatch where not all may be given: its part of what is usable.
+ * Returns the sum, 0 where nobody may be given. */
+static int32_t usable_gains(const uint32_t *share, uint32_t usable, uint32_t *gain)
 {
-	uint32_t sum = 0, k = 0;
+	uint64_t sum = 0;
 	int32_t given = 0;
 
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		sum += usable >> i & 1 ? share[i] : 0;
 	for (uint32_t i = 0; i < SCORE_ROW; i++) {
-		uint32_t s = i == SCORE_NONE || (usable >> i & 1) ? share[i] : 0;
-
-		gain[i] = (int32_t)s;
-		sum += s;
-		k += s != 0;
-	}
-	*ret_k = k;
-	if (sum == SCORE_PPM || sum == 0)
-		return (int32_t)sum;
-	for (uint32_t i = 0; i < SCORE_ROW; i++) {
-		gain[i] = (int32_t)((uint64_t)(uint32_t)gain[i] * SCORE_PPM / sum);
-		given += gain[i];
+		gain[i] =
+			sum && usable >> i & 1 ? (uint32_t)(share[i] * UINT64_C(1000000) / sum) : 0;
+		given += (int32_t)gain[i];
 	}
 	return given;
 }
+
+_Static_assert(SCORE_PPM == 1000000, "the factor above");
 
 /*
  * Tijdeman: of those whose lag, this dispatch counted, is at least 1/(2k-2), take the one that
@@ -34,32 +29,51 @@ static int32_t gains(const uint32_t *share, uint32_t usable, int32_t *gain, uint
  * cross multiplication. Where rounding or a change of shares leaves no candidate, or one past the
  * bound already, the one that lags most.
  */
-uint32_t pick_next(struct pick_seq *seq, const uint32_t share[static SCORE_ROW], uint32_t usable)
+static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t k)
 {
-	int32_t gain[SCORE_ROW], sum, edge;
-	uint32_t k, best = SCORE_ROW, most = SCORE_NONE;
+	int32_t edge = k > 1 ? SCORE_PPM / (int32_t)(2 * k - 2) : 0, most_lag = INT32_MIN;
+	uint32_t best = SCORE_ROW, most = SCORE_NONE;
+	int64_t best_left = 0;
 
-	sum = gains(share, usable, gain, &k);
-	if (sum == 0)
-		return SCORE_NONE;
-	edge = k > 1 ? SCORE_PPM / (int32_t)(2 * k - 2) : 0;
 	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+		int32_t lag = seq->lag[i] + (int32_t)gain[i];
+		int64_t left = SCORE_PPM - edge - lag;
+
 		if (gain[i] == 0)
 			continue;
-		seq->lag[i] += gain[i];
-		if (gain[most] == 0 || seq->lag[i] > seq->lag[most])
+		seq->lag[i] = lag;
+		if (lag > most_lag) {
+			most_lag = lag;
 			most = i;
-		if (seq->lag[i] < edge)
-			continue;
-		if (best == SCORE_ROW ||
-			(int64_t)(SCORE_PPM - edge - seq->lag[i]) * gain[best] <
-				(int64_t)(SCORE_PPM - edge - seq->lag[best]) * gain[i])
+		}
+		if (lag >= edge && (best == SCORE_ROW || left * gain[best] < best_left * gain[i])) {
 			best = i;
+			best_left = left;
+		}
 	}
-	if (best == SCORE_ROW || seq->lag[most] > SCORE_PPM - edge)
-		best = most;
-	seq->lag[best] -= sum;
-	return best;
+	return best == SCORE_ROW || most_lag > SCORE_PPM - edge ? most : best;
+}
+
+uint32_t pick_next(struct pick_seq *seq, const uint32_t share[static SCORE_ROW], uint32_t usable)
+{
+	const uint32_t *gain = share;
+	uint32_t part[SCORE_ROW], k = 0, masked = 0, at;
+	int32_t sum = SCORE_PPM;
+
+	usable |= UINT32_C(1) << SCORE_NONE;
+	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+		k += share[i] != 0 && usable >> i & 1;
+		masked |= share[i] != 0 && !(usable >> i & 1);
+	}
+	if (masked) {
+		sum = usable_gains(share, usable, part);
+		gain = part;
+	}
+	if (k == 0 || sum == 0)
+		return SCORE_NONE;
+	at = choose(seq, gain, k);
+	seq->lag[at] -= sum;
+	return at;
 }
 
 uint32_t pick_rank(const uint8_t *order, uint32_t n_order, uint32_t usable, uint32_t avoid,

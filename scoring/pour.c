@@ -6,6 +6,8 @@
  */
 #include "scoring/allocate_int.h"
 
+#include <string.h>
+
 /* Room of a cell of this vendor, its total counted. */
 static struct score_room room_of(const struct alloc_work *w, uint32_t cell)
 {
@@ -64,26 +66,51 @@ static double scores(const struct alloc_work_row *r, const struct alloc_term *te
 	return sum;
 }
 
-static void propose_plain(struct alloc_work_row *r)
+/* The score ratio inside the open tiers, a tier's part as far as it is open. Tiers that have no
+ * score hand their part on to the next. Returns what is left for nobody. */
+static double tiered_ratio(const struct alloc_service_work *sw, const struct alloc_work_row *r,
+	const double *s, double *ret)
 {
-	double sum = 0;
+	double part = 0;
 
 	for (uint32_t j = 0; j < r->n; j++)
-		sum += r->first[j];
-	for (uint32_t j = 0; j < r->n; j++)
-		r->part[j] = sum > 0 ? r->first[j] / sum : 0;
-	r->part[SCORE_NONE] = sum > 0 ? 0 : 1;
+		ret[j] = 0;
+	for (uint32_t t = 0; t < sw->n_tiers; t++) {
+		double sum = 0;
+
+		part += r->open[t] - r->open[t + 1];
+		for (uint32_t j = 0; j < r->n; j++)
+			sum += sw->tier[j] <= t ? s[j] : 0;
+		if (!(sum > 0))
+			continue;
+		for (uint32_t j = 0; j < r->n; j++)
+			ret[j] += sw->tier[j] <= t ? s[j] / sum * part : 0;
+		part = 0;
+	}
+	return part;
+}
+
+static void propose_plain(const struct alloc_service_work *sw, struct alloc_work_row *r)
+{
+	r->part[SCORE_NONE] = tiered_ratio(sw, r, r->first, r->part);
 }
 
 /* One slice of one row: part of its parts, and load on the cells. */
-static void pour_row(
-	struct alloc_work *w, struct alloc_work_row *r, const struct alloc_term *term, double slice)
+static void pour_row(struct alloc_work *w, struct alloc_work_row *r,
+	const struct alloc_service_work *sw, double slice)
 {
-	double s[SL_MAX_SLOTS], sum = scores(r, term, s), one, mbps;
+	double s[SL_MAX_SLOTS], sum = scores(r, sw->term, s), one, mbps;
 
 	if (!(sum > 0)) {
 		r->part[SCORE_NONE] += slice;
 		return;
+	}
+	if (sw->n_tiers > 1) { /* s becomes the ratio itself */
+		double ratio[SL_MAX_SLOTS];
+
+		r->part[SCORE_NONE] += tiered_ratio(sw, r, s, ratio) * slice;
+		memcpy(s, ratio, sizeof(s));
+		sum = 1;
 	}
 	one = slice / sum;
 	mbps = one * r->in->demand_mbps;
@@ -117,7 +144,7 @@ static void pour_slice(struct alloc_work *w, double slice)
 		alloc_terms(w, s);
 		for (uint32_t i = sw->first_row; i < sw->end_row; i++)
 			if (w->row[i].in->demand_mbps > 0)
-				pour_row(w, &w->row[i], sw->term, slice);
+				pour_row(w, &w->row[i], sw, slice);
 	}
 	settle(w, slice);
 }
@@ -152,6 +179,29 @@ static void mean_of_scored(struct alloc_work_row *r)
 	r->part[SCORE_NONE] = 0;
 }
 
+void alloc_withhold(struct alloc_work *w)
+{
+	for (uint32_t i = 0; i < w->fleet->n_rows; i++) {
+		struct alloc_work_row *r = &w->row[i];
+		const struct alloc_service_work *sw = &w->service[r->in->service];
+		double taken = 0, left = 0, part[SL_MAX_SLOTS];
+
+		for (uint32_t j = 0; j < r->n; j++) {
+			double ppm = r->in->withheld_ppm[sw->slot[j]];
+
+			part[j] = r->part[j] * (1 - ppm / SCORE_PPM);
+			taken += r->part[j] - part[j];
+			left += ppm > 0 ? 0 : part[j];
+		}
+		if (!(taken > 0) || !(left > 0))
+			continue;
+		for (uint32_t j = 0; j < r->n; j++)
+			r->part[j] = r->in->withheld_ppm[sw->slot[j]]
+					     ? part[j]
+					     : part[j] * (1 + taken / left);
+	}
+}
+
 void alloc_pour(struct alloc_work *w)
 {
 	uint32_t n = count_slices(w);
@@ -160,7 +210,7 @@ void alloc_pour(struct alloc_work *w)
 		struct alloc_work_row *r = &w->row[i];
 
 		if (!(r->in->demand_mbps > 0) || !w->service[r->in->service].known)
-			propose_plain(r);
+			propose_plain(&w->service[r->in->service], r);
 		else
 			for (uint32_t j = 0; j < SCORE_ROW; j++)
 				r->part[j] = 0;

@@ -266,6 +266,114 @@ static void warm_start_is_state(void **state)
 	assert_int_equal(w.stats.rounds, cold);
 }
 
+static void breakers_withhold_a_part(void **state)
+{
+	uint32_t before[SCORE_ROW];
+
+	(void)state;
+	w.vendor[C].guaranteed_mbps = 400;
+	run();
+	memcpy(before, w.out[0].share_ppm, sizeof(before));
+	w.row[0].withheld_ppm[A] = 900000; /* half-open: a tenth */
+	run();
+	near_ppm(w.out[0].share_ppm[A], before[A] * 0.1, 2);
+	assert_true(fabs(w.out[0].share_ppm[B] / (double)w.out[0].share_ppm[C] -
+			    before[B] / (double)before[C]) < 1e-3);
+	w.row[0].withheld_ppm[B] = w.row[0].withheld_ppm[C] =
+		500000; /* all of them: nothing to gain */
+	run();
+	near_ppm(w.out[0].share_ppm[A], before[A], 2);
+}
+
+static void tiers_open_gradually(void **state)
+{
+	double last = -1;
+
+	(void)state;
+	w.service[0].slot[B].tier = w.service[0].slot[C].tier = 1;
+	w.row[0].demand_mbps = 10;
+	run();
+	assert_int_equal(w.out[0].share_ppm[A], SCORE_PPM);
+	assert_int_equal(w.out[0].reason[B], SCORE_TIER_CLOSED);
+	for (double load = 600; load <= 1000; load += 20) {
+		double part;
+
+		w.vendor[A].current_mbps = load;
+		run();
+		part = w.out[0].share_ppm[B] + w.out[0].share_ppm[C];
+		assert_true(load <= 700 ? part == 0 : part > last);
+		/* room of A in ticks of demand: 30 is shut, 0 is open */
+		if (load > 700 && load < 980) {
+			double open = 1 - (1000 - load) / 300;
+
+			assert_true(part >= open * 0.8e6 && part <= open * 1.01e6);
+		}
+		last = part;
+	}
+	assert_int_equal(w.out[0].share_ppm[A], 0);
+	w.vendor[A].current_mbps = 0; /* a burst of more than the tier has room for */
+	w.row[0].demand_mbps = 2500;
+	run();
+	assert_int_equal(w.out[0].share_ppm[SCORE_NONE], 0);
+	w.row[0].demand_mbps = 0; /* nobody in the first tier */
+	w.row[0].block[A] = SCORE_DRAINED;
+	run();
+	near_ppm(w.out[0].share_ppm[B] + w.out[0].share_ppm[C], SCORE_PPM, 0);
+}
+
+static void overload_policies(void **state)
+{
+	static const struct {
+		const char *what;
+		enum alloc_overload policy;
+		double demand;
+		uint32_t none, rung[3];
+		uint8_t done;
+	} rows[] = {
+		{"fits", ALLOC_LOWER, 2999, 0, {1000000, 0, 0}, ALLOC_FITS},
+		{"a tenth too much: a fifth on half the rate", ALLOC_LOWER, 3000 / 0.9, 0,
+			{800000, 200000, 0}, ALLOC_LOWER},
+		{"two thirds fit: two thirds on half the rate", ALLOC_LOWER, 4500, 0,
+			{333333, 666667, 0}, ALLOC_LOWER},
+		{"double: all on half the rate", ALLOC_LOWER, 6000, 0, {0, 1000000, 0},
+			ALLOC_LOWER},
+		{"2.5 times: a part on a quarter", ALLOC_LOWER, 7500, 0, {0, 600000, 400000},
+			ALLOC_LOWER},
+		{"eight times: half are refused", ALLOC_LOWER, 24000, 500000, {0, 0, 1000000},
+			ALLOC_LOWER},
+		{"refuse", ALLOC_REFUSE, 6000, 500000, {1000000, 0, 0}, ALLOC_REFUSE},
+		{"spread", ALLOC_SPREAD, 6000, 0, {1000000, 0, 0}, ALLOC_SPREAD},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		const double ladder[] = {4000, 2000, 1000};
+
+		(void)reset(NULL);
+		print_message("%s\n", rows[i].what);
+		w.service[0].overload = rows[i].policy;
+		memcpy(w.service[0].ladder_kbps, ladder, sizeof(ladder));
+		w.service[0].n_ladder = 3;
+		w.row[0].demand_mbps = rows[i].demand;
+		run();
+		assert_int_equal(w.out[0].overload, rows[i].done);
+		near_ppm(w.out[0].share_ppm[SCORE_NONE], rows[i].none, 2);
+		for (uint32_t k = 0; k < 3; k++)
+			near_ppm(w.out[0].rung_ppm[k], rows[i].rung[k], 3);
+		for (uint32_t v = 0; v < VENDORS; v++) {
+			if (rows[i].policy != ALLOC_SPREAD)
+				assert_true(w.vout[v].expected_mbps <= 1000.01);
+			else
+				assert_true(fabs(w.vout[v].expected_mbps - 2000) < 1);
+		}
+	}
+	assert_true(fabs(w.stats.spread_mbps - 3000) < 1);
+	w.service[0].n_ladder = 0; /* no ladder: refused */
+	w.service[0].overload = ALLOC_LOWER;
+	run();
+	assert_int_equal(w.out[0].overload, ALLOC_REFUSE);
+}
+
 static void refuses_what_is_unsound(void **state)
 {
 	(void)state;
@@ -291,6 +399,10 @@ static void refuses_what_is_unsound(void **state)
 	REFUSES(w.service[0].slot[0].weight = NAN);
 	REFUSES(w.service[0].params.slices = 0);
 	REFUSES(w.service[0].n_slots = SL_MAX_SLOTS + 1);
+	REFUSES(w.service[0].slot[0].tier = ALLOC_TIERS);
+	REFUSES(w.service[0].n_ladder = 2);
+	REFUSES(w.service[0].n_ladder = ALLOC_RUNGS + 1);
+	REFUSES(w.row[0].withheld_ppm[0] = SCORE_PPM + 1);
 	REFUSES(w.fleet.n_regions = 1; w.region[0].vendor = VENDORS);
 	REFUSES(w.fleet.n_regions = 1; w.region_of[A] = 1);
 	REFUSES(w.fleet.n_regions = 1; w.region_of[B] = 0);
@@ -311,6 +423,9 @@ int main(void)
 		cmocka_unit_test_setup(regions_bind, reset),
 		cmocka_unit_test_setup(sticky_demand_is_charged_by_its_table, reset),
 		cmocka_unit_test_setup(warm_start_is_state, reset),
+		cmocka_unit_test_setup(breakers_withhold_a_part, reset),
+		cmocka_unit_test_setup(tiers_open_gradually, reset),
+		cmocka_unit_test_setup(overload_policies, reset),
 		cmocka_unit_test_setup(refuses_what_is_unsound, reset),
 	};
 
