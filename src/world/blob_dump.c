@@ -83,6 +83,8 @@ static void dump_element(const void *blob, const struct blob_array *a, const cha
 		return;
 	}
 	for (uint32_t f = 0; f < a->n_fields; f++) {
+		if (strncmp(a->fields[f].name, "unused", 6) == 0)
+			continue;
 		(void)fprintf(out, "%s\"%s\":", f ? "," : "{", a->fields[f].name);
 		dump_field(blob, &a->fields[f], p + a->fields[f].offset, out);
 	}
