@@ -10,8 +10,12 @@
 
 #include "conf/conf.h"
 
+enum { ROLE_MAX_STORED = 3 };
+
 struct role {
 	const char *name;
+	/* Stored inputs, below the state folder: what is set aside after two crashes in a row. */
+	const char *stored[ROLE_MAX_STORED];
 	/* conf is taken. path is the configuration's file, to read again. */
 	int (*run)(const char *path, struct conf *conf);
 };

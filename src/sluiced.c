@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 const struct role roles[3] = {
-	{"answer", role_answer},
-	{"control", role_control},
-	{"collect", role_collect},
+	{"answer", {"world/tick.blob"}, role_answer},
+	{"control", {"engine.state", "ledger.state", "facts.blob"}, role_control},
+	{"collect", {NULL}, role_collect},
 };
 
 volatile sig_atomic_t role_stop, role_reload;

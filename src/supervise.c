@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/os.h"
 #include "role.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +25,7 @@ struct child {
 	pid_t pid; /* 0: not running */
 	uint64_t started_ms, due_ms;
 	uint32_t backoff_ms;
+	uint32_t crashes; /* in a row, each soon after its start */
 };
 
 static void start(struct child *c, const char *program, const char *path, const char *state)
@@ -47,14 +51,44 @@ static void start(struct child *c, const char *program, const char *path, const 
 	LOG_I("supervise.started", "role=%s pid=%d", c->role->name, (int)pid);
 }
 
-static void fell(struct child *c, int status)
+static bool is_crash(int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGABRT || sig == SIGFPE || sig == SIGILL;
+}
+
+/* What crashes a process twice in a row is not fed to it again: control makes it anew, or the last
+ * state begins from nothing. It stays beside for whoever looks into it. */
+static void set_aside(const struct role *role, const char *state)
+{
+	for (int i = 0; i < ROLE_MAX_STORED && role->stored[i]; i++) {
+		char from[SL_MAX_PATH], to[SL_MAX_PATH];
+
+		(void)snprintf(from, sizeof(from), "%.900s/%s", state, role->stored[i]);
+		(void)snprintf(to, sizeof(to), "%.900s/%s.set-aside", state, role->stored[i]);
+		if (rename(from, to) == 0)
+			LOG_E("supervise.set_aside",
+				"role=%s file=%s reason=\"crashed twice in a row\"", role->name,
+				to);
+	}
+}
+
+static void fell(struct child *c, int status, const char *state)
 {
 	uint64_t now = os_mono_ms();
 
-	if (now - c->started_ms >= STEADY_MS || c->backoff_ms == 0)
+	if (now - c->started_ms >= STEADY_MS || c->backoff_ms == 0) {
 		c->backoff_ms = BACKOFF_MIN_MS;
-	else
+		c->crashes = 0;
+	} else {
 		c->backoff_ms = SL_MIN(c->backoff_ms * 2, (uint32_t)BACKOFF_MAX_MS);
+	}
+	c->crashes += is_crash(status);
+	if (c->crashes == 2) {
+		set_aside(c->role, state);
+		c->crashes = 0;
+	}
 	c->pid = 0;
 	c->due_ms = now + c->backoff_ms;
 	LOG_E("supervise.fell", "role=%s %s=%d restart_in_ms=%u", c->role->name,
@@ -62,7 +96,7 @@ static void fell(struct child *c, int status)
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), c->backoff_ms);
 }
 
-static void reap(struct child *children, size_t n)
+static void reap(struct child *children, size_t n, const char *state)
 {
 	int status;
 	pid_t pid;
@@ -70,7 +104,7 @@ static void reap(struct child *children, size_t n)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < n; i++)
 			if (children[i].pid == pid)
-				fell(&children[i], status);
+				fell(&children[i], status, state);
 }
 
 static void signal_all(const struct child *children, size_t n, int sig)
@@ -118,7 +152,7 @@ int supervise(const char *program, const char *path, const char *state)
 	for (size_t i = 0; i < n; i++)
 		children[i].role = &roles[i];
 	while (!role_stop) {
-		reap(children, n);
+		reap(children, n, state);
 		for (size_t i = 0; i < n; i++)
 			if (!children[i].pid && os_mono_ms() >= children[i].due_ms)
 				start(&children[i], program, path, state);

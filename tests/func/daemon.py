@@ -149,6 +149,20 @@ def a_dead_site_answers_at_once_from_its_blobs():
         assert all(abs(got[v] - want[v]) < 0.02 for v in VENDORS), (want, got)
 
 
+def what_crashes_a_role_twice_is_set_aside():
+    with Sluice() as s:
+        for role, name in (("answer", "world/tick.blob"), ("control", "engine.state")):
+            for _ in range(2):
+                pid = wait_for(role, lambda r=role: s.ready() and s.pids().get(r))
+                os.kill(pid, signal.SIGABRT)
+                wait_for("its fall", lambda r=role, p=pid: s.pids().get(r) != p)
+            wait_for("set aside", lambda n=name: os.path.exists(
+                os.path.join(s.state, n + ".set-aside")))
+            wait_for("all back", s.ready)
+        assert s.log().count("supervise.set_aside") >= 2
+        assert s.resolve(ip=TELECOM)["answers"]
+
+
 def a_bad_reload_changes_nothing():
     with Sluice() as s:
         good = s.read("catalog.yaml")
@@ -246,4 +260,5 @@ def zone_and_steering_are_right():
 if __name__ == "__main__":
     run([zone_and_steering_are_right, doors_agree, meters_move_the_shares,
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
+         what_crashes_a_role_twice_is_set_aside,
          a_bad_reload_changes_nothing, mutated_packets_and_requests_do_no_harm])
