@@ -214,7 +214,7 @@ static void regions_bind(void **state)
 	(void)state;
 	w.fleet.n_regions = 2;
 	w.region[0] = (struct alloc_region){A, 100, 150, 50, -1};
-	w.region[1] = (struct alloc_region){B, INFINITY, INFINITY, 0, -1};
+	w.region[1] = (struct alloc_region){B, (double)INFINITY, (double)INFINITY, 0, -1};
 	w.region_of[0 * VENDORS + A] = 0;
 	w.region_of[1 * VENDORS + B] = 1;
 	w.row[0].demand_mbps = 400;
@@ -381,14 +381,14 @@ static void refuses_what_is_unsound(void **state)
 	(void)reset(NULL);                                                                         \
 	change;                                                                                    \
 	assert_int_equal(try_run(), SL_EINVAL)
-	REFUSES(w.vendor[A].max_mbps = NAN);
+	REFUSES(w.vendor[A].max_mbps = (double)NAN);
 	REFUSES(w.vendor[A].guaranteed_mbps = -1);
-	REFUSES(w.vendor[A].current_mbps = INFINITY);
-	REFUSES(w.vendor[A].forecast_mbps = NAN);
+	REFUSES(w.vendor[A].current_mbps = (double)INFINITY);
+	REFUSES(w.vendor[A].forecast_mbps = (double)NAN);
 	REFUSES(w.vendor[A].headroom = 1);
-	REFUSES(w.row[0].demand_mbps = NAN);
+	REFUSES(w.row[0].demand_mbps = (double)NAN);
 	REFUSES(w.row[0].quality[0] = 0);
-	REFUSES(w.row[0].quality[0] = NAN);
+	REFUSES(w.row[0].quality[0] = (double)NAN);
 	REFUSES(w.row[0].block[0] = SCORE_REASONS);
 	REFUSES(w.row[0].sticky_ppm[0] = SCORE_PPM + 1);
 	REFUSES(w.row[1].group = 0);
@@ -396,7 +396,7 @@ static void refuses_what_is_unsound(void **state)
 	REFUSES(w.row[1].service = 1);
 	REFUSES(w.service[0].slot[0].vendor = B);
 	REFUSES(w.service[0].slot[0].vendor = VENDORS);
-	REFUSES(w.service[0].slot[0].weight = NAN);
+	REFUSES(w.service[0].slot[0].weight = (double)NAN);
 	REFUSES(w.service[0].params.slices = 0);
 	REFUSES(w.service[0].n_slots = SL_MAX_SLOTS + 1);
 	REFUSES(w.service[0].slot[0].tier = ALLOC_TIERS);

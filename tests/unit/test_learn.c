@@ -224,7 +224,7 @@ static void session_length(void **state)
 
 	(void)state;
 	assert_true(learn_length_s(&l) == LEARN_LENGTH_PRIOR);
-	learn_length_observe(&l, NAN, 1, 1);
+	learn_length_observe(&l, (double)NAN, 1, 1);
 	learn_length_observe(&l, 1, -1, 1);
 	learn_length_observe(&l, 1, 1, 0);
 	assert_true(learn_length_s(&l) == LEARN_LENGTH_PRIOR);
@@ -248,7 +248,7 @@ static void loads_that_arrive_later(void **state)
 	ledger_add_later(s.ledger, 1, 1, 1000, 0); /* at once, with the next tick */
 	ledger_advance(s.ledger, START + 401000, 86400);
 	assert_true(ledger_load(s.ledger, 1) > 0.99);
-	ledger_add_later(s.ledger, 1, 1, 1000, NAN);
+	ledger_add_later(s.ledger, 1, 1, 1000, (double)NAN);
 	ledger_add_later(s.ledger, 99, 1, 1000, 1);
 	assert_true(ledger_pending(s.ledger, 99) == 0);
 }

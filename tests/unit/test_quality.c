@@ -83,7 +83,9 @@ static void absurd_facts_are_cut(void **state)
 
 	(void)state;
 	quality_add(&c, &(struct quality_facts){10, 20, -5, 300, 10, 99}, 60);
-	quality_add(&c, &(struct quality_facts){NAN, 1, NAN, NAN, NAN, 1}, NAN);
+	quality_add(&c,
+		&(struct quality_facts){(double)NAN, 1, (double)NAN, (double)NAN, (double)NAN, 1},
+		(double)NAN);
 	assert_true(c.ok == 10 && c.frames == 0 && c.stalled == 10);
 	e = quality_shrink(&p, &c, NULL);
 	for (uint32_t i = 0; i < QUALITY_INDICATORS; i++)
@@ -104,7 +106,7 @@ static void trimmed_mean(void **state)
 		count[quality_bucket(1)]++;
 	assert_true(fabs(quality_trimmed_mean(count, 0.05) / 400 - 1) < 0.1);
 	assert_true(quality_trimmed_mean(count, 0) > 2000);
-	assert_int_equal(quality_bucket(NAN), 0);
+	assert_int_equal(quality_bucket((double)NAN), 0);
 	assert_int_equal(quality_bucket(-1), 0);
 	assert_int_equal(quality_bucket(1e300), QUALITY_BUCKETS - 1);
 	for (double ms = 26; ms < 60000; ms *= 1.1)
