@@ -34,15 +34,57 @@ static int check_listen(const struct conf *c, struct errbuf *err)
 	return rc;
 }
 
+static int check_account(
+	const struct conf *c, uint32_t i, const struct conf_names *keys, struct errbuf *err)
+{
+	const struct conf_account *a = &c->sluice.accounts[i];
+	char path[CONF_PATH_SIZE];
+
+	if (conf_names_find(keys, a->key) < 0)
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "accounts[%u].key", i),
+			"no such key, got \"%s\", want a name of keys", a->key);
+	if (a->backup_key && conf_names_find(keys, a->backup_key) < 0)
+		return conf_refuse(c, err, SL_EFORMAT,
+			CONF_PATH(path, "accounts[%u].backup_key", i),
+			"no such key, got \"%s\", want a name of keys", a->backup_key);
+	return 0;
+}
+
+static int check_keys(const struct conf *c, struct errbuf *err)
+{
+	const struct conf_sluice *s = &c->sluice;
+	struct conf_names keys, accounts;
+	char path[CONF_PATH_SIZE];
+	int rc = conf_names_init(&keys, c, s->keys_count, err);
+
+	for (uint32_t i = 0; i < s->keys_count && rc == 0; i++)
+		if (conf_names_add(&keys, s->keys[i].name, i) >= 0)
+			rc = conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "keys[%u].name", i),
+				"name given twice, got \"%s\", want it unique", s->keys[i].name);
+	if (rc == 0)
+		rc = conf_names_init(&accounts, c, s->accounts_count, err);
+	for (uint32_t i = 0; i < s->accounts_count && rc == 0; i++) {
+		if (conf_names_add(&accounts, s->accounts[i].name, i) >= 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "accounts[%u].name", i),
+				"name given twice, got \"%s\", want it unique",
+				s->accounts[i].name);
+		rc = check_account(c, i, &keys, err);
+	}
+	return rc;
+}
+
 int conf_check_sluice(const struct conf *c, struct errbuf *err)
 {
 	uint32_t threads = c->sluice.threads.dns + c->sluice.threads.http;
+	int rc;
 
 	if (threads > SL_MAX_WORKERS)
 		return conf_refuse(c, err, SL_ELIMIT, "threads",
 			"too many, got %u of dns and http, want at most %d", threads,
 			SL_MAX_WORKERS);
-	return check_listen(c, err);
+	rc = check_listen(c, err);
+	return rc ? rc : check_keys(c, err);
 }
 
 static int check_asns(const struct conf *c, uint32_t i, struct conf_names *asns, struct errbuf *err)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct link {
@@ -18,6 +19,8 @@ struct link {
 	uint64_t epoch, generation; /* of the published world */
 	uint64_t refused_sum;       /* checksum of the last tick that was refused */
 	uint32_t period_ms;         /* longest TTL of the services */
+	char keys_dir[SL_MAX_PATH];
+	struct timespec keys_time; /* of the file that was read last */
 };
 
 static uint32_t longest_ttl_ms(const struct world *w)
@@ -70,6 +73,27 @@ static void take(struct link *l)
 	publish_swap(l->publish, f);
 }
 
+/* The keys, when their file is another than the one read last. */
+static void take_keys(struct link *l)
+{
+	char path[SL_MAX_PATH + 16];
+	struct errbuf err = {""};
+	struct keys_file *f;
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/answer.blob", l->keys_dir);
+	if (stat(path, &st) || (st.st_mtim.tv_sec == l->keys_time.tv_sec &&
+				       st.st_mtim.tv_nsec == l->keys_time.tv_nsec))
+		return;
+	l->keys_time = st.st_mtim;
+	if (keys_open(l->keys_dir, "answer", &f, &err)) {
+		LOG_E("keys.refused", "error=\"%s\"", err.s);
+		return;
+	}
+	LOG_I("keys.taken", "keys=%u accounts=%u", keys_of(f)->n_keys, keys_of(f)->n_accounts);
+	publish_swap_keys(l->publish, f);
+}
+
 int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
 	struct errbuf *err)
 {
@@ -78,6 +102,7 @@ int link_new(const char *dir, struct publish *publish, struct seen *seen, struct
 
 	if (!rc) {
 		(void)snprintf(l->dir, sizeof(l->dir), "%s", dir);
+		(void)snprintf(l->keys_dir, sizeof(l->keys_dir), "%.900s/../keys", dir);
 		l->publish = publish;
 		l->seen = seen;
 		l->period_ms = 1000;
@@ -90,6 +115,7 @@ int link_new(const char *dir, struct publish *publish, struct seen *seen, struct
 		return rc;
 	}
 	take(l);
+	take_keys(l);
 	*ret_link = l;
 	return 0;
 }
@@ -114,5 +140,6 @@ void link_round(struct link *l, int timeout_ms)
 			changed = true;
 	if (changed)
 		take(l);
+	take_keys(l);
 	seen_rotate(l->seen, os_mono_ms(), l->period_ms);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The link of the answer process: notices a new tick in the state folder, maps and checks the world
- * it names, and puts it in place. The only writer of the published world. Runs in the role's main
- * thread.
+ * it names, and puts it in place; the same for the keys. The only writer of what is published. Runs
+ * in the role's main thread.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "good.h"
 #include "role.h"
+#include "world/keys.h"
 
 #include <stdlib.h>
 
@@ -16,6 +17,17 @@ struct control_role {
 	struct engine *engine;
 	struct control *control;
 };
+
+/* The secrets of a configuration for the answer process. What cannot be read closes its doors. */
+static void give_keys(const struct conf *conf)
+{
+	struct errbuf note = {""};
+
+	if (keys_write(conf, os_now_ms(), &note))
+		LOG_E("keys.not_written", "error=\"%s\"", note.s);
+	else if (note.s[0])
+		LOG_E("keys.missing", "error=\"%s\"", note.s);
+}
 
 /* Reads the configuration again; a bad one changes nothing. Also the admin command's. */
 static int reload(void *ctx, struct errbuf *err)
@@ -34,6 +46,7 @@ static int reload(void *ctx, struct errbuf *err)
 		conf_free(conf);
 		return rc;
 	}
+	give_keys(conf);
 	log_set_level((enum log_level)conf->sluice.log.level);
 	return good_write(conf, err);
 }
@@ -69,6 +82,8 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 		rc = engine_load(r->engine, conf, os_now_ms(), err);
 	if (rc)
 		conf_free(conf);
+	else
+		give_keys(conf);
 	return rc;
 }
 

@@ -3,6 +3,9 @@
 #include "http/doors.h"
 
 #include "base/os.h"
+#include "http/account.h"
+
+enum checks { CHECKS_OPEN, CHECKS_ACCOUNT };
 
 typedef void door_fn(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp);
 
@@ -23,28 +26,75 @@ static void count(struct tally *t, unsigned status, uint64_t ns)
 	tally_add(&t->latency[latency_bucket(ns / 1000)], 1);
 }
 
-static void enter(door_fn *door, void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
+static struct str param(const struct httpd_request *rq, struct str name)
+{
+	for (uint16_t i = 0; i < rq->n_params; i++)
+		if (str_eq(rq->params[i].name, name))
+			return rq->params[i].value;
+	return (struct str){NULL, 0};
+}
+
+/* Whether the request may pass; what of it its reply is signed with. */
+static bool admit(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp,
+	struct http_account_request *ask, struct http_account_verdict *ret_verdict)
+{
+	*ask = (struct http_account_request){
+		.method = rq->method == HTTPD_POST ? STR_LIT("POST") : STR_LIT("GET"),
+		.body = rq->body,
+		.account = param(rq, STR_LIT("account")),
+		.t = param(rq, STR_LIT("t")),
+		.sign = param(rq, STR_LIT("sign")),
+		.now_s = w->worker.now_ms / 1000};
+	if (ask->account.n)
+		ask->target = httpd_target(rq);
+	*ret_verdict = http_account_check(w->worker.keys, ask);
+	if (!ret_verdict->code)
+		return true;
+	httpd_reply_error(rp, 403, ret_verdict->code, ret_verdict->message);
+	return false;
+}
+
+static void answer_account(door_fn *door, struct http_worker *w, const struct httpd_request *rq,
+	struct httpd_reply *rp)
+{
+	struct http_account_verdict v;
+	struct http_account_request ask;
+
+	if (!admit(w, rq, rp, &ask, &v))
+		return;
+	door(w, rq, rp);
+	if (!v.account || !v.account->sign_replies || rp->body.overflow)
+		return;
+	http_account_sign_reply(v.secret, ask.t,
+		(struct str){(const char *)rp->body.base, buf_len(&rp->body)}, w->signature);
+	httpd_reply_header(rp, "X-Sluice-Signature", w->signature);
+}
+
+static void enter(door_fn *door, enum checks checks, void *ctx, const struct httpd_request *rq,
+	struct httpd_reply *rp)
 {
 	struct http_worker *w = ctx;
 	uint64_t start_ns = os_mono_ns();
 
 	rp->cache_control = "no-store";
-	if (w->worker.world) {
-		door(w, rq, rp);
-	} else {
+	if (!w->worker.world) {
 		tally_count(w->worker.tally, TALLY_WORLD_MISSING);
 		httpd_reply_error(rp, 503, "not_ready", "no world to answer from yet");
 		rp->retry_after_s = 1;
+	} else if (checks == CHECKS_ACCOUNT) {
+		answer_account(door, w, rq, rp);
+	} else {
+		door(w, rq, rp);
 	}
 	count(w->worker.tally, rp->body.overflow && !rp->owned ? 500 : rp->status,
 		os_mono_ns() - start_ns);
 }
 
-#define DOOR(name, path, prefix, methods, max_body, flags)                                         \
+#define DOOR(name, path, prefix, methods, max_body, flags, checks)                                 \
 	static void enter_##name(                                                                  \
 		void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)                 \
 	{                                                                                          \
-		enter(http_door_##name, ctx, rq, rp);                                              \
+		enter(http_door_##name, CHECKS_##checks, ctx, rq, rp);                             \
 	}
 #include "http/doors.def"
 #undef DOOR
@@ -52,7 +102,7 @@ static void enter(door_fn *door, void *ctx, const struct httpd_request *rq, stru
 const struct httpd_route *http_routes(size_t *ret_n)
 {
 	static const struct httpd_route routes[] = {
-#define DOOR(name, path, prefix, methods, max_body, flags)                                         \
+#define DOOR(name, path, prefix, methods, max_body, flags, checks)                                 \
 	{path, prefix, methods, max_body, enter_##name, flags},
 #include "http/doors.def"
 #undef DOOR

@@ -12,10 +12,11 @@
 struct http_worker {
 	struct worker worker;
 	uint8_t scratch[16384]; /* of the request being served */
+	char signature[65];     /* of its reply */
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */
-#define DOOR(name, path, prefix, methods, max_body, flags)                                         \
+#define DOOR(name, path, prefix, methods, max_body, flags, checks)                                 \
 	void http_door_##name(struct http_worker *w, const struct httpd_request *rq,               \
 		struct httpd_reply *rp) SL_NONNULL_ALL;
 #include "http/doors.def"

@@ -108,7 +108,7 @@ static void put_escaped(struct buf *b, struct str s, const char *also)
 	}
 }
 
-/* What stands for a placeholder. */
+/* What stands for a name in braces. */
 struct values {
 	const struct http_sign_args *a;
 	uint64_t t;
@@ -324,12 +324,16 @@ int http_sign_url(const struct http_sign_scheme *s, const struct http_sign_args 
 	return out->overflow ? SL_ELIMIT : 0;
 }
 
-void http_sign_hmac(struct str key, struct str text, char ret_hex[static 64])
+void http_sign_hmac_parts(struct str key, const struct str *part, size_t n, char ret_hex[static 64])
 {
 	uint8_t mac[SHA256_DIGEST_SIZE];
 	struct buf b = buf_over(ret_hex, 64);
+	struct hmac_sha256_ctx ctx;
 
-	(void)digest(SIGN_HMAC_SHA256, key, text, mac);
+	hmac_sha256_set_key(&ctx, key.n, (const uint8_t *)key.p);
+	for (size_t i = 0; i < n; i++)
+		hmac_sha256_update(&ctx, part[i].n, (const uint8_t *)part[i].p);
+	hmac_sha256_digest(&ctx, sizeof(mac), mac);
 	put_hex(&b, mac, sizeof(mac));
 }
 

@@ -59,8 +59,9 @@ const struct http_sign_scheme *http_sign_find(struct str name);
 int http_sign_url(const struct http_sign_scheme *scheme, const struct http_sign_args *a,
 	struct buf *out) SL_NONNULL_ALL SL_WUNUSED;
 
-/* HMAC-SHA256 as 64 hex digits. */
-void http_sign_hmac(struct str key, struct str text, char ret_hex[static 64]);
+/* HMAC-SHA256 over the parts one after the other, as 64 hex digits. */
+void http_sign_hmac_parts(struct str key, const struct str *part, size_t n, char ret_hex[static 64])
+	SL_NONNULL(2);
 
 /* Equal in a time that does not depend on where they differ. */
 bool http_sign_equal(const void *a, const void *b, size_t n) SL_NONNULL_ALL;

@@ -29,6 +29,7 @@ void worker_round(struct worker *w)
 	uint64_t spent[TALLY_CELLS];
 
 	w->world = publish_read(w->all->publish);
+	w->keys = publish_read_keys(w->all->publish);
 	if (!w->world)
 		return;
 	w->now_ms = os_now_ms();

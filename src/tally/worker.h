@@ -24,7 +24,8 @@ struct worker {
 	struct tally *tally;
 	struct answer_rows *rows;
 	/* of the round */
-	const struct world *world; /* NULL: nothing to answer from */
+	const struct world *world;    /* NULL: nothing to answer from */
+	const struct keys_view *keys; /* NULL: none are there */
 	uint64_t now_ms;
 	bool stale;
 	struct answer_full full;

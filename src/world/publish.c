@@ -7,6 +7,7 @@
 
 struct publish {
 	_Atomic(struct world_file *) current; /* immutable after publish; one writer */
+	_Atomic(struct keys_file *) keys;     /* likewise */
 };
 
 /* liburcu orders by means that the thread sanitizer does not see: it is told what a grace period
@@ -38,6 +39,7 @@ void publish_free(struct publish *p)
 	if (!p)
 		return;
 	world_close(p->current);
+	keys_close(p->keys);
 	free(p);
 }
 
@@ -50,6 +52,17 @@ void publish_swap(struct publish *p, struct world_file *f)
 	synchronize_rcu();
 	GRACE_OVER();
 	world_close(old);
+}
+
+void publish_swap_keys(struct publish *p, struct keys_file *f)
+{
+	struct keys_file *old = atomic_exchange_explicit(&p->keys, f, memory_order_acq_rel);
+
+	if (!old)
+		return;
+	synchronize_rcu();
+	GRACE_OVER();
+	keys_close(old);
 }
 
 void publish_reader_start(void)
@@ -85,4 +98,11 @@ const struct world *publish_read(const struct publish *p)
 	const struct world_file *f = atomic_load_explicit(&p->current, memory_order_acquire);
 
 	return f ? world_of(f) : NULL;
+}
+
+const struct keys_view *publish_read_keys(const struct publish *p)
+{
+	const struct keys_file *f = atomic_load_explicit(&p->keys, memory_order_acquire);
+
+	return f ? keys_of(f) : NULL;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "world/keys.h"
 #include "world/world.h"
 
 struct publish;
@@ -17,6 +18,9 @@ void publish_free(struct publish *p); /* closes the world it holds; no reader ma
  * thread, which must not be a registered reader. */
 void publish_swap(struct publish *p, struct world_file *f) SL_NONNULL_ALL;
 
+/* The same for the keys; they are swapped apart from the world. */
+void publish_swap_keys(struct publish *p, struct keys_file *f) SL_NONNULL_ALL;
+
 /* Reader threads: register once; between rounds call publish_quiescent; around anything that may
  * sleep call publish_offline and publish_online. */
 void publish_reader_start(void);
@@ -27,3 +31,6 @@ void publish_online(void);
 
 /* The world for this round, NULL before the first. Holds until the next quiescent call. */
 const struct world *publish_read(const struct publish *p) SL_NONNULL_ALL;
+
+/* The keys for this round, NULL while there are none. As publish_read. */
+const struct keys_view *publish_read_keys(const struct publish *p) SL_NONNULL_ALL;

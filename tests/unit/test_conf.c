@@ -64,6 +64,9 @@ static void reads_every_key_of_sluice(void **state)
 		"isp_countries: [CN, \"NO\"]}\n"
 		"tick_ms: 100\nstale_after_s: 10\nexplain: true\n"
 		"trusted_proxies: [\"2001:db8::/32\", 192.0.2.1]\n"
+		"keys: [{name: k, file: /k}, {name: l, file: /l}]\n"
+		"accounts: [{name: app, key: k, backup_key: l, sign_replies: true}]\n"
+		"require_signature: true\nsignature_window_s: 7\n"
 		"log: {level: debug}\n";
 	struct conf *c = loaded(text, base_catalog);
 	const struct conf_sluice *s = &c->sluice;
@@ -95,6 +98,15 @@ static void reads_every_key_of_sluice(void **state)
 	assert_int_equal(s->trusted_proxies[0].len, 32);
 	assert_int_equal(s->trusted_proxies[1].len, 32);
 	assert_int_equal(s->trusted_proxies[1].ip.b[0], 192);
+	assert_int_equal(s->keys_count, 2);
+	assert_string_equal(s->keys[1].name, "l");
+	assert_string_equal(s->keys[1].file, "/l");
+	assert_string_equal(s->accounts[0].name, "app");
+	assert_string_equal(s->accounts[0].key, "k");
+	assert_string_equal(s->accounts[0].backup_key, "l");
+	assert_true(s->accounts[0].sign_replies);
+	assert_true(s->require_signature);
+	assert_int_equal(s->signature_window_s, 7);
 	assert_int_equal(s->log.level, CONF_LEVEL_DEBUG);
 	conf_free(c);
 }
@@ -121,6 +133,9 @@ static void gives_defaults_to_sluice(void **state)
 	assert_false(s->explain);
 	assert_int_equal(s->trusted_proxies_count, 2);
 	assert_int_equal(s->trusted_proxies[1].len, 128);
+	assert_int_equal(s->keys_count + s->accounts_count, 0);
+	assert_false(s->require_signature);
+	assert_int_equal(s->signature_window_s, 300);
 	assert_int_equal(s->log.level, CONF_LEVEL_INFO);
 	conf_free(c);
 }

@@ -10,9 +10,21 @@ static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, geo, tick_ms, stale_after_s, explain, "
-		"trusted_proxies, log"},
+		"trusted_proxies, keys, accounts, require_signature, signature_window_s, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
+	{"two keys of one name", NULL, "keys: [{name: k, file: a}, {name: k, file: b}]\n",
+		"sluice.yaml:11: keys[1].name: name given twice, got \"k\", want it unique"},
+	{"two accounts of one name", NULL,
+		"keys: [{name: k, file: a}]\n"
+		"accounts: [{name: x, key: k}, {name: x, key: k}]\n",
+		"sluice.yaml:12: accounts[1].name: name given twice, got \"x\", want it unique"},
+	{"account without its key", NULL, "accounts: [{name: x, key: k}]\n",
+		"sluice.yaml:11: accounts[0].key: no such key, got \"k\", want a name of keys"},
+	{"account without its second key", NULL,
+		"keys: [{name: k, file: a}]\naccounts: [{name: x, key: k, backup_key: l}]\n",
+		"sluice.yaml:12: accounts[0].backup_key: no such key, got \"l\", want a name of "
+		"keys"},
 	{"mapping given twice", NULL, "log: {}\n",
 		"sluice.yaml:11: log: key given twice, want it once"},
 	{"below the least", "500", "99",

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys blob of a configuration: the secrets' files into one file that only its user can read.
+ */
+#include "base/os.h"
+#include "conf/conf.h"
+#include "world/keys.h"
+
+#include <stdlib.h>
+
+struct builder {
+	struct blob_writer *w;
+	const struct conf_sluice *conf;
+	uint32_t id[SL_MAX_KEYS]; /* by position in the configuration */
+	struct errbuf *note;
+};
+
+static struct blob_span put_text(struct builder *b, const char *s)
+{
+	return blob_add_octets(b->w, KEYS_text, s, (uint32_t)strlen(s));
+}
+
+/* The newline that editors end a file with is no part of the secret. */
+static size_t without_newline(const char *data, size_t n)
+{
+	while (n && (data[n - 1] == '\n' || data[n - 1] == '\r'))
+		n--;
+	return n;
+}
+
+static void put_key(struct builder *b, uint32_t i)
+{
+	const struct conf_key *from = &b->conf->keys[i];
+	struct keys_key *to;
+	struct blob_span name, secret;
+	char *data;
+	size_t n, size;
+
+	b->id[i] = BLOB_NONE;
+	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note))
+		return;
+	n = without_newline(data, size);
+	if (n == 0) {
+		err_set(b->note, SL_EINVAL, "%s: the secret is empty", from->file);
+	} else {
+		name = put_text(b, from->name);
+		secret = blob_add_octets(b->w, KEYS_secrets, data, (uint32_t)n);
+		to = blob_add(b->w, KEYS_keys, 1, &b->id[i]);
+		if (to)
+			*to = (struct keys_key){name, secret};
+	}
+	explicit_bzero(data, size);
+	free(data);
+}
+
+static uint32_t key_id(const struct builder *b, const char *name)
+{
+	for (uint32_t i = 0; name && i < b->conf->keys_count; i++)
+		if (strcmp(b->conf->keys[i].name, name) == 0)
+			return b->id[i];
+	return BLOB_NONE;
+}
+
+static void put_all(struct builder *b)
+{
+	struct keys_meta *meta = blob_add(b->w, KEYS_meta, 1, NULL);
+
+	if (meta)
+		*meta = (struct keys_meta){b->conf->require_signature, b->conf->signature_window_s};
+	for (uint32_t i = 0; i < b->conf->keys_count; i++)
+		put_key(b, i);
+	for (uint32_t i = 0; i < b->conf->accounts_count; i++) {
+		const struct conf_account *from = &b->conf->accounts[i];
+		struct blob_span name = put_text(b, from->name);
+		struct keys_account *to = blob_add(b->w, KEYS_accounts, 1, NULL);
+
+		if (to)
+			*to = (struct keys_account){.name = name,
+				.key = key_id(b, from->key),
+				.backup = key_id(b, from->backup_key),
+				.sign_replies = from->sign_replies};
+	}
+}
+
+int keys_write(const struct conf *conf, uint64_t now_ms, struct errbuf *note)
+{
+	struct builder b = {.conf = &conf->sluice, .note = note};
+	struct blob_stamp stamp = {1, now_ms, now_ms};
+	char path[SL_MAX_PATH];
+	struct errbuf err = {""};
+	void *blob = NULL;
+	size_t size;
+	int rc;
+
+	b.w = blob_writer_new(&keys_def);
+	if (!b.w)
+		return err_set(note, SL_ENOMEM, "keys: out of memory");
+	put_all(&b);
+	rc = blob_writer_finish(b.w, stamp, &blob, &size, &err);
+	blob_writer_free(b.w);
+	(void)snprintf(path, sizeof(path), "%.900s/keys", conf->sluice.state);
+	if (!rc)
+		rc = os_mkdirs(path, 0700, &err);
+	(void)snprintf(path, sizeof(path), "%.900s/keys/answer.blob", conf->sluice.state);
+	if (!rc)
+		rc = os_write_file(path, blob, size, 0400, &err);
+	if (blob)
+		explicit_bzero(blob, size);
+	free(blob);
+	if (rc)
+		*note = err;
+	return rc;
+}
