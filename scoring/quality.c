@@ -60,6 +60,7 @@ void quality_of_group(const struct quality_params *p, const struct quality_estim
 	uint32_t n, double *ret_q)
 {
 	double best = (double)INFINITY;
+	double best = HUGE_VAL;
 
 	for (uint32_t i = 0; i < n; i++)
 		best = fmin(best, vendor[i].value[QUALITY_FIRST_FRAME]);

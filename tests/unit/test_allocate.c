@@ -215,6 +215,7 @@ static void regions_bind(void **state)
 	w.fleet.n_regions = 2;
 	w.region[0] = (struct alloc_region){A, 100, 150, 50, -1};
 	w.region[1] = (struct alloc_region){B, (double)INFINITY, (double)INFINITY, 0, -1};
+	w.region[1] = (struct alloc_region){B, HUGE_VAL, HUGE_VAL, 0, -1};
 	w.region_of[0 * VENDORS + A] = 0;
 	w.region_of[1 * VENDORS + B] = 1;
 	w.row[0].demand_mbps = 400;
@@ -384,6 +385,7 @@ static void refuses_what_is_unsound(void **state)
 	REFUSES(w.vendor[A].max_mbps = (double)NAN);
 	REFUSES(w.vendor[A].guaranteed_mbps = -1);
 	REFUSES(w.vendor[A].current_mbps = (double)INFINITY);
+	REFUSES(w.vendor[A].current_mbps = HUGE_VAL);
 	REFUSES(w.vendor[A].forecast_mbps = (double)NAN);
 	REFUSES(w.vendor[A].headroom = 1);
 	REFUSES(w.row[0].demand_mbps = (double)NAN);
