@@ -17,7 +17,7 @@ enum { EV_LISTENER, EV_LINGERING, EV_LIBRARY, EV_WAKE };
 
 /* While requests come in, so many rounds go straight to the library before we look at the other
  * descriptors again. */
-enum { BUSY_ROUNDS = 8, RATE_ROWS = 65536 };
+enum { BUSY_ROUNDS = 8, RATE_ROWS = 65536, SEND_BUFFER = 128 << 10 };
 
 #define DEFAULT(field, value)                                                                      \
 	do {                                                                                       \
@@ -194,7 +194,7 @@ int httpd_listen(struct httpd *h, int fd, bool tls, struct errbuf *err)
 	struct listener l = {.fd = fd, .tls = tls};
 	struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(ss);
-	int rc = 0;
+	int rc = 0, sndbuf = SEND_BUFFER;
 
 	if (h->n_listeners == HTTPD_MAX_LISTENERS)
 		rc = err_set(err, SL_ELIMIT, "over %d listeners", HTTPD_MAX_LISTENERS);
@@ -208,6 +208,8 @@ int httpd_listen(struct httpd *h, int fd, bool tls, struct errbuf *err)
 		(void)close(fd);
 		return rc;
 	}
+	/* Inherited by what is accepted: a client that does not read holds so much and no more. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 	l.local = ss.ss_family == AF_UNIX;
 	l.port = os_addr_port((void *)&ss);
 	h->listeners[h->n_listeners++] = l;
@@ -252,8 +254,7 @@ void httpd_wait(struct httpd *h, int timeout_ms)
 		return;
 	}
 	h->busy_rounds = 0;
-	if (h->answered || library_pending(h->plain) || library_pending(h->secure) ||
-		(h->accept_ready && h->now_ms >= h->accept_after_ms))
+	if (h->answered || library_pending(h->plain) || library_pending(h->secure))
 		timeout_ms = 0;
 	else
 		timeout_ms = httpd_conn_next_deadline(h, timeout_ms);

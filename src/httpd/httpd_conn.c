@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_ROUND = 64, ACCEPT_PAUSE_MS = 100 };
+enum { ACCEPTS_PER_ROUND = 1024, ACCEPT_PAUSE_MS = 100, FULL_PAUSE_MS = 2 };
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -83,8 +83,6 @@ static struct conn *conn_take(struct httpd *h)
 {
 	struct conn *c = h->free;
 
-	if (!c)
-		return NULL;
 	h->free = c->next;
 	*c = (struct conn){.h = h,
 		.state = CONN_HEAD,
@@ -137,10 +135,10 @@ static const struct {
 	uint16_t after_ms;
 } evictable[] = {
 	{CONN_IDLE, 0},
-	{CONN_HEAD, 500},
-	{CONN_BODY, 1000},
-	{CONN_SEND, 1000},
-	{CONN_SEND_LONG, 5000},
+	{CONN_HEAD, 20},
+	{CONN_BODY, 200},
+	{CONN_SEND, 200},
+	{CONN_SEND_LONG, 2000},
 };
 
 static void conn_evict(struct httpd *h)
@@ -194,11 +192,6 @@ static void adopt(
 	if (h->n_conns >= h->conf.limits.connections)
 		conn_evict(h);
 	c = conn_take(h);
-	if (!c) {
-		stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
-		(void)close(fd);
-		return;
-	}
 	c->fd = fd;
 	c->tls = l->tls;
 	read_peer(c, l, sa);
@@ -245,6 +238,12 @@ bool httpd_conn_accept(struct httpd *h, const struct listener *l)
 		socklen_t len = sizeof(u);
 		int fd;
 
+		/* What was evicted leaves in the library's next run; until then the spare slots
+		 * serve, and when they are used up the rest waits in the listener's queue. */
+		if (!h->free) {
+			h->accept_after_ms = h->now_ms + FULL_PAUSE_MS;
+			return false;
+		}
 		memset(&u.sa, 0, sizeof(u.sa));
 		fd = accept4(l->fd, &u.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
@@ -401,7 +400,10 @@ int httpd_conn_next_deadline(const struct httpd *h, int max)
 			best = SL_MIN(
 				best, age < h->lists[s].limit_ms ? h->lists[s].limit_ms - age : 0);
 	}
-	if (h->n_lingering || h->accept_after_ms > h->now_ms)
+	if (h->accept_ready)
+		best = SL_MIN(
+			best, h->accept_after_ms > h->now_ms ? h->accept_after_ms - h->now_ms : 0);
+	if (h->n_lingering)
 		best = SL_MIN(best, (uint64_t)ACCEPT_PAUSE_MS);
 	return best > INT32_MAX ? -1 : (int)best;
 }

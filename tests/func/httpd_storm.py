@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Many clients at once: as many ready connections as libmicrohttpd's own loop would stall at, and two
+thousand hostile ones beside which a plain request must be answered within a second."""
+import multiprocessing
+import os
+import random
+import resource
+import select
+import signal
+import socket
+import struct
+import time
+
+from httpd_client import HEAD, Server, ask, check, done, request, wait_for
+
+SECONDS = 4
+SLOW, GREEDY, DRIPPING, RESETTING = 600, 600, 400, 400
+
+
+def receive_all(socks, timeout):
+    """Reads one reply of each; how many came."""
+    poll = select.epoll()
+    by_fd = {s.fileno(): s for s in socks}
+    for fd in by_fd:
+        poll.register(fd, select.EPOLLIN)
+    waiting, end = set(by_fd), time.monotonic() + timeout
+    while waiting and time.monotonic() < end:
+        for fd, _ in poll.poll(0.1):
+            if b"HTTP/1.1 200" in by_fd[fd].recv(4096):
+                waiting.discard(fd)
+    poll.close()
+    return len(by_fd) - len(waiting)
+
+
+def ready_at_once(count):
+    """All send while the server stands still, so that its first look finds exactly so many ready."""
+    with Server() as server:
+        socks = [server.connect() for _ in range(count)]
+        for s in socks:
+            s.sendall(request("/null"))
+        check("%d connections, first request" % count, receive_all(socks, 5) == count)
+        for _ in range(5):
+            server.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+            for s in socks:
+                s.sendall(request("/null"))
+            server.process.send_signal(signal.SIGCONT)
+            start = time.monotonic()
+            got = receive_all(socks, 5)
+            took = time.monotonic() - start
+            check("%d ready at once" % count, got == count and took < 0.8, got, took)
+        for s in socks:
+            s.close()
+
+
+class Hostile:
+    """One connection of a kind; step() does its next wrong thing and connects anew when it was cut."""
+
+    def __init__(self, port, kind):
+        self.port, self.kind, self.sock = port, kind, None
+
+    def open(self):
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        if self.kind == "greedy":
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.sock.connect_ex(("127.0.0.1", self.port))
+        self.first = True
+
+    def close(self, reset):
+        if reset:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+        self.sock = None
+
+    def step(self):
+        if not self.sock:
+            self.open()
+            return
+        try:
+            if self.kind == "slow":
+                self.sock.send(HEAD[:20] if self.first else b"a")
+            elif self.kind == "greedy":
+                self.sock.send(request("/full") * (10 if self.first else 1))
+            elif self.kind == "dripping":
+                self.sock.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" if self.first else b"x")
+            else:
+                self.sock.send(random.choice((HEAD, request("/echo"), request("/full") * 3, b"\0")))
+                self.close(True)
+                return
+            self.first = False
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close(False)
+
+
+def attack(port, stop):
+    kinds = ["slow"] * SLOW + ["greedy"] * GREEDY + ["dripping"] * DRIPPING + ["resetting"] * RESETTING
+    hostile = [Hostile(port, kind) for kind in kinds]
+    random.shuffle(hostile)
+    while not stop.is_set():
+        for h in hostile:
+            h.step()
+
+
+def storm(keep, *args):
+    with Server(*args) as server:
+        stop = multiprocessing.Event()
+        attacker = multiprocessing.Process(target=attack, args=(server.port, stop))
+        attacker.start()
+        wait_for("the storm is on", lambda: server.counters()["requests"] > 3000, 30)
+        worst, asked, end = 0.0, 0, time.monotonic() + SECONDS
+        kept = server.connect()
+        while time.monotonic() < end:
+            for s in (kept, server.connect()) if keep else (server.connect(),):
+                start = time.monotonic()
+                reply = ask(s, request("/null"))
+                took = time.monotonic() - start
+                worst, asked = max(worst, took), asked + 1
+                check("a plain request", reply.status == 200 and took < 1, reply.status, took)
+                if s is not kept:
+                    s.close()
+        seen = server.counters()
+        print("%s: %d plain requests, worst %.0f ms; open %d, evicted %d" %
+              (" ".join(args) or "default limits", asked, worst * 1000, seen["open"], seen["evicted"]))
+        check("so many plain requests", asked > 20, asked)
+        stop.set()
+        attacker.join(20)
+        check("the attacker has ended", attacker.exitcode == 0, attacker.exitcode)
+        wait_for("they are all gone", lambda: server.counters()["open"] <= 2)
+        before, start = server.cpu_s(), time.monotonic()
+        check("quiet is quiet", not select.select([kept], [], [], 0.5)[0] or not keep, "")
+        used = (server.cpu_s() - before) / (time.monotonic() - start)
+        check("and costs nothing", used < 0.1, used)
+        kept.close()
+
+
+def waits_quietly():
+    """Half requests of every kind must not make the loop spin."""
+    with Server() as server:
+        socks = []
+        for octets in (b"", b"\r\n\r\n", HEAD, HEAD + b"X: " + b"a" * 6000, request("/full") * 10,
+                       b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 30000,
+                       b"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 60000\r\n\r\n",
+                       b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 20000):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            s.connect(("127.0.0.1", server.port))
+            s.sendall(octets)
+            socks.append(s)
+        wait_for("all accepted", lambda: server.counters()["open"] >= len(socks))
+        before, start = server.cpu_s(), time.monotonic()
+        select.select([], [], [], 0.6)
+        used = (server.cpu_s() - before) / (time.monotonic() - start)
+        check("half requests cost nothing", used < 0.1, used)
+        for s in socks:
+            s.close()
+
+
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+for n in (127, 128, 129, 256, 512, 1000):
+    ready_at_once(n)
+waits_quietly()
+storm(True)
+storm(False, "connections=500")
+done()
