@@ -6,7 +6,9 @@
  * into its read buffer. Of a well-formed head the pieces therefore lie one behind the other,
  * exactly two octets (CRLF) apart, from the method to the empty line. A bare LF, a folded line, a
  * NUL, a second blank in the request line all leave a gap of another size, or move the line: that
- * is how they are seen, without the raw octets.
+ * is how they are seen, without the raw octets. What cannot be seen so is a bare LF whose
+ * missing octet is made up for by a NUL, or by a colon as the only octet of the last line: they
+ * leave the same NULs. Both would have to pass a proxy first, and proxies refuse either.
  */
 #include "httpd/httpd_int.h"
 
@@ -102,7 +104,8 @@ static enum MHD_Result take_header(struct pass *p, struct str name, struct str v
 	struct head *hd = p->head;
 	struct httpd_field *f = &hd->headers[hd->n_headers];
 
-	if (name.p != p->next || !httpd_is_token(name) || !httpd_is_field_value(value))
+	if (name.p != p->next || value.p[value.n + 1] != '\0' || !httpd_is_token(name) ||
+		!httpd_is_field_value(value))
 		return refuse(p, HTTPD_REFUSED_FRAMING);
 	if (hd->n_headers == p->h->conf.limits.headers)
 		return refuse(p, HTTPD_REFUSED_HEAD_SIZE);
@@ -134,8 +137,9 @@ static bool path_of(struct str target, struct str *ret)
 	if (s.p != target.p) {
 		const char *slash = memchr(s.p, '/', s.n);
 
-		*ret = slash ? (struct str){slash, s.n - (size_t)(slash - s.p)} : STR_LIT("/");
-		return true;
+		if (!slash)
+			return false;
+		s = (struct str){slash, s.n - (size_t)(slash - s.p)};
 	}
 	*ret = s;
 	return s.n && (s.p[0] == '/' || str_eq_z(s, "*"));
@@ -208,7 +212,7 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 		mc, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, take_field, &p);
 	if (p.refused >= 0)
 		return p.refused;
-	if (p.next + 2 != method + info->header_size)
+	if (p.next + 2 != method + info->header_size || p.next[0] || p.next[1] || version[9])
 		return HTTPD_REFUSED_FRAMING;
 	if (version[7] > '1')
 		return HTTPD_REFUSED_VERSION;
