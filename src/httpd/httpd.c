@@ -17,7 +17,7 @@ enum { EV_LISTENER, EV_LINGERING, EV_LIBRARY, EV_WAKE };
 
 /* While requests come in, so many rounds go straight to the library before we look at the other
  * descriptors again. */
-enum { BUSY_ROUNDS = 8, RATE_ROWS = 65536, SEND_BUFFER = 128 << 10 };
+enum { BUSY_ROUNDS = 8, RATE_ROWS = 65536, SEND_BUFFER = 128 << 10, ACCEPT_PASSES = 8 };
 
 #define DEFAULT(field, value)                                                                      \
 	do {                                                                                       \
@@ -274,15 +274,29 @@ static void accept_all(struct httpd *h)
 	}
 }
 
+static void run_library(struct httpd *h)
+{
+	(void)MHD_run(h->plain);
+	if (h->secure)
+		(void)MHD_run(h->secure);
+}
+
 unsigned httpd_run(struct httpd *h)
 {
 	h->answered = 0;
 	refresh_clock(h);
-	if (h->accept_ready)
+	/* What has come is read before new clients are let in: those may cost the place of one that
+	 * has not asked yet. A full loop takes as many as the library lets go of evicted ones. */
+	run_library(h);
+	for (int i = 0; h->accept_ready && i < ACCEPT_PASSES; i++) {
+		bool full;
+
 		accept_all(h);
-	(void)MHD_run(h->plain);
-	if (h->secure)
-		(void)MHD_run(h->secure);
+		full = h->accept_ready && !h->free;
+		run_library(h);
+		if (!full)
+			break;
+	}
 	if (h->draining)
 		httpd_conn_shut_idle(h);
 	httpd_conn_sweep(h);

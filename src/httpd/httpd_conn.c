@@ -139,6 +139,8 @@ static const struct {
 	{CONN_BODY, 200},
 	{CONN_SEND, 200},
 	{CONN_SEND_LONG, 2000},
+	{CONN_BODY, 20},
+	{CONN_SEND, 20},
 };
 
 static void conn_evict(struct httpd *h)
@@ -240,10 +242,8 @@ bool httpd_conn_accept(struct httpd *h, const struct listener *l)
 
 		/* What was evicted leaves in the library's next run; until then the spare slots
 		 * serve, and when they are used up the rest waits in the listener's queue. */
-		if (!h->free) {
-			h->accept_after_ms = h->now_ms + FULL_PAUSE_MS;
+		if (!h->free)
 			return false;
-		}
 		memset(&u.sa, 0, sizeof(u.sa));
 		fd = accept4(l->fd, &u.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
@@ -400,9 +400,10 @@ int httpd_conn_next_deadline(const struct httpd *h, int max)
 			best = SL_MIN(
 				best, age < h->lists[s].limit_ms ? h->lists[s].limit_ms - age : 0);
 	}
-	if (h->accept_ready)
-		best = SL_MIN(
-			best, h->accept_after_ms > h->now_ms ? h->accept_after_ms - h->now_ms : 0);
+	if (h->accept_after_ms > h->now_ms)
+		best = SL_MIN(best, h->accept_after_ms - h->now_ms);
+	else if (h->accept_ready)
+		best = SL_MIN(best, h->free ? UINT64_C(0) : (uint64_t)FULL_PAUSE_MS);
 	if (h->n_lingering)
 		best = SL_MIN(best, (uint64_t)ACCEPT_PAUSE_MS);
 	return best > INT32_MAX ? -1 : (int)best;

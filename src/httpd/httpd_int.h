@@ -56,7 +56,7 @@ struct lingering {
 	uint64_t until_ms;
 };
 
-enum { HTTPD_MAX_LINGERING = 256, HTTPD_LINGER_MS = 2000, HTTPD_SPARE_CONNS = 64 };
+enum { HTTPD_MAX_LINGERING = 256, HTTPD_LINGER_MS = 2000, HTTPD_SPARE_CONNS = 256 };
 
 /* The head that was looked at last: views into the library's buffer, valid while its owner is in
  * its handler. */

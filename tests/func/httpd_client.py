@@ -41,6 +41,7 @@ class Server:
         if not line or line[0] != b"ready":
             sys.exit("httpd_server %s did not start" % " ".join(self.args))
         self.port, self.tls_port = int(line[1]), int(line[2])
+        self.sanitized = b"sanitized" in line
         return self
 
     def __exit__(self, *unused):

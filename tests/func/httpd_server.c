@@ -2,8 +2,8 @@
 /*
  * A server over src/httpd for the tests of its fence: routes that show what arrived.
  * usage: httpd_server [KEY=VALUE]...   the limits of struct httpd_limits by name, and unix=PATH,
- * cert=PEM, key=PEM, trusted=PREFIX. Prints "ready PORT TLSPORT" and serves until SIGTERM; SIGHUP
- * reads the certificate again.
+ * cert=PEM, key=PEM, trusted=PREFIX. Prints "ready PORT TLSPORT plain|sanitized" and serves until
+ * SIGTERM; SIGHUP reads the certificate again.
  */
 #include "httpd/httpd.h"
 
@@ -12,6 +12,12 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+
+#ifdef SL_SANITIZE
+#define SANITIZED "sanitized"
+#else
+#define SANITIZED "plain"
+#endif
 
 static volatile sig_atomic_t stopping, reloading;
 
@@ -214,7 +220,7 @@ static int serve(struct httpd *h, const struct setup *s, struct errbuf *err)
 
 	if (!port || fd < 0 || (s->path && httpd_listen(h, fd, false, err)))
 		return 1;
-	(void)printf("ready %u %u\n", port, tls_port);
+	(void)printf("ready %u %u %s\n", port, tls_port, SANITIZED);
 	(void)fflush(stdout);
 	while (!stopping) {
 		(void)httpd_round(h, 1000);
