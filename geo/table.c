@@ -80,6 +80,18 @@ static struct geo_hit find(const struct geo_table *t, uint32_t root, struct ip a
 	return (struct geo_hit){(uint16_t)t->default_group, (uint8_t)bits};
 }
 
+void geo_prefetch(const struct geo_table *t, struct ip a, unsigned step)
+{
+	const uint32_t *slots = at(t, a.family == IP_V4 ? t->root4 : t->root6);
+	const uint32_t *slot = &slots[(unsigned)a.b[0] << 8 | a.b[1]];
+	const struct geo_node *nodes = at(t, t->nodes);
+
+	if (step == 0)
+		__builtin_prefetch(slot);
+	else if (*slot & GEO_CHILD)
+		__builtin_prefetch(&nodes[*slot & ~GEO_CHILD]);
+}
+
 /* What the v4 block's length becomes in the v6 address that wraps it. */
 static uint8_t wrapped_len(struct ip a, uint8_t len)
 {

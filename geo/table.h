@@ -91,6 +91,10 @@ int geo_table_check(const void *p, size_t n, struct errbuf *err) SL_NONNULL(1) S
  */
 void geo_lookup(const struct geo_table *t, struct ip a, struct geo_hit *ret_hit) SL_NONNULL(1, 3);
 
+/* Brings near what geo_lookup will read: step 0 first, step 1 (which reads what step 0 brought) a
+ * little later. For who looks up many addresses together. */
+void geo_prefetch(const struct geo_table *t, struct ip a, unsigned step) SL_NONNULL(1);
+
 /*
  * Scope prefix length for an answer that was made for hit, asked with source_len bits (RFC 7871
  * section 7.2.1): never wider than the block, than what the client told, or than the floor (24 or

@@ -3,7 +3,6 @@
 
 #include "base/hash.h"
 #include "scoring/nodes.h"
-#include "scoring/sticky.h"
 
 enum { KEY_LEN_V4 = 24, KEY_LEN_V6 = 56 };
 
@@ -137,13 +136,12 @@ static struct choice choices(const struct world *w, const struct question *q,
 static uint32_t pick_sticky(const struct world *w, const struct question *q,
 	const struct tick_row *row, const struct choice *c, uint8_t *ret_reason)
 {
-	const struct tick_sticky *entry = w->tick.sticky + row->sticky.first;
 	uint32_t slot;
 
 	*ret_reason = q->stale ? ANSWER_FALLBACK : ANSWER_STICKY;
 	if (q->stale || row->sticky.count == 0)
 		return pick_by_share(c->share, c->wanted, q->key);
-	slot = sticky_lookup(&entry->v, row->sticky.count, (uint32_t)(q->key >> 32));
+	slot = answer_sticky_slot(w, row, q->key);
 	if (slot == SCORE_NONE || c->wanted >> slot & 1)
 		return slot;
 	*ret_reason = ANSWER_SPILLED;

@@ -8,6 +8,7 @@
 
 #include "base/ip.h"
 #include "scoring/pick.h"
+#include "scoring/sticky.h"
 #include "world/world.h"
 
 /* How the first vendor was found, and why there is none; name, text. Closed list: counters and
@@ -88,6 +89,17 @@ uint64_t answer_key(struct ip client, struct place place, uint32_t service);
  * spent_kbps[SL_MAX_VENDORS + region]. Once a batch. A stale tick has no budgets. */
 void answer_full_update(struct answer_full *full, const struct world *w, const uint64_t *spent_kbps,
 	bool stale) SL_NONNULL_ALL;
+
+/* The slot that the sticky key alone gives, before budgets and what has just failed; SCORE_NONE or
+ * more where there is none, or the row has no table. */
+static inline uint32_t answer_sticky_slot(
+	const struct world *w, const struct tick_row *row, uint64_t key)
+{
+	if (row->sticky.count == 0)
+		return SCORE_NONE;
+	return sticky_lookup(
+		&w->tick.sticky[row->sticky.first].v, row->sticky.count, (uint32_t)(key >> 32));
+}
 
 /* Decides. rows may be NULL (explain): then the sequence is looked at from a fresh row. */
 void answer_decide(const struct world *w, const struct question *q, const struct answer_full *full,

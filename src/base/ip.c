@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ip.h"
 
+#include <endian.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -102,14 +103,22 @@ struct ip ip_embedded_v4(struct ip a)
 	return a;
 }
 
+/* The upper n bits of 64, n of 0 to 64. */
+static uint64_t upper(unsigned n)
+{
+	return n ? UINT64_MAX << (64 - n) : 0;
+}
+
 struct ip ip_mask(struct ip a, uint8_t len)
 {
-	size_t whole = len / 8;
+	uint64_t half[2];
 
 	if (len >= ip_bits(a))
 		return a;
-	a.b[whole] = (uint8_t)(a.b[whole] & (0xff00u >> (len % 8)));
-	memset(a.b + whole + 1, 0, sizeof(a.b) - whole - 1);
+	memcpy(half, a.b, sizeof(half));
+	half[0] &= htobe64(upper(SL_MIN(len, 64U)));
+	half[1] &= htobe64(upper(len > 64 ? len - 64U : 0));
+	memcpy(a.b, half, sizeof(half));
 	return a;
 }
 

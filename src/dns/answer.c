@@ -1,7 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/answer.h"
 
+#include "base/hash.h"
+#include "dns/memo.h"
 #include "dns/reply.h"
+
+#include <stdlib.h>
+
+int dnsd_worker_init(struct dnsd_worker *d, const struct workers *all, uint32_t index,
+	const struct dnsd_settings *set)
+{
+	*d = (struct dnsd_worker){.set = set};
+	d->memo = calloc(MEMO_SIZE, sizeof(*d->memo));
+	return d->memo ? worker_init(&d->w, all, index) : SL_ENOMEM;
+}
+
+void dnsd_worker_done(struct dnsd_worker *d)
+{
+	worker_done(&d->w);
+	free(d->memo);
+	d->memo = NULL;
+}
+
+void dnsd_round(struct dnsd_worker *d)
+{
+	const struct world *w;
+
+	worker_round(&d->w);
+	w = d->w.world;
+	if (!w)
+		return;
+	if (d->view_tick == w->tick.head->checksum && d->view_catalogue == w->cat.head->checksum &&
+		memcmp(&d->view_full, &d->w.full, sizeof(d->view_full)) == 0)
+		return;
+	d->view_tick = w->tick.head->checksum;
+	d->view_catalogue = w->cat.head->checksum;
+	d->view_full = d->w.full;
+	if (++d->view == 0) { /* once in 2^32 ticks and budgets */
+		memset(d->memo, 0, MEMO_SIZE * sizeof(*d->memo));
+		d->view = 1;
+	}
+}
 
 static void count(struct dnsd_worker *d, unsigned rcode)
 {
@@ -111,28 +150,70 @@ static size_t limit_of(const struct dns_query *q, enum dnsd_proto proto, size_t 
 				 : SL_MIN(SL_MIN(most, (size_t)SL_DNS_UDP_MAX), room);
 }
 
-size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
-	enum dnsd_proto proto, uint8_t *out, size_t room)
+void dnsd_read(
+	struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n, struct ip client)
 {
-	struct dns_query q;
-	struct reply r;
-	size_t limit;
-	int rc = dns_parse(msg, n, &q);
+	const struct world *w = d->w.world;
+
+	job->rc = dns_parse(msg, n, &job->q);
+	job->client = client;
+	job->located = false;
+	job->name = NULL;
+	if (job->rc == DNS_NOERROR && job->q.question_n && w &&
+		job->q.labels <= w->cat.meta->max_labels)
+		job->name = cat_find_dname(&w->cat, job->q.name, job->q.name_n);
+	if (job->name && job->q.opt.has_ecs)
+		geo_prefetch(w->geo, job->q.opt.ecs, 0);
+}
+
+void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job)
+{
+	if (job->name && job->q.opt.has_ecs)
+		geo_prefetch(d->w.world->geo, job->q.opt.ecs, 1);
+}
+
+void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
+{
+	const struct tick_row *row;
+
+	if (!job->name || job->name->kind != CAT_DNAME_SERVICE)
+		return;
+	reply_locate(d->w.world, job, job->name->service);
+	seen_prefetch(d->w.all->seen, hash_mix(job->key, job->name->service));
+	row = world_row(d->w.world, job->name->service, job->place.group);
+	__builtin_prefetch(row);
+	__builtin_prefetch(row + 1); /* where its second half may lie */
+}
+
+size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
+	uint8_t *out, size_t room)
+{
+	const struct dns_query *q = &job->q;
+	size_t limit = limit_of(q, proto, room);
+	struct reply r = {.q = q, .job = job, .opt = {.ede = DNS_EDE_NONE}};
 
 	tally_count(d->w.tally, proto == DNSD_UDP ? TALLY_DNS_UDP_QUERIES : TALLY_DNS_TCP_QUERIES);
-	if (rc == DNS_DROP) {
+	if (job->rc == DNS_DROP) {
 		tally_count(d->w.tally, TALLY_DNS_DROPPED);
 		return 0;
 	}
-	if (q.opt.has_ecs)
+	if (q->opt.has_ecs)
 		tally_count(d->w.tally, TALLY_DNS_ECS);
-	limit = limit_of(&q, proto, room);
-	r = (struct reply){.q = &q, .client = client, .opt = {.ede = DNS_EDE_NONE}};
 	r.opt.nsid = d->set->nsid;
-	r.b = buf_over(out, limit - dns_opt_size(&q.opt, &r.opt));
+	r.b = buf_over(out, limit - dns_opt_size(&q->opt, &r.opt));
 	r.b.p += DNS_HEADER;
-	buf_put(&r.b, msg + DNS_HEADER, q.question_n);
-	fill(&r, d, rc);
+	buf_put(&r.b, q->msg + DNS_HEADER, q->question_n);
+	fill(&r, d, job->rc);
 	count(d, r.rcode);
 	return finish(&r, d, out + limit);
+}
+
+size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
+	enum dnsd_proto proto, uint8_t *out, size_t room)
+{
+	struct dnsd_job job;
+
+	dnsd_read(d, &job, msg, n, client);
+	dnsd_locate(d, &job);
+	return dnsd_answer(d, &job, proto, out, room);
 }

@@ -15,17 +15,61 @@ struct dnsd_settings {
 	struct str nsid; /* empty: not told */
 };
 
+struct memo;
+
 /* A worker with what DNS adds to it. Owned by one thread. */
 struct dnsd_worker {
 	struct worker w;
 	const struct dnsd_settings *set;
+	struct memo *memo;
+	/* A number for all that sticky decisions depend on besides service, group and key; it
+	 * changes when the tick or the spent budgets do. 0: do not remember. */
+	uint32_t view;
+	uint64_t view_tick, view_catalogue; /* checksums */
+	struct answer_full view_full;
 };
+
+/* Worker number index of all. Caller ends with dnsd_worker_done, also after a failure. */
+int dnsd_worker_init(struct dnsd_worker *d, const struct workers *all, uint32_t index,
+	const struct dnsd_settings *set) SL_NONNULL_ALL SL_WUNUSED;
+void dnsd_worker_done(struct dnsd_worker *d) SL_NONNULL_ALL;
+
+/* Begins a round, as worker_round does. */
+void dnsd_round(struct dnsd_worker *d) SL_NONNULL_ALL;
 
 enum { DNSD_OUT_MAX = SL_DNS_TCP_MAX };
 
+/* A message on its way through: read, then located, then answered. Over a batch each step runs for
+ * all messages before the next one does, so that what one has to wait for from memory is waited for
+ * together. Holds no longer than the round. */
+struct dnsd_job {
+	int rc; /* of dns_parse */
+	bool located;
+	bool told; /* the resolver said who the client is */
+	struct ip client;
+	const struct cat_dname *name; /* NULL: not there as a whole */
+	struct place place;           /* located: as in struct steering */
+	uint64_t key;
+	struct dns_query q;
+};
+
+/* Step 1: reads a message of n octets from a client. msg must stay until the answer is made. */
+void dnsd_read(struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n,
+	struct ip client) SL_NONNULL_ALL;
+
+/* Between: brings near what step 2 will read. */
+void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job) SL_NONNULL_ALL;
+
+/* Step 2: where the client of a scheduled host is. */
+void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
+
 /*
- * Answers a message of n octets from a client. Returns the octets written to out, 0 for no answer.
- * room: at least SL_DNS_UDP_MAX for UDP, DNSD_OUT_MAX for TCP. worker_round has been called.
+ * Step 3: answers. Returns the octets written to out, 0 for no answer. room: at least
+ * SL_DNS_UDP_MAX for UDP, DNSD_OUT_MAX for TCP.
  */
+size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
+	uint8_t *out, size_t room) SL_NONNULL_ALL;
+
+/* All three for one message. dnsd_round has been called. */
 size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
 	enum dnsd_proto proto, uint8_t *out, size_t room) SL_NONNULL_ALL;

@@ -162,28 +162,27 @@ static void answer_below(struct reply *r, struct dnsd_worker *d, const struct ca
 void reply_lookup(struct reply *r, struct dnsd_worker *d)
 {
 	const struct cat_view *c = &d->w.world->cat;
-	const uint8_t *p = reply_name(r);
+	const uint8_t *p = r->q->name;
 	size_t n = r->q->name_n;
-	unsigned labels = r->q->labels;
 
-	for (bool whole = true;; whole = false) {
-		const struct cat_dname *name = NULL;
+	r->aa = true;
+	if (r->job->name) {
+		answer_name(r, d, r->job->name);
+		return;
+	}
+	for (unsigned labels = r->q->labels; labels-- > 0;) {
+		const struct cat_dname *above = NULL;
 
-		if (labels <= c->meta->max_labels) /* none longer is there: no need to look */
-			name = cat_find_dname(c, p, n);
-		if (name) {
-			r->aa = true;
-			if (whole)
-				answer_name(r, d, name);
-			else
-				answer_below(r, d, name);
-			return;
-		}
-		if (labels-- == 0)
-			break;
 		n -= 1u + *p;
 		p += 1 + *p;
+		if (labels <= c->meta->max_labels) /* none longer is there: no need to look */
+			above = cat_find_dname(c, p, n);
+		if (above) {
+			answer_below(r, d, above);
+			return;
+		}
 	}
+	r->aa = false;
 	r->rcode = DNS_REFUSED;
 	reply_ede(r, DNS_EDE_NOT_AUTHORITATIVE, (struct str){0});
 }

@@ -6,8 +6,8 @@
 
 struct reply {
 	struct buf b; /* ends where the answer's OPT must begin at the latest */
-	const struct dns_query *q;
-	struct ip client;
+	const struct dnsd_job *job;
+	const struct dns_query *q; /* of the job */
 	uint16_t n_answer, n_authority, n_additional;
 	uint8_t rcode;
 	bool aa;
@@ -16,11 +16,6 @@ struct reply {
 };
 
 enum { REPLY_CNAME_HEAD = 12 };
-
-static inline const uint8_t *reply_name(const struct reply *r)
-{
-	return r->q->name;
-}
 
 /* n octets that hold `count` ready records; where there is no room the answer is cut. */
 static inline void reply_put(
@@ -67,6 +62,9 @@ void reply_negative(struct reply *r, const struct world *w, const struct cat_zon
 
 /* The least that says that the name exists (RFC 8482 section 4.2). */
 void reply_any(struct reply *r) SL_NONNULL_ALL;
+
+/* The place and sticky key of the job's client for a service. */
+void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
 
 /* A scheduled host, or what explains one (steer.c). */
 void reply_steer(

@@ -54,9 +54,8 @@ static int init_thread(struct dnsd *s, uint32_t i, struct errbuf *err)
 {
 	struct dnsd_thread *t = &s->thread[i];
 	uint32_t n_udp = s->o.n_listen * s->o.udp_threads;
-	int rc = worker_init(&t->d.w, s->o.workers, s->o.first_worker + i);
+	int rc = dnsd_worker_init(&t->d, s->o.workers, s->o.first_worker + i, &s->o.settings);
 
-	t->d.set = &s->o.settings;
 	t->server = s;
 	t->tcp = i >= n_udp;
 	if (!rc)
@@ -156,7 +155,7 @@ void dnsd_stop(struct dnsd *s)
 			dnsd_tcp_done(t);
 		else
 			dnsd_udp_done(t);
-		worker_done(&t->d.w);
+		dnsd_worker_done(&t->d);
 	}
 	free(s->thread);
 	free(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scheduled hosts: the decision of answer/ as records. */
 #include "base/hash.h"
+#include "dns/memo.h"
 #include "dns/reply.h"
 
 enum { RR_TTL = 6, EXPLAIN_LABEL = sizeof("_sluice") };
@@ -10,26 +11,43 @@ struct steering {
 	struct place place;
 	struct question q;
 	struct answer a;
+	bool found; /* target is that of a.slot[0] */
 	struct target target;
 };
 
 /* The client is whom the resolver asks for, when it says so (RFC 7871 section 7.2.1). */
-static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service)
+void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 {
-	const struct dns_opt *o = &r->q->opt;
-	bool told = o->has_ecs && o->ecs_source;
-	struct ip client = told ? o->ecs : r->client;
+	const struct dns_opt *o = &job->q.opt;
+	struct ip client;
 
+	job->told = o->has_ecs && o->ecs_source;
+	client = job->told ? o->ecs : job->client;
+	job->place = answer_locate(w, client, job->told ? o->ecs_source : ip_bits(client));
+	job->key = answer_key(client, job->place, service);
+	job->located = true;
+}
+
+static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service)
+{
+	struct dnsd_job own;
+	const struct dnsd_job *job = r->job;
+
+	if (!job->located) { /* by a wildcard, or to be explained */
+		own = *job;
+		reply_locate(d->w.world, &own, service);
+		job = &own;
+	}
 	s->service = &d->w.world->cat.services[service];
-	s->place = answer_locate(d->w.world, client, told ? o->ecs_source : ip_bits(client));
+	s->place = job->place;
 	s->q = (struct question){.service = service,
-		.group = s->place.group,
-		.key = answer_key(client, s->place, service),
+		.group = job->place.group,
+		.key = job->key,
 		.cur = SCORE_NONE,
 		.stale = d->w.stale};
-	worker_decide(&d->w, &s->q, &s->a);
-	if (told)
-		r->opt.scope = s->place.scope;
+	s->found = false;
+	if (job->told)
+		r->opt.scope = job->place.scope;
 }
 
 /* Whether this answer can use the target. At an apex a CNAME cannot stand beside the SOA. */
@@ -40,8 +58,8 @@ static bool fits(const struct target *t, uint8_t mode, bool apex)
 	return t->kind != TARGET_NOTHING;
 }
 
-/* Puts the first ranked vendor that this door can name at the head; false when there is none. */
-static bool find_target(struct steering *s, const struct dnsd_worker *d, bool apex)
+/* Puts the first ranked vendor that this door can name at the head. */
+static void find_target(struct steering *s, const struct dnsd_worker *d, bool apex)
 {
 	uint8_t mode = apex ? CAT_DNS_ADDRESS : s->service->dns_mode;
 
@@ -59,10 +77,73 @@ static bool find_target(struct steering *s, const struct dnsd_worker *d, bool ap
 		if (fits(t, mode, apex)) {
 			memmove(s->a.slot + 1, s->a.slot, i);
 			s->a.slot[0] = slot;
-			return true;
+			s->found = true;
+			return;
 		}
 	}
-	return false;
+	s->a.n = 0;
+}
+
+static void remember(
+	const struct steering *s, const struct dnsd_worker *d, struct memo *m, uint32_t tag)
+{
+	const struct cat_view *c = &d->w.world->cat;
+	const struct target *t = &s->target;
+
+	/* own nodes go by the client's key, and what was spilled too */
+	if (!s->found || s->a.reason != ANSWER_STICKY || t->kind == TARGET_NODES)
+		return;
+	m->view = d->view;
+	m->tag = tag;
+	m->slot = (uint32_t)(t->slot - c->slots);
+	m->addrs = t->kind == TARGET_ADDRESSES ? (uint32_t)(t->addrs - c->addrsets) : 0;
+	m->kind = (uint8_t)t->kind;
+	m->n = (uint8_t)s->a.n;
+	memcpy(m->ranked, s->a.slot, sizeof(m->ranked));
+}
+
+static void recall(struct steering *s, const struct dnsd_worker *d, const struct memo *m,
+	const struct tick_row *row)
+{
+	const struct cat_view *c = &d->w.world->cat;
+
+	s->a.n = m->n;
+	s->a.reason = ANSWER_STICKY;
+	s->a.kind = ANSWER_NEW;
+	s->a.stale = false;
+	s->a.row = row;
+	memcpy(s->a.slot, m->ranked, sizeof(m->ranked));
+	s->target.kind = m->kind;
+	s->target.slot = &c->slots[m->slot];
+	s->target.vendor = s->target.slot->vendor;
+	s->target.addrs = &c->addrsets[m->addrs];
+	s->target.n_nodes = 0;
+	s->found = true;
+}
+
+static void decide(
+	struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service, bool apex)
+{
+	const struct world *w = d->w.world;
+	const struct tick_row *row;
+	struct memo *m = NULL;
+	uint32_t slot, tag = 0;
+
+	begin(s, r, d, service);
+	row = world_row(w, service, s->q.group);
+	slot = apex || s->q.stale ? SCORE_NONE : answer_sticky_slot(w, row, s->q.key);
+	if (slot < SL_MAX_SLOTS && d->view) {
+		tag = memo_tag(service, s->q.group, slot);
+		m = memo_at(d->memo, tag);
+		if (m->view == d->view && m->tag == tag) {
+			recall(s, d, m, row);
+			return;
+		}
+	}
+	worker_decide(&d->w, &s->q, &s->a);
+	find_target(s, d, apex);
+	if (m)
+		remember(s, d, m, tag);
 }
 
 static void put_cname(struct reply *r, const struct world *w, const struct steering *s)
@@ -116,17 +197,16 @@ void reply_steer(struct reply *r, struct dnsd_worker *d, const struct cat_dname 
 	const struct cat_zone *zone = &w->cat.zones[name->zone];
 	struct steering s;
 
-	decide(&s, r, d, name->service);
-	if (!find_target(&s, d, name->name.count == zone->apex.count)) {
-		const char *why = s.a.n ? "no vendor has what this door can give"
-					: answer_reason_text(s.a.reason);
-
-		s.a.n = 0;
-		r->opt.scope = 0;
-		reply_ede(r, DNS_EDE_OTHER, str_from(why));
-		reply_negative(r, w, zone, s.service->negative_ttl_s);
-	} else {
+	decide(&s, r, d, name->service, name->name.count == zone->apex.count);
+	if (s.found) {
 		put_target(r, w, &s, zone);
+	} else {
+		r->opt.scope = 0;
+		reply_ede(r, DNS_EDE_OTHER,
+			s.a.reason >= ANSWER_NO_VENDOR
+				? str_from(answer_reason_text(s.a.reason))
+				: STR_LIT("no vendor has what this door can give"));
+		reply_negative(r, w, zone, s.service->negative_ttl_s);
 	}
 	worker_record(&d->w, &s.q, &s.a, s.service->dns_viewers,
 		seen_before(d->w.all->seen, hash_mix(s.q.key, s.q.service)));
@@ -148,9 +228,7 @@ void reply_explain(struct reply *r, struct dnsd_worker *d, const struct cat_dnam
 	uint8_t text[255], *p;
 	struct buf b = buf_over(text, sizeof(text));
 
-	decide(&s, r, d, name->service);
-	if (!find_target(&s, d, name->name.count - EXPLAIN_LABEL == apex))
-		s.a.n = 0;
+	decide(&s, r, d, name->service, name->name.count - EXPLAIN_LABEL == apex);
 	BUF_PUT_LIT(&b, "group=");
 	buf_put_str(&b, cat_text(&w->cat, w->cat.groups[s.q.group].name));
 	BUF_PUT_LIT(&b, " scope=");

@@ -318,7 +318,7 @@ void dnsd_tcp_loop(struct dnsd_thread *t)
 		n = epoll_wait(x->epoll, e, EVENTS, DNSD_WAKE_MS);
 		publish_online();
 		x->now_ms = os_mono_ms();
-		worker_round(&t->d.w);
+		dnsd_round(&t->d);
 		for (int i = 0; i < n; i++) {
 			int *fd = e[i].data.ptr;
 

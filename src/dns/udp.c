@@ -20,6 +20,7 @@ struct udp {
 	struct mmsghdr rx[BATCH], tx[BATCH];
 	struct iovec rx_iov[BATCH], tx_iov[BATCH];
 	struct sockaddr_storage peer[BATCH];
+	struct dnsd_job job[BATCH];
 	bool any; /* bound to all addresses: answers must leave from the one that was asked */
 	SL_ALIGNED(16) uint8_t control[BATCH][CONTROL];
 	SL_ALIGNED(64) uint8_t in[BATCH][IN_MAX];
@@ -101,18 +102,23 @@ static void forget_interface(struct msghdr *h)
 	}
 }
 
-/* Answers the batch; returns how many are to be sent. */
+/* Answers the batch, step by step; returns how many are to be sent. */
 static unsigned answer(struct dnsd_thread *t, struct udp *u, unsigned n)
 {
 	unsigned out = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		dnsd_read(&t->d, &u->job[i], u->in[i], u->rx[i].msg_len, dnsd_peer(&u->peer[i]));
+	for (unsigned i = 0; i < n; i++)
+		dnsd_approach(&t->d, &u->job[i]);
+	for (unsigned i = 0; i < n; i++)
+		dnsd_locate(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct msghdr *from = &u->rx[i].msg_hdr, *to = &u->tx[out].msg_hdr;
 		size_t len = 0;
 
 		if (!(from->msg_flags & MSG_TRUNC))
-			len = dnsd_handle(&t->d, u->in[i], u->rx[i].msg_len, dnsd_peer(&u->peer[i]),
-				DNSD_UDP, u->out[out], SL_DNS_UDP_MAX);
+			len = dnsd_answer(&t->d, &u->job[i], DNSD_UDP, u->out[out], SL_DNS_UDP_MAX);
 		if (len == 0)
 			continue;
 		u->tx_iov[out] = (struct iovec){u->out[out], len};
@@ -158,7 +164,7 @@ void dnsd_udp_loop(struct dnsd_thread *t)
 		publish_online();
 		if (n <= 0)
 			continue;
-		worker_round(&t->d.w);
+		dnsd_round(&t->d);
 		send_all(t, u, answer(t, u, (unsigned)n));
 		rearm(u, (unsigned)n);
 	}

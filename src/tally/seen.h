@@ -27,6 +27,15 @@ struct seen *seen_new(void) SL_WUNUSED;
 /* Link thread only: forgets the older half once a period has passed. */
 void seen_rotate(struct seen *s, uint64_t now_ms, uint32_t period_ms) SL_NONNULL_ALL;
 
+/* Brings near what seen_before will look at. */
+static inline void seen_prefetch(const struct seen *s, uint64_t key)
+{
+	uint32_t word = (uint32_t)(key >> 32) % SEEN_WORDS;
+
+	__builtin_prefetch(&s->half[0][word], 1);
+	__builtin_prefetch(&s->half[1][word], 1);
+}
+
 /* Whether this key was here within the last one to two periods; it is from now on. Any thread. */
 static inline bool seen_before(struct seen *s, uint64_t key)
 {

@@ -35,16 +35,15 @@ static inline int dnsworld_init(struct dnsworld *b, const struct testworld_spec 
 	b->workers.seen = seen_new();
 	b->workers.n = 1;
 	b->workers.tally[0] = dnsworld_tally();
-	b->d.set = &b->set;
 	publish_swap(b->workers.publish, testworld_take(&b->tw));
-	rc = worker_init(&b->d.w, &b->workers, 0);
-	worker_round(&b->d.w);
+	rc = dnsd_worker_init(&b->d, &b->workers, 0, &b->set);
+	dnsd_round(&b->d);
 	return rc;
 }
 
 static inline void dnsworld_done(struct dnsworld *b)
 {
-	worker_done(&b->d.w);
+	dnsd_worker_done(&b->d);
 	publish_free(b->workers.publish);
 	free(b->workers.seen);
 	(void)munmap(b->workers.tally[0], sizeof(struct tally));
