@@ -59,7 +59,6 @@ struct quality_estimate quality_shrink(const struct quality_params *p,
 void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
 	uint32_t n, double *ret_q)
 {
-	double best = (double)INFINITY;
 	double best = HUGE_VAL;
 
 	for (uint32_t i = 0; i < n; i++)
