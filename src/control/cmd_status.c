@@ -74,6 +74,16 @@ int control_do_STATUS(struct control_call *call)
 	control_put(out, "ticks", (double)view->ticks);
 	control_put(out, "refused_ticks", (double)view->refused_ticks);
 	control_put(out, "alarms", view->alarms);
+	if (call->c->store) {
+		struct store_stamp stamp = store_stamp(call->c->store);
+		char text[48];
+
+		(void)snprintf(text, sizeof(text), "%llu.%llu", (unsigned long long)stamp.epoch,
+			(unsigned long long)stamp.generation);
+		cJSON_AddStringToObject(out, "decisions", text);
+	} else {
+		cJSON_AddStringToObject(out, "store_broken", call->c->store_error);
+	}
 	if (view->error[0])
 		cJSON_AddStringToObject(out, "tick_refused", view->error);
 	if (control_need_world(call)) {
@@ -88,10 +98,15 @@ int control_do_STATUS(struct control_call *call)
 		world_stale(view->world, call->now_ms) ? "stale: fallback shares are answered"
 						       : "ok");
 	control_put(out, "groups", view->world->cat.n_groups);
-	control_put(out, "operator_rules", view->n_rules);
+	control_put(out, "operator_rules", call->c->rules.n);
 	put_vendors(out, view);
 	put_services(out, view);
 	return 0;
+}
+
+int control_do_TOP(struct control_call *call)
+{
+	return control_do_STATUS(call);
 }
 
 static void put_name(cJSON *list, struct str name)

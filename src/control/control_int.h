@@ -6,10 +6,12 @@
 #include <stdio.h>
 
 #include "control/control.h"
+#include "control/rules.h"
 #include "control/token.h"
 #include "ctl/commands.h"
 #include "engine/engine.h"
 #include "httpd/httpd.h"
+#include "store/store.h"
 #include "tally/tally.h"
 
 struct control {
@@ -21,6 +23,16 @@ struct control {
 	struct token_digest admin_token; /* of STATE/admin.token */
 	uint64_t started_ms;
 	uint64_t calls, refused; /* of the admin API */
+
+	struct store *store; /* NULL: cannot be used now, store_error says why */
+	char store_path[SL_MAX_PATH], store_error[SL_ERRBUF_SIZE];
+	uint64_t store_due_ms; /* when to try again, or to look after it */
+	struct control_rules rules;
+	struct store_stamp rules_stamp; /* of the state that rules were read from */
+	bool rules_fresh;
+	uint64_t expanded_ms;
+	struct control_waiting *waiting; /* audit rows of reads, for the next round */
+	uint32_t n_waiting;
 };
 
 /* One command being carried out. */
@@ -31,6 +43,8 @@ struct control_call {
 	const struct engine_view *view;
 	uint64_t now_ms; /* unix */
 	enum command_role role;
+	char service[SL_MAX_NAME + 1]; /* pattern a token is bound to; empty: all */
+	bool transaction;              /* of the store is open */
 	char who[SL_MAX_NAME + 1];
 	char origin[IP_TEXT_MAX + 16];
 	cJSON *out; /* object to fill */
@@ -95,6 +109,37 @@ void control_tallies_close(struct control_tallies *t) SL_NONNULL_ALL;
  * the last for none. false: the service has no row. */
 bool control_mean_shares(const struct engine_view *view, uint32_t service,
 	double ret_ppm[static SCORE_ROW]) SL_NONNULL_ALL;
+
+/* SL_EBUSY with text when the store cannot be used. */
+int control_need_store(struct control_call *call) SL_NONNULL_ALL;
+
+/* Changes the state in the name of the caller; adds the change's number to the answer. */
+int control_change(struct control_call *call, const struct store_item *items, uint32_t n)
+	SL_NONNULL(1);
+
+/* Adds the impact of the rules `then` to the answer; SL_EREFUSED when it wants a confirmation that
+ * was not given. */
+int control_weigh(struct control_call *call, const struct control_rules *then) SL_NONNULL_ALL;
+
+/* Whose token this is: fills who, role and service. */
+bool control_token_find(
+	struct control_call *call, const struct token_digest *digest) SL_NONNULL_ALL;
+
+/* journal.c: the store around calls. */
+int control_journal_open(
+	struct control *c, const struct conf *conf, struct errbuf *err) SL_NONNULL_ALL;
+void control_journal_close(struct control *c) SL_NONNULL_ALL;
+void control_journal_begin(struct control_call *call) SL_NONNULL_ALL;
+/* Audits the call and commits; returns what became of it: rc, or why it could not be kept. */
+int control_journal_end(struct control_call *call, int rc) SL_NONNULL_ALL;
+void control_journal_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* A change by the daemon itself ("expiry", "plan:NAME"), in a transaction of its own. */
+int control_journal_change(struct control *c, const char *who, const char *command, const char *why,
+	const struct store_item *items, uint32_t n, struct errbuf *err) SL_NONNULL(1, 2, 3, 4, 5);
+
+/* The rules that hold, given to the engine when they have changed. */
+void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* Prometheus text of everything. */
 void control_metrics(struct control *c, FILE *out) SL_NONNULL_ALL;

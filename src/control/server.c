@@ -75,8 +75,10 @@ static bool identify(struct control_call *call, const struct httpd_request *rq)
 	}
 	ip_format(rq->client, call->origin);
 	control_token_digest(bearer, &digest);
-	if (bearer.n < TOKEN_MIN || !control_token_equal(&digest, &call->c->admin_token))
+	if (bearer.n < TOKEN_MIN)
 		return false;
+	if (!control_token_equal(&digest, &call->c->admin_token))
+		return control_token_find(call, &digest);
 	(void)snprintf(call->who, sizeof(call->who), "admin.token");
 	call->role = ROLE_ADMIN;
 	return true;
@@ -194,7 +196,9 @@ static void handle(void *ctx, const struct httpd_request *rq, struct httpd_reply
 	}
 	args = cJSON_CreateObject();
 	call.out = out = cJSON_CreateObject();
-	rc = carry_out(&call, rq, args);
+	control_journal_begin(&call);
+	rc = control_journal_end(&call, carry_out(&call, rq, args));
+	control_rules_round(c, call.now_ms);
 	if (rc) {
 		c->refused++;
 		reply_error(rp, rc, call.err.s, out);
@@ -324,6 +328,8 @@ int control_new(
 	(void)snprintf(path, sizeof(path), "%s/admin.token", c->state_dir);
 	rc = control_token_file(path, &c->admin_token, err);
 	if (!rc)
+		rc = control_journal_open(c, options->conf, err);
+	if (!rc)
 		rc = open_doors(c, options->conf, err);
 	if (rc) {
 		control_free(c);
@@ -338,11 +344,16 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	httpd_free(c->httpd);
+	control_journal_close(c);
 	free(c->routes);
 	free(c);
 }
 
 void control_round(struct control *c, int timeout_ms)
 {
+	uint64_t now_ms = os_now_ms();
+
+	control_journal_round(c, now_ms);
+	control_rules_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);
 }

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store around the calls: opened, recovered, one transaction per changing call, its audit row.
+ * Beside the store a copy of the state is kept as JSON (store.json), written anew with each change:
+ * what a damaged database is rebuilt from.
+ */
+#include "base/log.h"
+#include "base/os.h"
+#include "control/control_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAITING = 1024, RETRY_MS = 2000, MAX_ARGS = 4096 };
+
+/* An audit row of a call that changed nothing. */
+struct control_waiting {
+	uint64_t time_ms;
+	char who[SL_MAX_NAME + 1], origin[IP_TEXT_MAX + 16], role[12], command[48];
+	char args[512], result[160];
+};
+
+static void mirror_path(const struct control *c, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "%s/store.json", c->state_dir);
+}
+
+static void mirror_one(void *ctx, const char *key, const char *value)
+{
+	(void)cJSON_AddStringToObject(ctx, key, value);
+}
+
+/* After a commit. Fails silently on a full disk: the database has it. */
+static void write_mirror(struct control *c)
+{
+	char path[SL_MAX_PATH + 16], *text;
+	cJSON *o = cJSON_CreateObject();
+
+	mirror_path(c, path, sizeof(path));
+	(void)store_each(c->store, "", mirror_one, cJSON_AddObjectToObject(o, "state"));
+	text = cJSON_PrintUnformatted(o);
+	if (text)
+		(void)os_write_file(path, text, strlen(text), 0600, NULL);
+	cJSON_free(text);
+	cJSON_Delete(o);
+}
+
+/* Fills a new database from the copy. */
+static int recover(struct control *c, struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 16], *text = NULL;
+	struct store_item *items;
+	const cJSON *v = NULL;
+	uint32_t n = 0;
+	size_t size;
+	cJSON *o, *state;
+	int rc;
+
+	mirror_path(c, path, sizeof(path));
+	if (os_read_file(path, 64 << 20, &text, &size, NULL))
+		return 0; /* nothing had been decided yet */
+	o = cJSON_ParseWithLength(text, size);
+	free(text);
+	state = cJSON_GetObjectItemCaseSensitive(o, "state");
+	items = calloc((size_t)cJSON_GetArraySize(state) + 1, sizeof(*items));
+	cJSON_ArrayForEach (v, state) {
+		if (items && cJSON_IsString(v))
+			items[n++] = (struct store_item){v->string, v->valuestring};
+	}
+	rc = items ? control_journal_change(
+			     c, "recovery", "recover", "the database was damaged", items, n, err)
+		   : SL_ENOMEM;
+	free(items);
+	cJSON_Delete(o);
+	return rc;
+}
+
+static void set_aside(const struct control *c, uint64_t now_ms)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	char from[SL_MAX_PATH + 8], to[SL_MAX_PATH + 48];
+
+	for (size_t i = 0; i < SL_COUNT(parts); i++) {
+		(void)snprintf(from, sizeof(from), "%s%s", c->store_path, parts[i]);
+		(void)snprintf(to, sizeof(to), "%s.damaged-%llu%s", c->store_path,
+			(unsigned long long)now_ms, parts[i]);
+		(void)rename(from, to);
+	}
+}
+
+static int open_store(struct control *c, struct errbuf *err)
+{
+	char key[SL_MAX_PATH + 16];
+	int rc;
+
+	(void)snprintf(key, sizeof(key), "%s/audit.key", c->state_dir);
+	rc = store_open(c->store_path, key, &c->store, err);
+	if (rc == SL_EFORMAT) {
+		LOG_E("store.damaged", "error=\"%s\" action=\"set aside, rebuilt from store.json\"",
+			err->s);
+		set_aside(c, os_now_ms());
+		rc = store_open(c->store_path, key, &c->store, err);
+		if (!rc)
+			rc = recover(c, err);
+	}
+	if (rc) {
+		store_close(c->store);
+		c->store = NULL;
+		(void)snprintf(c->store_error, sizeof(c->store_error), "%s", err->s);
+	}
+	c->rules_fresh = false;
+	return rc;
+}
+
+/* A store that cannot be opened is no reason not to schedule: it is tried again. */
+int control_journal_open(struct control *c, const struct conf *conf, struct errbuf *err)
+{
+	struct errbuf why = {""};
+
+	(void)snprintf(c->store_path, sizeof(c->store_path), "%s", conf->sluice.store);
+	c->waiting = calloc(WAITING, sizeof(*c->waiting));
+	if (!c->waiting)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	if (open_store(c, &why))
+		LOG_E("store.unusable", "error=\"%s\"", why.s);
+	return 0;
+}
+
+void control_journal_close(struct control *c)
+{
+	store_close(c->store);
+	free(c->waiting);
+	control_rules_clear(&c->rules);
+}
+
+int control_need_store(struct control_call *call)
+{
+	if (call->c->store && (call->transaction || call->command->method == METHOD_GET))
+		return 0;
+	return err_set(&call->err, SL_EBUSY, "the store cannot be used: %s",
+		call->c->store_error[0] ? call->c->store_error : "it is locked");
+}
+
+static struct store_author author_of(const struct control_call *call, struct store_stamp *base)
+{
+	const char *seen = control_arg(call, "generation");
+	unsigned long long epoch, generation;
+	struct store_author a = {.id = control_arg(call, "id"),
+		.who = call->who,
+		.origin = call->origin,
+		.why = control_arg(call, "why"),
+		.command = call->command->group,
+		.now_ms = call->now_ms};
+
+	if (seen && sscanf(seen, "%llu.%llu", &epoch, &generation) == 2) {
+		*base = (struct store_stamp){epoch, generation};
+		a.base = base;
+	}
+	return a;
+}
+
+int control_change(struct control_call *call, const struct store_item *items, uint32_t n)
+{
+	char words[48], stamp[48];
+	struct store_result r = {0};
+	struct store_stamp base;
+	struct store_author a = author_of(call, &base);
+	int rc = control_need_store(call);
+
+	if (rc)
+		return rc;
+	(void)snprintf(words, sizeof(words), "%s%s%s", call->command->group,
+		call->command->name[0] ? " " : "", call->command->name);
+	a.command = words;
+	rc = store_change(call->c->store, &a, items, n, &r, &call->err);
+	if (rc)
+		return rc;
+	(void)snprintf(stamp, sizeof(stamp), "%llu.%llu", (unsigned long long)r.stamp.epoch,
+		(unsigned long long)r.stamp.generation);
+	control_put(call->out, "change", (double)r.number);
+	cJSON_AddStringToObject(call->out, "generation", stamp);
+	if (r.repeated)
+		control_put_bool(call->out, "repeated", true);
+	return 0;
+}
+
+void control_journal_begin(struct control_call *call)
+{
+	struct control *c = call->c;
+	struct errbuf err = {""};
+
+	if (call->command->method != METHOD_POST || !c->store)
+		return;
+	call->transaction = store_begin(c->store, &err) == 0;
+	if (!call->transaction)
+		(void)snprintf(c->store_error, sizeof(c->store_error), "%s", err.s);
+}
+
+/* What the audit row says; secrets are never arguments. */
+static struct store_audit_row row_of(const struct control_call *call, int rc, char *words,
+	size_t n_words, char *args, char *result, size_t n_result)
+{
+	char *text = call->args ? cJSON_PrintUnformatted(call->args) : NULL;
+
+	(void)snprintf(words, n_words, "%s%s%s", call->command->group,
+		call->command->name[0] ? " " : "", call->command->name);
+	(void)snprintf(args, MAX_ARGS, "%s", text ? text : "{}");
+	(void)snprintf(result, n_result, "%s%s%s", rc ? "refused" : "done",
+		call->err.s[0] ? ": " : "", call->err.s);
+	cJSON_free(text);
+	return (struct store_audit_row){.time_ms = call->now_ms,
+		.who = call->who,
+		.origin = call->origin,
+		.role = commands_role_name(call->role),
+		.command = words,
+		.args = args,
+		.result = result};
+}
+
+static void wait_audit(struct control *c, const struct store_audit_row *row)
+{
+	struct control_waiting *w;
+
+	if (c->n_waiting == WAITING)
+		return;
+	w = &c->waiting[c->n_waiting++];
+	w->time_ms = row->time_ms;
+	(void)snprintf(w->who, sizeof(w->who), "%s", row->who);
+	(void)snprintf(w->origin, sizeof(w->origin), "%s", row->origin);
+	(void)snprintf(w->role, sizeof(w->role), "%s", row->role);
+	(void)snprintf(w->command, sizeof(w->command), "%s", row->command);
+	(void)snprintf(w->args, sizeof(w->args), "%.500s", row->args);
+	(void)snprintf(w->result, sizeof(w->result), "%.150s", row->result);
+}
+
+static int flush_waiting(struct control *c, struct errbuf *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < c->n_waiting; i++) {
+		const struct control_waiting *w = &c->waiting[i];
+		struct store_audit_row row = {.time_ms = w->time_ms,
+			.who = w->who,
+			.origin = w->origin,
+			.role = w->role,
+			.command = w->command,
+			.args = w->args,
+			.result = w->result};
+
+		rc = store_audit(c->store, &row, err);
+	}
+	return rc;
+}
+
+int control_journal_end(struct control_call *call, int rc)
+{
+	char words[48], args[MAX_ARGS], result[SL_ERRBUF_SIZE + 32];
+	struct store_audit_row row =
+		row_of(call, rc, words, sizeof(words), args, result, sizeof(result));
+	struct control *c = call->c;
+	struct store_stamp before;
+	struct errbuf err = {""};
+	int kept;
+
+	if (!call->transaction) {
+		wait_audit(c, &row);
+		return rc;
+	}
+	if (rc)
+		store_undo(c->store);
+	before = c->rules_stamp;
+	kept = flush_waiting(c, &err);
+	if (!kept)
+		kept = store_audit(c->store, &row, &err);
+	if (kept)
+		store_undo(c->store);
+	if (store_commit(c->store, kept ? NULL : &err) && !kept)
+		kept = SL_ENOSPC;
+	call->transaction = false;
+	if (kept) {
+		LOG_E("store.refused", "command=\"%s\" error=\"%s\"", words, err.s);
+		if (!rc)
+			call->err = err;
+		return rc ? rc : kept;
+	}
+	c->n_waiting = 0;
+	if (store_stamp(c->store).generation != before.generation)
+		write_mirror(c);
+	return rc;
+}
+
+int control_journal_change(struct control *c, const char *who, const char *command, const char *why,
+	const struct store_item *items, uint32_t n, struct errbuf *err)
+{
+	struct store_author a = {.who = who,
+		.origin = "daemon",
+		.why = why,
+		.command = command,
+		.now_ms = os_now_ms()};
+	struct store_audit_row row = {.time_ms = a.now_ms,
+		.who = who,
+		.origin = "daemon",
+		.role = "daemon",
+		.command = command,
+		.args = why,
+		.result = "done"};
+	struct store_result r;
+	int rc = c->store ? store_begin(c->store, err) : err_set(err, SL_EBUSY, "no store");
+
+	if (rc)
+		return rc;
+	rc = store_change(c->store, &a, items, n, &r, err);
+	if (!rc)
+		rc = store_audit(c->store, &row, err);
+	if (rc)
+		store_undo(c->store);
+	if (store_commit(c->store, rc ? NULL : err) && !rc)
+		rc = SL_ENOSPC;
+	if (!rc)
+		write_mirror(c);
+	return rc;
+}
+
+void control_journal_round(struct control *c, uint64_t now_ms)
+{
+	struct errbuf err = {""};
+
+	if (now_ms < c->store_due_ms)
+		return;
+	c->store_due_ms = now_ms + RETRY_MS;
+	if (!c->store && open_store(c, &err) == 0)
+		LOG_I("store.usable", "path=%s", c->store_path);
+	if (!c->store || c->n_waiting == 0 || store_begin(c->store, &err))
+		return;
+	if (flush_waiting(c, &err))
+		store_undo(c->store);
+	if (store_commit(c->store, &err) == 0 && !err.s[0])
+		c->n_waiting = 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operators' rules as the store has them, and as the engine takes them: a rule of the store has a
+ * beginning, a ramp and an end; the engine's are what holds at one moment.
+ */
+#pragma once
+
+#include "engine/engine.h"
+
+struct store;
+
+enum { RULE_KEY = 320, RULE_TEXT = 1024 };
+
+struct control_rule {
+	enum engine_rule_kind kind;
+	char vendor[SL_MAX_NAME + 1];
+	char service[SL_MAX_NAME + 1];        /* pattern; empty: all */
+	char groups[SL_MAX_NAME + 1];         /* pattern; empty: all */
+	double value;                         /* weight or Mbps at the end of the ramp */
+	double from;                          /* at its beginning */
+	uint64_t start_ms, ramp_ms, until_ms; /* unix; until 0: for good */
+	char why[256], who[SL_MAX_NAME + 1];
+};
+
+struct control_rules {
+	struct control_rule *rule;
+	uint32_t n, room;
+};
+
+const char *control_rule_kind(enum engine_rule_kind kind);
+
+/* Its key in the store: "rule|drain|alpha||CN/GD". */
+void control_rule_key(const struct control_rule *r, char ret_key[static RULE_KEY]) SL_NONNULL_ALL;
+
+/* Its value in the store, JSON; malloc'd by cJSON. */
+char *control_rule_print(const struct control_rule *r) SL_NONNULL_ALL;
+
+/* false: not a rule. */
+bool control_rule_parse(const char *json, struct control_rule *ret) SL_NONNULL_ALL;
+
+/* All rules of the store. The list is cleared first; SL_ENOMEM. */
+int control_rules_read(struct store *store, struct control_rules *ret) SL_NONNULL_ALL;
+int control_rules_add(struct control_rules *list, const struct control_rule *r) SL_NONNULL_ALL;
+void control_rules_clear(struct control_rules *list) SL_NONNULL_ALL;
+
+/* How far a rule's ramp is, 0..1. */
+double control_rule_progress(const struct control_rule *r, uint64_t now_ms) SL_NONNULL_ALL SL_PURE;
+
+/*
+ * What holds at now_ms. A drain of a vendor in all groups ramps by its weight, in some groups or
+ * for what moves seated sessions by the part of the groups it holds in; weights and caps ramp
+ * along a line. world may be NULL (before the first tick): then ramps count as done. Returns how
+ * many were written, at most max.
+ */
+uint32_t control_rules_expand(const struct control_rules *list, const struct world *world,
+	uint64_t now_ms, struct engine_rule *ret, uint32_t max) SL_NONNULL(1, 4);
+
+/* Whether what was expanded at then_ms changes by time alone: a ramp was under way or an end was to
+ * come. */
+bool control_rules_moving(const struct control_rules *list, uint64_t then_ms) SL_NONNULL_ALL;

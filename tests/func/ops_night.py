@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A night on duty with sluicectl alone: what moves viewers, what is kept of it, who may."""
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+
+from sluice import BUILD, Sluice, run, wait_for
+
+daemon = Sluice(extra="tick_ms: 200")
+
+
+def share(vendor, service="live"):
+    rows = daemon.ctl("vendor", "show", vendor)["services"]
+    return next(r["share_percent"] for r in rows if r["service"] == service)
+
+
+def api(method, path, token=None, body=None):
+    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=10)
+    c.request(method, path, json.dumps(body) if body is not None else None,
+              {"Authorization": "Bearer " + token} if token else {})
+    r = c.getresponse()
+    return r.status, json.loads(r.read())
+
+
+def human(*words):
+    return subprocess.run([os.path.join(BUILD, "sluicectl"), "--socket", daemon.state + "/admin.sock", *words],
+                          capture_output=True, text=True, timeout=30, check=False)
+
+
+def dry_run_says_who_moves_and_changes_nothing():
+    told = daemon.ctl("vendor", "drain", "alpha", "--dry-run")
+    everybody = next(r for r in told["impact"] if r["region"] == "all")
+    assert 40 < everybody["moves_percent"] < 55, everybody
+    assert everybody["alpha_percent"].endswith("-> 0.0"), everybody
+    assert told["dry_run"] and "change" not in told
+    assert daemon.ctl("rules")["rules"] == []
+
+
+def a_grave_change_wants_its_name():
+    code, error = daemon.ctl("vendor", "drain", "alpha", ok=False)
+    assert code == 1 and "--confirm alpha" in error, (code, error)
+    code, error = daemon.ctl("vendor", "drain", "alpha", "--confirm", "beta", ok=False)
+    assert code == 1, (code, error)
+    assert daemon.ctl("rules")["rules"] == []
+    refused = human("vendor", "drain", "alpha")
+    assert refused.returncode == 1 and "moves" in refused.stderr and not refused.stdout.startswith("{")
+
+
+def drain_by_ramp_watch_and_roll_back():
+    before = share("alpha")
+    daemon.ctl("vendor", "drain", "alpha", "--ramp", "3s", "--confirm", "alpha", "--why", "slow in the south")
+    between = wait_for("a share on its way down", lambda: 1 < share("alpha") < before - 1 and share("alpha"))
+    wait_for("the vendor to be drained", lambda: share("alpha") == 0)
+    assert between > 0
+    for i in range(50):
+        answers = daemon.resolve(ip="202.96.128.86", client="n%d" % i)["answers"]
+        assert answers[0]["vendor"] != "alpha", answers
+    row = daemon.ctl("history")["changes"][0]
+    assert (row["command"], row["why"], row["from"]) == ("vendor drain", "slow in the south", "socket"), row
+    item = daemon.ctl("diff")["items"][0]
+    assert item["key"] == "rule|drain|alpha||" and item["before"] == "", item
+    daemon.ctl("rollback", "--confirm", "rollback")
+    wait_for("the share to be back", lambda: share("alpha") == before, 5)
+    assert daemon.ctl("history")["changes"][0]["command"] == "rollback"
+
+
+def a_change_ends_by_itself():
+    daemon.ctl("blacklist", "add", "gamma", "--groups", "CN/GD", "--for", "1s")
+    told = daemon.ctl("explain", "--ip", "202.96.128.86", "--host", "live.sluice.example")
+    wait_for("the blacklist to hold", lambda: any(
+        v["reason"] == "blacklisted" for v in daemon.ctl(
+            "explain", "--ip", "202.96.128.86", "--host", "live.sluice.example")["vendors"]))
+    assert told["group"] == "CN/GD/telecom"
+    wait_for("its end", lambda: daemon.ctl("rules")["rules"] == [])
+    assert daemon.ctl("history")["changes"][0]["who"] == "expiry"
+
+
+def weights_caps_and_restrictions():
+    daemon.ctl("vendor", "weight", "gamma", "0", "--service", "drill")
+    wait_for("no share without a weight", lambda: share("gamma", "drill") == 0)
+    assert share("gamma", "live") > 0
+    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+    wait_for("the share to be back", lambda: share("gamma", "drill") > 0)
+    daemon.ctl("vendor", "cap", "beta", "1000000")
+    wait_for("the cap", lambda: daemon.ctl("vendor", "show", "beta")["vendors"][0]["max_mbps"] == 1000000)
+    daemon.ctl("vendor", "cap", "beta", "off", "--confirm", "beta")
+    wait_for("no cap", lambda: daemon.ctl("vendor", "show", "beta")["vendors"][0]["max_mbps"] == 16000000)
+    daemon.ctl("restrict", "add", "gam*", "--groups", "*/*/telecom")
+    rows = daemon.ctl("restrict", "list")["rules"]
+    assert [(r["vendor"], r["groups"]) for r in rows] == [("gamma", "*/*/telecom")], rows
+    daemon.ctl("restrict", "remove", "gamma")
+    assert daemon.ctl("restrict", "list")["rules"] == []
+    for words in (("vendor", "weight", "nobody", "1"), ("vendor", "weight", "alpha", "-1"),
+                  ("vendor", "cap", "alpha", "much"), ("blacklist", "add", "alpha", "--groups", "XX/YY"),
+                  ("vendor", "resume", "alpha"), ("vendor", "drain", "alpha", "--service", "nothing")):
+        code, error = daemon.ctl(*words, ok=False)
+        assert code == 1 and error, words
+
+
+def a_retry_is_harmless_and_a_stale_plan_is_refused():
+    first = daemon.ctl("vendor", "weight", "beta", "0.9", "--id", "retry-1")
+    again = daemon.ctl("vendor", "weight", "beta", "0.9", "--id", "retry-1")
+    assert again["change"] == first["change"] and again["repeated"], again
+    seen = first["generation"]
+    daemon.ctl("vendor", "weight", "beta", "0.8")
+    code, error = daemon.ctl("vendor", "weight", "beta", "0.7", "--generation", seen, ok=False)
+    assert code == 1 and "was changed by" in error, error
+    daemon.ctl("vendor", "weight", "beta", "off")
+
+
+def tokens_have_roles_scopes_and_an_end():
+    viewer = daemon.ctl("token", "add", "eve", "--role", "viewer")["token"]
+    scoped = daemon.ctl("token", "add", "dan", "--role", "operator", "--service", "drill")["token"]
+    brief = daemon.ctl("token", "add", "bob", "--role", "admin", "--for", "1s")["token"]
+    assert api("GET", "/v1/status", viewer)[0] == 200
+    assert api("GET", "/v1/status")[0] == 401
+    assert api("GET", "/v1/status", viewer[:-1] + "x")[0] == 401
+    status, body = api("POST", "/v1/vendor/drain", viewer, {"vendor": "alpha"})
+    assert (status, body["error"]["code"]) == (403, "forbidden"), body
+    assert api("GET", "/v1/audit", viewer)[0] == 403
+    assert api("POST", "/v1/vendor/weight", scoped, {"vendor": "alpha", "weight": "2"})[0] == 403
+    assert api("POST", "/v1/vendor/cap", scoped, {"vendor": "alpha", "mbps": "2"})[0] == 403
+    assert api("POST", "/v1/vendor/weight", scoped, {"vendor": "alpha", "weight": 2, "service": "drill"})[0] == 200
+    assert api("POST", "/v1/vendor/weight", scoped, {"vendor": "alpha", "weight": "off", "service": "drill"})[0] == 200
+    wait_for("the end of a token", lambda: api("GET", "/v1/status", brief)[0] == 401)
+    daemon.ctl("token", "remove", "eve")
+    assert api("GET", "/v1/status", viewer)[0] == 401
+    with open(daemon.state + "/store.json", encoding="utf-8") as f:
+        assert scoped not in f.read()
+    assert scoped not in json.dumps(daemon.ctl("history"))
+    rows = daemon.ctl("audit", "list", "--limit", "100")["rows"]
+    assert any(r["who"] == "eve" and r["result"].startswith("refused") for r in rows), rows
+
+
+def bad_requests_are_refused():
+    token = open(daemon.state + "/admin.token", encoding="utf-8").read().strip()
+    for path, body in (("/v1/vendor/drain", {}), ("/v1/vendor/drain", {"vendor": "alpha", "colour": "red"}),
+                       ("/v1/vendor/drain", {"vendor": ["alpha"]}), ("/v1/vendor/drain", {"vendor": ""}),
+                       ("/v1/vendor/drain", {"vendor": "alpha", "ramp": "soon"}), ("/v1/meter", {"meters": 7})):
+        status, answer = api("POST", path, token, body)
+        assert status == 400 and answer["error"]["message"], (path, body, status, answer)
+    assert api("GET", "/v1/explain?ip=1.2.3&host=live.sluice.example", token)[0] == 400
+    assert api("GET", "/v1/explain?ip=1.2.3.4&host=nowhere.example", token)[0] == 404
+    assert api("GET", "/v1/nothing", token)[0] == 404
+
+
+def the_audit_log_is_proved_and_tampering_found():
+    assert daemon.ctl("audit", "verify")["rows"] > 10
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=5)
+    row = db.execute("SELECT n, result FROM audit WHERE command = 'vendor drain' LIMIT 1").fetchone()
+    db.execute("UPDATE audit SET result = 'done' || result WHERE n = ?", row[:1])
+    db.commit()
+    code, error = daemon.ctl("audit", "verify", ok=False)
+    assert code == 1 and "row %d was changed" % row[0] in error, error
+    db.execute("UPDATE audit SET result = ? WHERE n = ?", (row[1], row[0]))
+    db.commit()
+    db.close()
+    assert daemon.ctl("audit", "verify")["rows"] > 10
+
+
+def kill_9_loses_no_acknowledged_change():
+    for i in range(5):
+        told = daemon.ctl("vendor", "weight", "gamma", str(1 + i / 10), "--service", "drill")
+        daemon.kill("control")
+        wait_for("control to be back", lambda: daemon.probe(daemon.admin))
+        rows = daemon.ctl("rules")["rules"]
+        assert [r["value"] for r in rows] == [1 + i / 10], rows
+        assert daemon.ctl("history")["changes"][0]["change"] == told["change"]
+    assert daemon.ctl("audit", "verify")["rows"] > 10
+    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+
+
+def a_locked_store_refuses_and_scheduling_goes_on():
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=5, isolation_level=None)
+    db.execute("BEGIN EXCLUSIVE")
+    code, error = daemon.ctl("vendor", "weight", "gamma", "2", ok=False)
+    assert code == 1 and "store" in error, error
+    daemon.ctl("meter", "push", "alpha", "1000")
+    daemon.tick()
+    db.execute("ROLLBACK")
+    db.close()
+    daemon.ctl("vendor", "weight", "gamma", "2", "--service", "drill")
+    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+
+
+def a_corrupt_store_is_rebuilt():
+    daemon.ctl("vendor", "weight", "gamma", "3", "--service", "drill")
+    pid = daemon.pids()["control"]
+    with open(daemon.state + "/store.db", "r+b") as f:
+        f.write(b"\xff" * 8192)
+    for end in ("-wal", "-shm"):
+        if os.path.exists(daemon.state + "/store.db" + end):
+            os.unlink(daemon.state + "/store.db" + end)
+    os.kill(pid, signal.SIGKILL)
+    wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)
+             and daemon.probe(daemon.admin))
+    rows = daemon.ctl("rules")["rules"]
+    assert [(r["vendor"], r["value"]) for r in rows] == [("gamma", 3)], rows
+    assert any(n.startswith("store.db.damaged-") for n in os.listdir(daemon.state))
+    assert "store.damaged" in daemon.log()
+    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+
+
+with daemon:
+    run([dry_run_says_who_moves_and_changes_nothing, a_grave_change_wants_its_name,
+         drain_by_ramp_watch_and_roll_back, a_change_ends_by_itself, weights_caps_and_restrictions,
+         a_retry_is_harmless_and_a_stale_plan_is_refused, tokens_have_roles_scopes_and_an_end,
+         bad_requests_are_refused, the_audit_log_is_proved_and_tampering_found,
+         kill_9_loses_no_acknowledged_change, a_locked_store_refuses_and_scheduling_goes_on,
+         a_corrupt_store_is_rebuilt])

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <cjson/cJSON.h>
+
+#include "control/rules.h"
+
+static const struct control_rule drain = {.kind = RULE_DRAIN,
+	.vendor = "alpha",
+	.groups = "CN/GD/*",
+	.start_ms = 1000,
+	.ramp_ms = 4000,
+	.until_ms = 9000,
+	.why = "too \"slow\"",
+	.who = "ann"};
+
+static void a_rule_reads_back_as_it_was(void **state)
+{
+	struct control_rule got;
+	char key[RULE_KEY], *text = control_rule_print(&drain);
+
+	(void)state;
+	assert_true(control_rule_parse(text, &got));
+	assert_memory_equal(&got, &drain, sizeof(got));
+	control_rule_key(&got, key);
+	assert_string_equal(key, "rule|drain|alpha||CN/GD/*");
+	cJSON_free(text);
+}
+
+static void what_is_no_rule_is_refused(void **state)
+{
+	static const char *const rows[] = {"", "{}", "[]", "{\"kind\":\"drain\"}",
+		"{\"kind\":\"dance\",\"vendor\":\"a\",\"service\":\"\",\"groups\":\"\"}",
+		"{\"kind\":\"drain\",\"vendor\":1,\"service\":\"\",\"groups\":\"\"}",
+		"{\"kind\":\"drain\",\"vendor\":"
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\","
+		"\"service\":\"\",\"groups\":\"\"}"};
+	struct control_rule got;
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++)
+		assert_false(control_rule_parse(rows[i], &got));
+}
+
+static void ramps_go_along_a_line(void **state)
+{
+	static const struct {
+		uint64_t now_ms;
+		double done;
+	} rows[] = {{0, 0}, {1000, 0}, {2000, 0.25}, {3000, 0.5}, {5000, 1}, {8000, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++)
+		assert_true(control_rule_progress(&drain, rows[i].now_ms) == rows[i].done);
+}
+
+static void expansion_keeps_times(void **state)
+{
+	struct control_rule weight = {.kind = RULE_WEIGHT,
+		.vendor = "beta",
+		.from = 1,
+		.value = 3,
+		.start_ms = 1000,
+		.ramp_ms = 4000};
+	struct control_rules list = {0};
+	struct engine_rule out[4];
+
+	(void)state;
+	assert_int_equal(control_rules_add(&list, &drain), 0);
+	assert_int_equal(control_rules_add(&list, &weight), 0);
+	assert_int_equal(control_rules_expand(&list, NULL, 6000, out, 4), 2);
+	assert_int_equal(out[0].kind, RULE_WEIGHT); /* weights come first */
+	assert_true(out[0].value == 3);
+	assert_int_equal(out[1].kind, RULE_DRAIN);
+	assert_int_equal(out[1].until_ms, 9000);
+	assert_string_equal(out[1].groups, "CN/GD/*");
+	assert_int_equal(control_rules_expand(&list, NULL, 9000, out, 4), 1); /* its time is over */
+	assert_int_equal(control_rules_expand(&list, NULL, 6000, out, 1), 1); /* no more room */
+	assert_true(control_rules_moving(&list, 6000));
+	list.rule[0] = weight;
+	assert_true(control_rules_moving(&list, 4000));
+	assert_false(control_rules_moving(&list, 6000));
+	control_rules_clear(&list);
+	assert_false(control_rules_moving(&list, 6000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_reads_back_as_it_was),
+		cmocka_unit_test(what_is_no_rule_is_refused),
+		cmocka_unit_test(ramps_go_along_a_line),
+		cmocka_unit_test(expansion_keeps_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
