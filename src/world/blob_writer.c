@@ -90,7 +90,8 @@ void *blob_add(struct blob_writer *w, uint32_t array, uint32_t n, uint32_t *ret_
 	if (!reserve(w, array, n))
 		return NULL;
 	p = g->p + g->count * elem;
-	memset(p, 0, n * elem);
+	if (n)
+		memset(p, 0, n * elem);
 	g->count += n;
 	return p;
 }
