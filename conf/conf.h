@@ -159,7 +159,8 @@ int conf_find_service(const struct conf_catalog *c, const char *name) SL_NONNULL
 
 /*
  * Whether a reload leaves something for the next start: a key that is read at start only
- * (listeners, threads, state, store, user, trusted_proxies) differs. Its path is then in ret_key.
+ * (listeners, threads, state, store, user, trusted_proxies, trusted_senders) differs. Its path is
+ * then in ret_key.
  */
 enum { CONF_KEY_SIZE = 64 };
 bool conf_needs_restart(const struct conf *running, const struct conf *loaded,

@@ -2,102 +2,107 @@
 /* The collect process: takes in reports and gives facts. */
 #include "base/log.h"
 #include "base/os.h"
-#include "httpd/httpd.h"
+#include "collect/collect.h"
+#include "link.h"
 #include "role.h"
-#include "world/facts.h"
 
 #include <stdlib.h>
 
-enum { BACKLOG = 1024, DRAIN_MS = 5000 };
+enum { LINK_MS = 1000, DRAIN_MS = 3000 };
 
-/* The reports listeners know no report yet: what is asked gets 404, /healthz answers. */
-static const struct httpd_route no_routes[1];
+struct collect_role {
+	struct conf *conf;
+	struct publish *publish;
+	struct seen *seen; /* the link turns it; reports ask nothing of it */
+	struct link *link;
+	struct collect *collect;
+	struct httpd_prefix senders[CONF_MAX_PREFIXES], proxies[CONF_MAX_PREFIXES];
+};
 
-/* Facts of this tick, of which there are none before reports are taken. */
-static int write_facts(const char *path, uint64_t number, uint64_t started_ms, struct errbuf *err)
+static void prefixes(struct httpd_prefix *to, const struct conf_prefix *from, uint32_t n)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
-	struct facts_meta *m = w ? blob_add(w, FACTS_meta, 1, NULL) : NULL;
-	void *blob = NULL;
-	size_t size;
-	int rc = SL_ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		to[i] = (struct httpd_prefix){from[i].ip, from[i].len};
+}
 
-	if (m) {
-		m->number = number;
-		m->started_ms = started_ms;
-		m->sampled_ppm = 1000000;
-		rc = blob_writer_finish(
-			w, (struct blob_stamp){1, number, os_now_ms()}, &blob, &size, err);
+static void failed(const char *text)
+{
+	LOG_E("facts.refused", "error=\"%s\"", text);
+}
+
+static int open_listeners(struct collect_role *r, struct errbuf *err)
+{
+	const struct conf_sluice *s = &r->conf->sluice;
+	struct os_addr listen[CONF_MAX_LISTEN];
+	char facts[SL_MAX_PATH];
+	struct collect_options o = {.listen = listen,
+		.n_listen = s->listen.reports_count,
+		.threads = s->threads.reports,
+		.tick_ms = s->tick_ms,
+		.facts = facts,
+		.publish = r->publish,
+		.trusted_senders = r->senders,
+		.n_trusted_senders = s->trusted_senders_count,
+		.trusted_proxies = r->proxies,
+		.n_trusted_proxies = s->trusted_proxies_count,
+		.limits = COLLECT_LIMITS_DEFAULT,
+		.failed = failed};
+
+	(void)snprintf(facts, sizeof(facts), "%.900s/facts.blob", s->state);
+	prefixes(r->senders, s->trusted_senders, s->trusted_senders_count);
+	prefixes(r->proxies, s->trusted_proxies, s->trusted_proxies_count);
+	for (uint32_t i = 0; i < o.n_listen; i++) {
+		int rc = os_addr_parse(s->listen.reports[i], &listen[i], err);
+
+		if (rc)
+			return rc;
 	}
+	return collect_open(&o, &r->collect, err);
+}
+
+static int start(struct collect_role *r, struct errbuf *err)
+{
+	char dir[SL_MAX_PATH];
+	int rc = os_mkdirs(r->conf->sluice.state, 0755, err);
+
+	r->publish = publish_new();
+	r->seen = seen_new();
+	if (!r->publish || !r->seen)
+		return err_set(err, SL_ENOMEM, "out of memory");
 	if (!rc)
-		rc = os_write_file(path, blob, size, 0644, err);
-	free(blob);
-	blob_writer_free(w);
-	return rc;
-}
-
-static int listen_all(struct httpd *h, const struct conf *conf, struct errbuf *err)
-{
-	const struct conf_listen *l = &conf->sluice.listen;
-
-	for (uint32_t i = 0; i < l->reports_count; i++) {
-		struct os_addr addr;
-		int fd, rc = os_addr_parse(l->reports[i], &addr, err);
-
-		if (rc)
-			return rc;
-		fd = os_tcp_listen(&addr, BACKLOG, err);
-		if (fd < 0)
-			return fd;
-		rc = httpd_listen(h, fd, false, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static void loop(struct httpd *h, const struct conf *conf)
-{
-	uint64_t number = 0, started_ms = os_now_ms(), due = 0;
-	char path[SL_MAX_PATH];
-	struct errbuf err;
-
-	(void)snprintf(path, sizeof(path), "%.900s/facts.blob", conf->sluice.state);
-	while (!role_stop) {
-		uint64_t now = os_mono_ms();
-
-		if (now >= due) {
-			due = now + conf->sluice.tick_ms;
-			if (write_facts(path, ++number, started_ms, &err))
-				LOG_E("facts.refused", "error=\"%s\"", err.s);
-		}
-		(void)httpd_round(h, (int)(due - now));
-	}
+		rc = open_listeners(r, err);
+	if (!rc)
+		rc = role_drop_privileges(r->conf, err);
+	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
+	if (!rc)
+		rc = link_new(dir, r->publish, r->seen, &r->link, err);
+	return rc ? rc : collect_run(r->collect, err);
 }
 
 int role_collect(const char *path, struct conf *conf)
 {
-	struct httpd_config hc = {.routes = no_routes, .n_routes = 0};
+	struct collect_role *r = calloc(1, sizeof(*r));
 	struct errbuf err = {""};
-	struct httpd *h = NULL;
-	int rc = httpd_new(&hc, &h, &err);
+	int rc;
 
 	(void)path;
-	if (!rc)
-		rc = listen_all(h, conf, &err);
-	if (!rc)
-		rc = role_drop_privileges(conf, &err);
+	if (!r)
+		return 1;
+	r->conf = conf;
+	rc = start(r, &err);
 	if (rc) {
 		LOG_E("collect.refused", "error=\"%s\"", err.s);
 	} else {
-		LOG_I("collect.ready", "listeners=%u", conf->sluice.listen.reports_count);
-		loop(h, conf);
-		httpd_drain(h);
-		for (uint64_t until = os_mono_ms() + DRAIN_MS;
-			httpd_connections(h) && os_mono_ms() < until;)
-			(void)httpd_round(h, 50);
+		LOG_I("collect.ready", "listeners=%u threads=%u", conf->sluice.listen.reports_count,
+			conf->sluice.threads.reports);
+		while (!role_stop)
+			link_round(r->link, LINK_MS);
 	}
-	httpd_free(h);
-	conf_free(conf);
+	collect_stop(r->collect, DRAIN_MS);
+	link_free(r->link);
+	publish_free(r->publish);
+	free(r->seen);
+	conf_free(r->conf);
+	free(r);
 	return rc ? 1 : 0;
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker hands to the tick thread: records of checked reports and counts of refused ones,
+ * in batches of fixed size that go back and forth through two mailboxes without a lock
+ * (docs/concurrency.md).
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "collect/report.h"
+
+enum {
+	COLLECT_BATCH = 1 << 18,      /* records of one batch */
+	COLLECT_BATCH_TEXT = 1 << 20, /* octets of names of streams */
+	COLLECT_PPM = 1000000,
+};
+
+enum collect_flag {
+	COLLECT_PULL = 1,        /* a pull attempt ended */
+	COLLECT_PULL_OK = 2,     /* well */
+	COLLECT_FIRST_FRAME = 4, /* first_frame_us counts */
+	COLLECT_STALLED = 8,     /* the player stood still since the report before */
+	COLLECT_BITRATE = 16,    /* kbps counts */
+	COLLECT_LOG = 32,        /* a line of a CDN log, not a report: octets instead of session */
+	COLLECT_LOG_ERROR = 64,
+	COLLECT_LOG_SLOW = 128,
+};
+
+/* One report or log line, ids instead of names. */
+struct collect_record {
+	union {
+		uint64_t session; /* hashes, seeded */
+		uint64_t octets;
+	};
+	uint64_t user, stream;
+	uint64_t address, net; /* hashes of where it came from */
+	uint64_t t_ms;         /* unix, of the event; never after its arrival */
+	uint32_t first_frame_us, kbps;
+	uint32_t keep; /* sampled away unless below the threshold of the time */
+	uint16_t group;
+	uint8_t vendor;
+	uint8_t flags; /* of enum collect_flag */
+};
+
+/* name, word in facts */
+#define COLLECT_SOURCES_MAP(X)                                                                     \
+	X(COLLECT_QOS, "qos")                                                                      \
+	X(COLLECT_PUSH, "push")                                                                    \
+	X(COLLECT_CMCD, "cmcd")                                                                    \
+	X(COLLECT_LOGS, "logs")
+
+enum collect_source {
+#define X(id, word) id,
+	COLLECT_SOURCES_MAP(X)
+#undef X
+		COLLECT_SOURCES
+};
+
+struct collect_counts {
+	uint64_t accepted, shed, dropped; /* shed: sampled away; dropped: the batch was full */
+	uint64_t refused[COLLECT_REFUSALS];
+	uint64_t last_ms; /* of the last one that was accepted */
+};
+
+/* Owned by whoever holds it. */
+struct collect_batch {
+	uint32_t n, text_used;
+	uint64_t catalogue; /* checksum of the catalogue the last ids come from */
+	struct collect_counts counts[COLLECT_SOURCES];
+	struct collect_record record[COLLECT_BATCH];
+	uint8_t text[COLLECT_BATCH_TEXT]; /* hash (8 octets), length (2), name; again and again */
+};
+
+/* Between one worker and the tick thread. Each pointer is written by both sides, always by an
+ * exchange or a store into what the same side has seen to be empty. */
+struct collect_mailbox {
+	_Atomic(struct collect_batch *) full;  /* to the tick thread */
+	_Atomic(struct collect_batch *) empty; /* back to the worker */
+} __attribute__((aligned(64)));
+
+/* The worker's side, at the end of a round: hands over *at if it holds anything and the box is
+ * free; *at is then an empty one. */
+static inline void collect_hand_over(struct collect_mailbox *m, struct collect_batch **at)
+{
+	struct collect_batch *next;
+	bool something = (*at)->n != 0;
+
+	for (int i = 0; i < COLLECT_SOURCES && !something; i++)
+		for (int r = 0; r < COLLECT_REFUSALS && !something; r++)
+			something = (*at)->counts[i].refused[r] || (*at)->counts[i].accepted ||
+				    (*at)->counts[i].shed;
+	if (!something || atomic_load_explicit(&m->full, memory_order_relaxed))
+		return;
+	next = atomic_exchange_explicit(&m->empty, NULL, memory_order_acquire);
+	if (!next)
+		return;
+	atomic_store_explicit(&m->full, *at, memory_order_release);
+	*at = next;
+}
+
+/* The tick thread's side: what there is, or NULL; and its return, emptied. */
+static inline struct collect_batch *collect_fetch(struct collect_mailbox *m)
+{
+	return atomic_exchange_explicit(&m->full, NULL, memory_order_acquire);
+}
+
+static inline void collect_give_back(struct collect_mailbox *m, struct collect_batch *b)
+{
+	b->n = b->text_used = 0;
+	memset(b->counts, 0, sizeof(b->counts));
+	atomic_store_explicit(&m->empty, b, memory_order_release);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/collect.h"
+
+#include "collect/collect_int.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	BACKLOG = 4096,
+	ROUND_MS = 50,       /* a worker hands over at least so often */
+	FETCH_MS = 20,       /* the tick thread fetches so often */
+	SLOW_ROUND_MS = 500, /* what came at the start of such a round has waited for too long */
+	HOT_TICKS = 3,
+	FILL_PPM = 900000, /* of the books' room for pull attempts */
+};
+
+struct thread {
+	struct collect_worker w; /* owned by its thread */
+	struct collect *c;
+	struct httpd *httpd;
+	struct collect_batch *batches[2]; /* to free them; who holds them is in the mailbox */
+	struct collect_mailbox mailbox;
+	_Atomic uint32_t stop;        /* patience in ms, plus 1 */
+	_Atomic uint64_t rounds_over; /* relaxed counter, one writer: slow rounds */
+	pthread_t id;
+	bool running;
+};
+
+struct collect {
+	struct collect_options o;
+	struct os_addr bound[COLLECT_MAX_LISTEN];
+	char facts[SL_MAX_PATH], temporary[SL_MAX_PATH + 8];
+	struct collect_books *books; /* owned by the tick thread */
+	_Atomic uint32_t keep_ppm;   /* relaxed, one writer: the tick thread */
+	_Atomic uint32_t stop;       /* of the tick thread */
+	pthread_t tick;
+	bool ticking;
+	struct thread thread[];
+};
+
+static const struct httpd_route routes[] = {
+	{.path = "/v1/qos",
+		.methods = HTTPD_POST,
+		.max_body = COLLECT_MAX_BODY,
+		.fn = collect_qos,
+		.flags = HTTPD_CORS | HTTPD_RATED},
+};
+
+static bool ready(void *ctx)
+{
+	return ((struct collect_worker *)ctx)->intake.world != NULL;
+}
+
+/* --- a worker ------------------------------------------------------------------------------- */
+
+static void round_once(struct thread *t, int timeout_ms)
+{
+	uint64_t began;
+
+	publish_offline();
+	httpd_wait(t->httpd, timeout_ms);
+	publish_online();
+	began = os_mono_ns();
+	collect_intake_round(&t->w.intake, publish_read(t->c->o.publish), os_now_ms(),
+		atomic_load_explicit(&t->c->keep_ppm, memory_order_relaxed));
+	(void)httpd_run(t->httpd);
+	collect_hand_over(&t->mailbox, &t->w.intake.batch);
+	if (os_mono_ns() - began > SLOW_ROUND_MS * UINT64_C(1000000))
+		atomic_store_explicit(&t->rounds_over,
+			atomic_load_explicit(&t->rounds_over, memory_order_relaxed) + 1,
+			memory_order_relaxed);
+}
+
+static void *work(void *arg)
+{
+	struct thread *t = arg;
+	uint32_t stop;
+	uint64_t until_ms;
+
+	publish_reader_start();
+	do {
+		round_once(t, ROUND_MS);
+		stop = atomic_load_explicit(&t->stop, memory_order_relaxed);
+	} while (!stop);
+	httpd_drain(t->httpd);
+	until_ms = os_mono_ms() + stop - 1;
+	while (httpd_connections(t->httpd) && os_mono_ms() < until_ms)
+		round_once(t, 10);
+	publish_reader_stop();
+	return NULL;
+}
+
+/* --- the tick thread ------------------------------------------------------------------------ */
+
+/* Facts are of the moment: renamed into place, and no waiting for the disk. */
+static int write_facts(const struct collect *c, const void *blob, size_t size)
+{
+	FILE *f = fopen(c->temporary, "we");
+	bool good;
+
+	if (!f)
+		return -errno;
+	good = fwrite(blob, 1, size, f) == size;
+	good = fclose(f) == 0 && good;
+	if (!good || rename(c->temporary, c->facts))
+		return SL_EIO;
+	return 0;
+}
+
+static void tick(struct collect *c)
+{
+	struct errbuf err = {""};
+	void *blob = NULL;
+	size_t size;
+	int rc = collect_books_facts(c->books, os_now_ms(),
+		atomic_load_explicit(&c->keep_ppm, memory_order_relaxed), &blob, &size, &err);
+
+	if (!rc) {
+		rc = write_facts(c, blob, size);
+		if (rc)
+			(void)err_set(&err, rc, "%.900s: %s", c->facts, sl_strerror(rc));
+	}
+	if (rc && c->o.failed)
+		c->o.failed(err.s);
+	free(blob);
+}
+
+/* Books what has been handed over; whether some worker filled a batch. */
+static bool fetch(struct collect *c)
+{
+	bool full = false;
+
+	for (uint32_t i = 0; i < c->o.threads; i++) {
+		struct collect_mailbox *m = &c->thread[i].mailbox;
+		struct collect_batch *b = collect_fetch(m);
+
+		if (!b)
+			continue;
+		full |= b->n == COLLECT_BATCH;
+		collect_books_take(c->books, b, os_now_ms());
+		collect_give_back(m, b);
+	}
+	return full;
+}
+
+/* Keeps a part of the reports that can be dealt with: cut by a third, raised by a tenth per tick. A
+ * batch that was full cuts at once; load must last for some ticks, because tables that fill for the
+ * first time cost page faults. A worker that is always busy but answers at once is no overload:
+ * senders that wait for their replies keep any worker busy. */
+static void set_sampling(struct collect *c, bool full, bool hot, uint32_t *hot_ticks)
+{
+	uint32_t keep = atomic_load_explicit(&c->keep_ppm, memory_order_relaxed);
+
+	*hot_ticks = hot ? *hot_ticks + 1 : 0;
+	if (full || *hot_ticks >= HOT_TICKS)
+		keep = SL_MAX(keep / 3 * 2, 1000u);
+	else if (!hot)
+		keep = SL_MIN(keep + keep / 10, (uint32_t)COLLECT_PPM);
+	atomic_store_explicit(&c->keep_ppm, keep, memory_order_relaxed);
+}
+
+static uint64_t slow_rounds(struct collect *c)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < c->o.threads; i++)
+		n += atomic_load_explicit(&c->thread[i].rounds_over, memory_order_relaxed);
+	return n;
+}
+
+static void *tick_loop(void *arg)
+{
+	const struct timespec nap = {0, FETCH_MS * 1000000L};
+	struct collect *c = arg;
+	uint64_t own_ns = 0, began_ns = os_mono_ns(), slow = 0, due = os_mono_ms() + c->o.tick_ms;
+	uint32_t hot_ticks = 0;
+	bool full = false;
+
+	while (!atomic_load_explicit(&c->stop, memory_order_relaxed)) {
+		uint64_t at = os_mono_ns();
+		bool ticks = os_mono_ms() >= due;
+
+		full |= fetch(c);
+		if (ticks)
+			tick(c);
+		own_ns += os_mono_ns() - at;
+		if (ticks) {
+			uint64_t now_slow = slow_rounds(c), span_ns = os_mono_ns() - began_ns;
+			bool hot = now_slow != slow || own_ns > span_ns / 10 * 9 ||
+				   collect_books_fill_ppm(c->books) > FILL_PPM;
+
+			set_sampling(c, full, hot, &hot_ticks);
+			due = SL_MAX(due + c->o.tick_ms, os_mono_ms());
+			began_ns = os_mono_ns();
+			own_ns = 0;
+			slow = now_slow;
+			full = false;
+		}
+		(void)nanosleep(&nap, NULL);
+	}
+	return NULL;
+}
+
+/* --- start and stop ------------------------------------------------------------------------- */
+
+static int listen_all(struct collect *c, struct thread *t, bool first, struct errbuf *err)
+{
+	for (uint32_t i = 0; i < c->o.n_listen; i++) {
+		int fd = os_tcp_listen(&c->bound[i], BACKLOG, err), rc;
+
+		if (fd < 0)
+			return fd;
+		if (first) {
+			c->bound[i].len = sizeof(c->bound[i].ss);
+			(void)getsockname(fd, (struct sockaddr *)&c->bound[i].ss, &c->bound[i].len);
+		}
+		rc = httpd_listen(t->httpd, fd, false, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct errbuf *err)
+{
+	struct thread *t = &c->thread[index];
+	struct httpd_config conf = {.routes = routes,
+		.n_routes = SL_COUNT(routes),
+		.ctx = &t->w,
+		.ready = ready,
+		.trusted = c->o.trusted_proxies,
+		.n_trusted = c->o.n_trusted_proxies,
+		.limits = c->o.http};
+	int rc;
+
+	t->c = c;
+	t->w.trusted = c->o.trusted_senders;
+	t->w.n_trusted = c->o.n_trusted_senders;
+	t->w.intake.seed = seed;
+	for (int i = 0; i < 2; i++) {
+		t->batches[i] = calloc(1, sizeof(*t->batches[i]));
+		if (!t->batches[i])
+			return err_set(err, SL_ENOMEM, "collect: no memory for a worker");
+	}
+	t->w.intake.batch = t->batches[0];
+	atomic_store_explicit(&t->mailbox.empty, t->batches[1], memory_order_relaxed);
+	rc = httpd_new(&conf, &t->httpd, err);
+	return rc ? rc : listen_all(c, t, index == 0, err);
+}
+
+int collect_open(const struct collect_options *o, struct collect **ret_collect, struct errbuf *err)
+{
+	size_t size = sizeof(struct collect) + o->threads * sizeof(struct thread);
+	struct collect *c;
+	uint64_t seed = os_random64();
+	int rc;
+
+	if (o->n_listen > COLLECT_MAX_LISTEN || !o->threads || o->threads > COLLECT_MAX_THREADS)
+		return err_set(err, SL_ELIMIT, "collect: got %u listeners and %u threads",
+			o->n_listen, o->threads);
+	size = (size + 63) & ~(size_t)63;
+	c = aligned_alloc(64, size);
+	if (!c)
+		return err_set(err, SL_ENOMEM, "collect: out of memory");
+	memset(c, 0, size);
+	c->o = *o;
+	if (o->n_listen)
+		memcpy(c->bound, o->listen, o->n_listen * sizeof(c->bound[0]));
+	(void)snprintf(c->facts, sizeof(c->facts), "%s", o->facts);
+	(void)snprintf(c->temporary, sizeof(c->temporary), "%s.new", c->facts);
+	atomic_store_explicit(&c->keep_ppm, (uint32_t)COLLECT_PPM, memory_order_relaxed);
+	rc = collect_books_new(&o->limits, os_now_ms(), &c->books);
+	if (rc)
+		(void)err_set(err, rc, "collect: no memory for the books");
+	for (uint32_t i = 0; i < o->threads && !rc; i++)
+		rc = open_thread(c, i, seed, err);
+	if (rc)
+		collect_stop(c, 0);
+	else
+		*ret_collect = c;
+	return rc;
+}
+
+int collect_run(struct collect *c, struct errbuf *err)
+{
+	int rc = pthread_create(&c->tick, NULL, tick_loop, c);
+
+	c->ticking = rc == 0;
+	for (uint32_t i = 0; i < c->o.threads && !rc; i++) {
+		rc = pthread_create(&c->thread[i].id, NULL, work, &c->thread[i]);
+		c->thread[i].running = rc == 0;
+	}
+	return rc ? err_set(err, -rc, "collect: cannot start a thread") : 0;
+}
+
+void collect_stop(struct collect *c, uint32_t patience_ms)
+{
+	if (!c)
+		return;
+	for (uint32_t i = 0; i < c->o.threads; i++) {
+		atomic_store_explicit(&c->thread[i].stop, patience_ms + 1, memory_order_relaxed);
+		if (c->thread[i].running)
+			httpd_wake(c->thread[i].httpd);
+	}
+	atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
+	for (uint32_t i = 0; i < c->o.threads; i++)
+		if (c->thread[i].running)
+			(void)pthread_join(c->thread[i].id, NULL);
+	if (c->ticking)
+		(void)pthread_join(c->tick, NULL);
+	for (uint32_t i = 0; i < c->o.threads; i++) {
+		httpd_free(c->thread[i].httpd);
+		free(c->thread[i].batches[0]);
+		free(c->thread[i].batches[1]);
+	}
+	collect_books_free(c->books);
+	free(c);
+}
+
+uint16_t collect_port(const struct collect *c, uint32_t index)
+{
+	return os_addr_port((const struct sockaddr *)&c->bound[index].ss);
+}

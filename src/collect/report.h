@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bodies of /v1/qos to checked reports: {"reports":[...]} or one report alone. Knows fields, types
+ * and bounds (report.def); who sent it, where from and whether it is plausible is intake's. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/str.h"
+
+enum {
+	COLLECT_MAX_ITEMS = 10000,  /* reports, lines or events in one body */
+	COLLECT_MAX_BODY = 4 << 20, /* octets */
+	COLLECT_STALL_MS = 2000,    /* an empty buffer for so long is a stall (scoring.md 4) */
+	COLLECT_STALL_MAX_MS = 3600000,
+};
+
+enum collect_refusal {
+	COLLECT_ACCEPTED,
+#define REFUSAL(id, word, text) COLLECT_##id,
+#include "collect/report.def"
+#undef REFUSAL
+	COLLECT_REFUSALS
+};
+
+enum collect_field {
+#define FIELD(name, type, min, max) COLLECT_F_##name,
+#include "collect/report.def"
+#undef FIELD
+	COLLECT_FIELDS
+};
+
+/* One report. Texts point into the body, or into `scratch` where the body had escapes. */
+struct collect_report {
+	uint32_t has;      /* bit per enum collect_field */
+	uint32_t n_stalls; /* of COLLECT_STALL_MS or more */
+	struct {
+		struct str kind, session, user, stream, vendor, node, definition, client_kind, ip;
+	} text;
+	struct {
+		double t_ms, first_frame_ms, bitrate_kbps;
+	} num;
+	struct {
+		bool ok, cache_hit;
+	} flag;
+	char scratch[1024];
+	uint32_t scratch_used;
+};
+
+static inline bool collect_has(const struct collect_report *r, enum collect_field f)
+{
+	return r->has >> f & 1;
+}
+
+/* What became of one report; field is COLLECT_FIELDS when it is the report as a whole. */
+struct collect_verdict {
+	enum collect_refusal refusal;
+	enum collect_field field;
+};
+
+/* Takes each report in order; may refuse a well-formed one. r is borrowed for the call. */
+typedef struct collect_verdict collect_report_fn(void *ctx, const struct collect_report *r);
+
+/* Hears of each refused report. */
+typedef void collect_refused_fn(void *ctx, uint32_t index, struct collect_verdict v);
+
+/* Parses a whole body; the number of reports it held (refused ones included). After a fault of
+ * syntax the rest of the body is not read. */
+uint32_t collect_report_parse(struct str body, collect_report_fn *take, collect_refused_fn *refused,
+	void *ctx) SL_NONNULL(2, 3);
+
+/* The word and text of a refusal, the name of a field (NULL for COLLECT_FIELDS). */
+const char *collect_refusal_word(enum collect_refusal r) SL_PURE;
+const char *collect_refusal_text(enum collect_refusal r) SL_PURE;
+const char *collect_field_name(enum collect_field f) SL_PURE;

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sums of books over windows: pull attempts, first frames, users, sessions. */
+#include "collect/books_int.h"
+
+#include <stdlib.h>
+
+/* Pull attempts that no window can show any more. */
+static void forget_pulls(struct collect_books *b, uint64_t now_ms)
+{
+	while (b->pull_first < b->pull_end &&
+		b->pull[b->pull_first % b->limits.pulls].came_ms + COLLECT_MINUTE_MS <= now_ms)
+		b->pull_first++;
+}
+
+/* The short window that holds this time, 0 for none. Newest first: 1 is the one that ends now. */
+static uint32_t step_of(uint64_t t_ms, uint64_t now_ms)
+{
+	uint64_t step = t_ms > now_ms ? 1 : 1 + (now_ms - t_ms) / COLLECT_STEP_MS;
+
+	return step <= COLLECT_STEPS ? (uint32_t)step : 0;
+}
+
+static void count_pull(struct collect_books *b, const struct collect_pull *p, uint32_t window)
+{
+	struct facts_cell *f = &b->fact[(size_t)window * COLLECT_MAX_CELLS + p->cell];
+
+	f->pulls++;
+	f->pulls_ok += p->ok;
+	f->first_frames += p->first_frame_us != UINT32_MAX;
+}
+
+/* Every pull attempt of the minute, with its short window. */
+static void each_pull(struct collect_books *b, uint64_t now_ms,
+	void (*fn)(struct collect_books *, const struct collect_pull *, uint32_t window))
+{
+	uint64_t start_ms = collect_window_start(0, now_ms);
+
+	for (uint64_t i = b->pull_first; i < b->pull_end; i++) {
+		const struct collect_pull *p = &b->pull[i % b->limits.pulls];
+		uint32_t step = step_of(p->t_ms, now_ms);
+
+		if (p->t_ms < start_ms)
+			continue;
+		fn(b, p, 0);
+		if (step)
+			fn(b, p, step);
+	}
+}
+
+static void put_sample(struct collect_books *b, const struct collect_pull *p, uint32_t window)
+{
+	if (p->first_frame_us != UINT32_MAX)
+		b->sample[b->sample_at[(size_t)window * COLLECT_MAX_CELLS + p->cell]++] =
+			p->first_frame_us;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Nearest rank: the smallest sample that `cent` of a hundred do not pass. */
+static uint32_t percentile(const uint32_t *sorted, uint32_t n, uint32_t cent)
+{
+	return sorted[((uint64_t)n * cent + 99) / 100 - 1];
+}
+
+/* Mean of what is left when a tenth is cut from either end, rounded down. */
+static uint32_t trimmed_mean(const uint32_t *sorted, uint32_t n)
+{
+	uint32_t cut = n / 10;
+	uint64_t sum = 0;
+
+	for (uint32_t i = cut; i < n - cut; i++)
+		sum += sorted[i];
+	return (uint32_t)(sum / (n - 2 * cut));
+}
+
+/* Lays the first frames of each window and cell side by side, then looks at each run. A pull is in
+ * the minute and in one short window at most, so twice the pulls is room enough. */
+static void fill_first_frames(struct collect_books *b, uint64_t now_ms)
+{
+	uint32_t at = 0;
+
+	for (uint32_t w = 0; w < COLLECT_WINDOWS; w++)
+		for (uint32_t c = 0; c < b->n_cells; c++) {
+			size_t i = (size_t)w * COLLECT_MAX_CELLS + c;
+
+			b->sample_at[i] = at;
+			at += b->fact[i].first_frames;
+		}
+	each_pull(b, now_ms, put_sample);
+	for (uint32_t w = 0; w < COLLECT_WINDOWS; w++)
+		for (uint32_t c = 0; c < b->n_cells; c++) {
+			size_t i = (size_t)w * COLLECT_MAX_CELLS + c;
+			struct facts_cell *f = &b->fact[i];
+			uint32_t n = f->first_frames, *run = b->sample + b->sample_at[i] - n;
+
+			if (n == 0)
+				continue;
+			qsort(run, n, sizeof(*run), by_value);
+			f->first_frame_us = trimmed_mean(run, n);
+			f->first_frame_p50_us = percentile(run, n, 50);
+			f->first_frame_p95_us = percentile(run, n, 95);
+		}
+}
+
+static void fill_users(struct collect_books *b, uint64_t now_ms)
+{
+	uint64_t start_ms = collect_window_start(0, now_ms);
+
+	for (struct collect_user *u = NULL; (u = collect_table_next(&b->users, u));) {
+		if (u->e.seen_ms < start_ms) {
+			collect_table_remove(&b->users, u);
+			continue;
+		}
+		b->fact[u->cell].users++;
+		b->fact[u->cell].stalled_users += u->stalled_ms >= start_ms;
+	}
+}
+
+void collect_window_fill(struct collect_books *b, uint64_t now_ms)
+{
+	for (uint32_t w = 0; w < COLLECT_WINDOWS; w++) {
+		struct facts_cell *f = &b->fact[(size_t)w * COLLECT_MAX_CELLS];
+
+		memset(f, 0, b->n_cells * sizeof(*f));
+		for (uint32_t c = 0; c < b->n_cells; c++) {
+			f[c].window = w;
+			f[c].vendor = b->cell[c].vendor;
+			f[c].group = b->cell[c].group;
+		}
+	}
+	forget_pulls(b, now_ms);
+	each_pull(b, now_ms, count_pull);
+	fill_first_frames(b, now_ms);
+	fill_users(b, now_ms);
+}

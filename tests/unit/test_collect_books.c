@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/hash.h"
+#include "collect/books.h"
+
+enum { NOW = 1000000000 };
+
+static struct collect_batch *batch;
+
+static struct collect_books *books(void)
+{
+	static const struct collect_limits limits = {
+		.sessions = 4096, .users = 4096, .caps = 65536, .pulls = 4096, .streams = 64};
+	struct collect_books *b = NULL;
+
+	assert_int_equal(collect_books_new(&limits, NOW, &b), 0);
+	batch->n = batch->text_used = 0;
+	return b;
+}
+
+/* A good pull from a place of its own. */
+static struct collect_record *add(uint32_t id, uint64_t t_ms)
+{
+	struct collect_record *r = &batch->record[batch->n++];
+	uint64_t h = hash_mix(id, 77);
+
+	*r = (struct collect_record){.session = h,
+		.user = h,
+		.stream = 1,
+		.address = hash_mix(h, 1),
+		.net = hash_mix(h, 2),
+		.t_ms = t_ms,
+		.kbps = 1000,
+		.group = 3,
+		.vendor = 1,
+		.flags = COLLECT_PULL | COLLECT_PULL_OK | COLLECT_BITRATE | COLLECT_FIRST_FRAME,
+		.first_frame_us = id};
+	return r;
+}
+
+/* The facts of a window, zero when there is no cell. The blob is freed by the next call. */
+static const struct facts_cell *look(
+	struct collect_books *b, uint64_t now_ms, uint32_t keep_ppm, uint32_t window)
+{
+	static const struct facts_cell none;
+	static void *blob;
+	struct facts_view v;
+	struct errbuf err = {""};
+	size_t size;
+
+	free(blob);
+	blob = NULL;
+	if (collect_books_facts(b, now_ms, keep_ppm, &blob, &size, &err))
+		fail_msg("%s", err.s);
+	assert_int_equal(blob_check(&facts_def, blob, size, &err), 0);
+	facts_view_init(&v, blob);
+	for (uint32_t i = 0; i < v.n_cells; i++)
+		if (v.cells[i].window == window)
+			return &v.cells[i];
+	return &none;
+}
+
+static void windows_slide(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	(void)add(1, NOW);
+	(void)add(2, NOW - 4999);
+	(void)add(3, NOW - 5000);
+	(void)add(4, NOW - 14999);
+	(void)add(5, NOW - 15000);
+	(void)add(6, NOW - 59999);
+	(void)add(7, NOW - 60000);
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 6);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, 6);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 5);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 1)->pulls, 2);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 2)->pulls, 1);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 3)->pulls, 1);
+	assert_int_equal(look(b, NOW + 1, COLLECT_PPM, 1)->pulls, 1);
+	assert_int_equal(look(b, NOW + 45000, COLLECT_PPM, 0)->sessions, 0);
+	assert_int_equal(look(b, NOW + 60000, COLLECT_PPM, 0)->users, 0);
+	collect_books_free(b);
+}
+
+static void users_and_sessions(void **state)
+{
+	struct collect_books *b = books();
+	struct collect_record *r;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* three reports, one stalled, of one user */
+		r = add(1, NOW - (uint64_t)i * 1000);
+		r->flags = i == 1 ? COLLECT_STALLED : COLLECT_BITRATE;
+		r->kbps = 100 * (uint32_t)(i + 1);
+	}
+	r = add(2, NOW); /* a failed pull is a user and no session */
+	r->flags = COLLECT_PULL;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, 2);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->stalled_users, 1);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 1);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->kbps, 100); /* of the latest, not the last */
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls_ok, 0);
+	assert_int_equal(look(b, NOW + 59500, COLLECT_PPM, 0)->stalled_users, 0);
+	collect_books_free(b);
+}
+
+static void first_frames(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	for (uint32_t i = 1; i <= 20; i++) /* 1..19 and one that is far off */
+		add(i, NOW)->first_frame_us = i == 20 ? 50000000 : i;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frames, 20);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frame_us, 10); /* 3..18 */
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frame_p50_us, 10);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frame_p95_us, 19);
+	collect_books_free(b);
+}
+
+/* One address says no more than its part, nor one net; a session has few pulls. */
+static void nobody_speaks_for_all(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		add(i, NOW)->address = 5;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_ADDRESS);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, COLLECT_PER_ADDRESS);
+	collect_books_free(b);
+	b = books();
+	for (uint32_t i = 0; i < 1000; i++)
+		add(i, NOW)->net = 5;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_NET);
+	collect_books_free(b);
+	b = books();
+	for (uint32_t i = 0; i < 30; i++)
+		(void)add(1, NOW);
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_SESSION);
+	assert_int_equal(collect_books_capped(b), 30 - COLLECT_PER_SESSION);
+	collect_books_free(b);
+}
+
+static void too_much_is_given_up(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	for (uint32_t i = 0; i < 100000; i++)
+		(void)add(i, NOW);
+	collect_books_take(b, batch, NOW);
+	assert_true(look(b, NOW, COLLECT_PPM, 0)->sessions <= 4096);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 4096);
+	assert_true(collect_books_evicted(b) > 100000 - 4096);
+	assert_int_equal(collect_books_fill_ppm(b), COLLECT_PPM);
+	collect_books_free(b);
+}
+
+/* While a tenth is kept, a session that is kept stands for ten. */
+static void sampling_is_scaled(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		add(i, NOW)->keep = UINT32_MAX / 1000 * i;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 1000);
+	assert_in_range(look(b, NOW, 100000, 0)->sessions, 1000, 1010);
+	assert_in_range(look(b, NOW + 5000, COLLECT_PPM, 0)->sessions, 1000, 1010);
+	collect_books_free(b);
+}
+
+static void logs_have_minutes(void **state)
+{
+	struct collect_books *b = books();
+	uint64_t minute = NOW / 60000 * 60000;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct collect_record *r = add(i, minute - 300000 * (uint64_t)(i == 2));
+
+		r->octets = 1000;
+		r->flags = (uint8_t)(COLLECT_LOG | (i == 0 ? COLLECT_LOG_ERROR : COLLECT_LOG_SLOW));
+	}
+	collect_books_take(b, batch, NOW);
+	for (uint32_t w = COLLECT_WINDOWS; w < COLLECT_WINDOWS + 2; w++) {
+		const struct facts_cell *c = look(b, NOW, COLLECT_PPM, w);
+		bool later = c->log_requests == 2;
+
+		assert_int_equal(c->log_octets, later ? 2000 : 1000);
+		assert_int_equal(c->log_errors, later);
+		assert_int_equal(c->log_slow, 1);
+	}
+	assert_int_equal(look(b, NOW + 20 * 60000, COLLECT_PPM, COLLECT_WINDOWS)->log_requests, 0);
+	collect_books_free(b);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(windows_slide),
+		cmocka_unit_test(users_and_sessions),
+		cmocka_unit_test(first_frames),
+		cmocka_unit_test(nobody_speaks_for_all),
+		cmocka_unit_test(too_much_is_given_up),
+		cmocka_unit_test(sampling_is_scaled),
+		cmocka_unit_test(logs_have_minutes),
+	};
+	int failed;
+
+	batch = calloc(1, sizeof(*batch));
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(batch);
+	return failed;
+}
