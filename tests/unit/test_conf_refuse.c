@@ -10,7 +10,8 @@ static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, geo, tick_ms, stale_after_s, explain, "
-		"trusted_proxies, keys, accounts, require_signature, signature_window_s, log"},
+		"trusted_proxies, trusted_senders, keys, accounts, require_signature, "
+		"signature_window_s, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
 	{"two keys of one name", NULL, "keys: [{name: k, file: a}, {name: k, file: b}]\n",
