@@ -187,6 +187,48 @@ void fleets_random(struct fleets_one *f, uint64_t seed)
 	f->view.region_of = f->region_of;
 }
 
+static void wild_service(struct fleets_one *f, struct alloc_service *s, uint64_t *x)
+{
+	static const double ladder[] = {6000, 3000, 1500, 400};
+
+	for (uint32_t i = 0; i < s->n_slots && f->wild; i++)
+		if (one_in(x, 3))
+			s->slot[i].tier = (uint32_t)(rnd(x) % ALLOC_TIERS);
+	s->overload = one_in(x, 2) ? ALLOC_LOWER : ALLOC_REFUSE;
+	memcpy(s->ladder_kbps, ladder, sizeof(ladder));
+	s->n_ladder = (uint32_t)(rnd(x) % 5);
+}
+
+static void wild_row(struct fleets_one *f, struct alloc_row *r, uint64_t *x)
+{
+	const struct alloc_service *s = &f->service[r->service];
+	double part[SCORE_ROW] = {0};
+
+	for (uint32_t i = 0; i < s->n_slots; i++) {
+		part[i] = unit(x);
+		if (one_in(x, 6))
+			r->withheld_ppm[i] = (uint32_t)(rnd(x) % 4) * 250000;
+	}
+	if (one_in(x, 2))
+		return;
+	score_to_ppm(part, SCORE_ROW, SCORE_NONE, SCORE_PPM, r->sticky_ppm);
+	r->sticky_mbps = f->vendor[0].max_mbps * unit(x) / 10;
+}
+
+void fleets_random_wild(struct fleets_one *f, uint64_t seed)
+{
+	uint64_t x = (seed + 1) * UINT64_C(0xD6E8FEB86659FD93);
+
+	fleets_random(f, seed);
+	f->wild = true;
+	for (uint32_t s = 0; s < f->view.n_services; s++)
+		wild_service(f, &f->service[s], &x);
+	for (uint32_t r = 0; r < f->view.n_rows; r++)
+		wild_row(f, &f->row[r], &x);
+	if (one_in(&x, 4))
+		f->vendor[0].known = false;
+}
+
 void fleets_allocate(const struct fleets_one *f, struct fleets_out *ret)
 {
 	static _Alignas(16) unsigned char work[1 << 20];
@@ -285,18 +327,18 @@ static const char *broken_row(
 		scores += v.score;
 		if (!v.usable && (out->share_ppm[i] || score_reason_usable(out->reason[i])))
 			return "nothing to a vendor that may not serve";
-		for (uint32_t k = 0; k < s->n_slots; k++) {
+		for (uint32_t k = 0; k < s->n_slots && !f->wild; k++) {
 			const char *rule = broken_rule(f, r, out, i, k);
 
 			if (rule)
 				return rule;
 		}
-		if (fabs(out->score[i] - v.score) > 1e-11 * v.score)
+		if (!f->wild && fabs(out->score[i] - v.score) > 1e-11 * v.score)
 			return "score as in the text";
 	}
 	if (sum != SCORE_PPM)
 		return "shares sum to a million";
-	if (r->demand_mbps > 0 || s->params.trickle_ppm)
+	if (f->wild || r->demand_mbps > 0 || s->params.trickle_ppm)
 		return NULL;
 	for (uint32_t i = 0; i < s->n_slots; i++)
 		if (scores > 0 &&
@@ -319,7 +361,26 @@ static double put_on(
 			continue;
 		for (uint32_t i = 0; i < s->n_slots; i++)
 			if (s->slot[i].vendor == vendor)
-				mbps += r->demand_mbps * out->row[n].share_ppm[i] / 1e6;
+				mbps += r->demand_mbps * out->row[n].lowered *
+					out->row[n].share_ppm[i] / 1e6;
+	}
+	return mbps;
+}
+
+/* Load that the sticky tables put on the same. */
+static double stuck_on(const struct fleets_one *f, uint32_t vendor, int64_t region)
+{
+	double mbps = 0;
+
+	for (uint32_t n = 0; n < f->view.n_rows; n++) {
+		const struct alloc_row *r = &f->row[n];
+		const struct alloc_service *s = &f->service[r->service];
+
+		if (region >= 0 && f->region_of[r->group * f->view.n_vendors + vendor] != region)
+			continue;
+		for (uint32_t i = 0; i < s->n_slots; i++)
+			if (s->slot[i].vendor == vendor)
+				mbps += r->sticky_mbps * r->sticky_ppm[i] / 1e6;
 	}
 	return mbps;
 }
@@ -337,7 +398,8 @@ static const char *broken_cap(const struct fleets_one *f, const struct fleets_ou
 		ppm += f->row[n].demand_mbps * 1e-6;
 	for (uint32_t v = 0; v < f->view.n_vendors; v++) {
 		const struct alloc_vendor *x = &f->vendor[v];
-		double at = load(x->current_mbps, x->forecast_mbps), put = put_on(f, out, v, -1);
+		double at = load(x->current_mbps, x->forecast_mbps) + stuck_on(f, v, -1);
+		double put = put_on(f, out, v, -1);
 
 		if (put > room(x->max_mbps, x->headroom, at) + ppm + x->max_mbps * 1e-12)
 			return "never above the maximum";
@@ -361,6 +423,8 @@ static const char *broken_refusal(const struct fleets_one *f, const struct fleet
 {
 	double ppm = 1e-9;
 
+	if (f->wild)
+		return NULL;
 	for (uint32_t n = 0; n < f->view.n_rows; n++)
 		ppm += f->row[n].demand_mbps * 2e-6;
 	for (uint32_t n = 0; n < f->view.n_rows; n++) {
@@ -396,6 +460,8 @@ static void turn_round(const struct fleets_one *f, struct fleets_one *ret)
 		for (uint32_t i = 0, n = f->service[f->row[r].service].n_slots; i < n; i++) {
 			ret->row[r].quality[i] = f->row[r].quality[n - 1 - i];
 			ret->row[r].block[i] = f->row[r].block[n - 1 - i];
+			ret->row[r].withheld_ppm[i] = f->row[r].withheld_ppm[n - 1 - i];
+			ret->row[r].sticky_ppm[i] = f->row[r].sticky_ppm[n - 1 - i];
 		}
 }
 

@@ -15,6 +15,7 @@ struct fleets_one {
 	struct alloc_row row[FLEETS_MAX_ROWS];
 	uint16_t region_of[FLEETS_MAX_GROUPS * SL_MAX_SLOTS];
 	bool equal_weights;
+	bool wild; /* tiers, breakers, sticky demand, unknown loads, overload policies */
 };
 
 struct fleets_out {
@@ -28,6 +29,10 @@ typedef void fleets_run(const struct fleets_one *f, struct fleets_out *ret);
 /* Fills a fleet: 1..16 vendors; G = 0 in a fifth, G = M in a tenth; M over six decades; loads at G
  * and M plus or minus 1e-6; q 0.01 and 1; SumG = 0; regions; two services that share vendors. */
 void fleets_random(struct fleets_one *f, uint64_t seed);
+
+/* As fleets_random, with everything that bends the plain rules; for the properties that hold
+ * whatever is asked. */
+void fleets_random_wild(struct fleets_one *f, uint64_t seed);
 
 /* The shipped allocation. */
 void fleets_allocate(const struct fleets_one *f, struct fleets_out *ret);

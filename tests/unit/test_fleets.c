@@ -33,6 +33,22 @@ static void hold_over_random_fleets(void **state)
 	print_message("%llu fleets\n", (unsigned long long)n);
 }
 
+static void hold_whatever_is_asked(void **state)
+{
+	static struct fleets_one f;
+	uint64_t n = wanted(100000) / 4;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < n; seed++) {
+		const char *bad;
+
+		fleets_random_wild(&f, seed);
+		bad = fleets_broken(&f, fleets_allocate);
+		if (bad)
+			fail_msg("wild fleet %llu: %s", (unsigned long long)seed, bad);
+	}
+}
+
 /* Mutants of the score: it is what the shares come from, so a mutant that changes scores only is
  * seen by the rules, one that changes shares only by the others. */
 typedef double mutate_score(
@@ -203,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hold_over_random_fleets),
+		cmocka_unit_test(hold_whatever_is_asked),
 		cmocka_unit_test(catch_each_mutant),
 	};
 
