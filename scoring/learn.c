@@ -223,11 +223,12 @@ static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *
 	f->mbps += clamp(pull, -FAST_PULL * v->max_mbps, FAST_PULL * v->max_mbps);
 }
 
-/* The part of P that neither the meter nor U stands for, and the head-room it asks for: with the
- * unmetered part larger by LEARN_GAIN_DOUBT, P still has to fit. */
+/* The part of P that has come on top since the meter's window, and the head-room it asks for: with
+ * that part larger by LEARN_GAIN_DOUBT, P still has to fit. What replaced departed sessions is not
+ * in doubt: the meter and U have seen its like. */
 static void doubt(struct learn_forecast *f, double headroom)
 {
-	double seen = f->metered ? f->survive * f->ledger_mean : 0, unseen = f->ledger - seen;
+	double seen = f->metered ? f->ledger_mean : 0, unseen = f->ledger - seen;
 
 	if (f->mbps > 0 && unseen > 0)
 		f->unmetered = clamp(unseen / f->mbps, 0, 1);

@@ -70,7 +70,7 @@ struct learn_forecast {
 	double unexplained, trend;          /* U, and the trend's part */
 	double meter, ledger_mean, survive; /* B, the mean of L over its window, its weight */
 	double fast, fast_trust;            /* P by player reports, and its weight in P */
-	double unmetered;                   /* part of P that no meter has seen, 0..1 */
+	double unmetered;                   /* part of P that came on top since the meter, 0..1 */
 	double headroom;                    /* h that this asks for, given the configured one */
 	bool known, metered, silent;
 };
