@@ -7,7 +7,7 @@ import re
 import lint
 
 SPDX = "SPDX-License-Identifier: Apache-2.0"
-NO_SPDX_NEEDED = re.compile(r"(^|/)(\.[^/]*|LICENSE[^/]*|CHANGES|[^/]*\.(md|am|inc|ac|json|jsonl|txt|csv|ya?ml|pem|golden|in|zone|svg|css|html)|packages)$"
+NO_SPDX_NEEDED = re.compile(r"(^|/)(\.[^/]*|LICENSE[^/]*|CHANGES|[^/]*\.(md|am|inc|ac|json|jsonl|txt|csv|ya?ml|pem|golden|in|zone|svg|css|html|service|[1-8])|packages)$"
                             r"|^tests/[^.]*/(corpus|data|golden)/")
 NOT_TEXT = re.compile(r"\.(mmdb|bin|blob|gz|xz|png|ico|woff2?|pcap)$|(^|/)(corpus|golden)/")
 HOME = re.compile(r"(?<![\w$}.*-])/(?:work|farm|root|home)/")
