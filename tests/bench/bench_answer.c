@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_answer [WORLD]: user nanoseconds per answer in one thread, without a socket: the decision by
- * sticky key and by sequence, and a whole DNS message with a random client subnet. WORLD is the
+ * bench_answer [WORLD]: user nanoseconds per answer in one thread, without a socket: the decision
+ * by sticky key and by sequence, and a whole DNS message with a random client subnet. WORLD is the
  * world folder of a state folder (run/world); the small test world without.
  */
 #include "../unit/dnsworld.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generator and properties. The formula is written here a second time, straight from the text. */
+/* Generator and properties. The formula is written here a second time, straight from the text. Long
+ * because the mutants of each rule stay beside the property that must see them. */
 #include "fleets.h"
 
 #include <math.h>
