@@ -2,10 +2,13 @@
 /* Learning from meters and reports, and the forecast with all its terms. */
 #include "scoring/learn.h"
 
+#include "base/limits.h"
+
 #include <math.h>
 #include <string.h>
 
 enum {
+	ENOUGH_PEERS = 3,
 	ENOUGH_WINDOWS = 3,    /* before reports are trusted: their cover is then known */
 	MAX_GAP_MS = 900000,   /* windows farther apart say nothing about each other */
 	FAST_WINDOW_MS = 15000 /* reports come every 30 s: their mean stands for about now */
@@ -20,6 +23,7 @@ enum {
 #define TREND_MAX     0.1 /* of M */
 #define COVER_FADE    0.9
 #define COVER_MAX     1000.0
+#define RATIO_LEAST   0.02 /* of M: below, a ratio says nothing */
 #define FAST_TRUST    0.8
 #define FAST_PULL     0.25 /* reports may move P by so much of M at most */
 #define LENGTH_PRIOR  50.0 /* sessions */
@@ -164,6 +168,33 @@ static void learn_cover(struct learn_cell *c, const struct learn_view *v, const 
 			c->cover_weight;
 }
 
+static void learn_ratio(struct learn_cell *c, double metered, double expected, double max)
+{
+	if (!(expected > max * RATIO_LEAST) || !(metered > 0))
+		return;
+	c->ratio_weight = c->ratio_weight * COVER_FADE + 1;
+	c->ratio_log += (log(clamp(metered / expected, 1 / COVER_MAX, COVER_MAX)) - c->ratio_log) /
+			c->ratio_weight;
+}
+
+double learn_peer_ratio(const struct learn_cell *c, uint32_t n)
+{
+	double sorted[SL_MAX_VENDORS];
+	uint32_t have = 0;
+
+	for (uint32_t i = 0; i < n && have < SL_MAX_VENDORS; i++) {
+		uint32_t at = have;
+
+		if (c[i].windows < ENOUGH_WINDOWS || c[i].ratio_weight < 1)
+			continue;
+		for (; at > 0 && sorted[at - 1] > c[i].ratio_log; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = c[i].ratio_log;
+		have++;
+	}
+	return have < ENOUGH_PEERS ? 0 : exp(sorted[(have - 1) / 2]);
+}
+
 void learn_meter(struct learn_doors *d, struct learn_cell *c, const struct learn_view *v,
 	const struct meter *m)
 {
@@ -182,6 +213,8 @@ void learn_meter(struct learn_doors *d, struct learn_cell *c, const struct learn
 	if (follows)
 		learn_trend(c, residual, m);
 	learn_cover(c, v, m);
+	if (covered)
+		learn_ratio(c, m->mbps, weighted(d, mean), v->max_mbps);
 	memcpy(c->last_mean, mean, sizeof(mean));
 	c->last_mbps = m->mbps;
 	c->last_residual = residual;
@@ -236,6 +269,16 @@ static void doubt(struct learn_forecast *f, double headroom)
 		1 - (1 - headroom) / (1 + LEARN_GAIN_DOUBT * f->unmetered * (1 - f->fast_trust));
 }
 
+/* The meter, or what its peers say it must be at least. */
+static double believed(
+	struct learn_forecast *f, const struct learn_cell *c, const struct learn_view *v)
+{
+	double least = f->ledger_mean * v->peer_ratio * LEARN_PEER_PART;
+
+	f->suspect = c->windows >= ENOUGH_WINDOWS && f->meter < least;
+	return f->suspect ? least : f->meter;
+}
+
 struct learn_forecast learn_forecast_at(const struct learn_doors *d, const struct learn_cell *c,
 	const struct learn_view *v, const struct meter *m, uint64_t now_ms, double length_s,
 	double headroom)
@@ -261,7 +304,8 @@ struct learn_forecast learn_forecast_at(const struct learn_doors *d, const struc
 		f.ledger_mean = weighted(d, mean);
 		f.survive = ledger_survive(now_ms > m->end_ms ? now_ms - m->end_ms : 0, length_s);
 		f.trend = trend(c, m, v->max_mbps, now_ms);
-		f.mbps += f.survive * (f.meter - f.ledger_mean - f.unexplained) + f.trend;
+		f.mbps +=
+			f.survive * (believed(&f, c, v) - f.ledger_mean - f.unexplained) + f.trend;
 	}
 	pull_to_reports(&f, d, c, v, now_ms, length_s);
 	doubt(&f, headroom);

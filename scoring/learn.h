@@ -45,6 +45,7 @@ struct learn_cell {
 	double unexplained, unexplained_weight; /* U */
 	double slope;                           /* of what is unexplained, Mbps per s */
 	double cover_log, cover_weight;         /* log of metered over reported load */
+	double ratio_log, ratio_weight;         /* log of metered over expected load */
 	double last_mean[LEARN_DOORS], last_mbps, last_residual;
 	uint64_t last_start_ms, last_end_ms;
 	uint64_t windows;
@@ -55,12 +56,22 @@ struct learn_cell {
 struct learn_view {
 	const struct ledger *ledger, *fast;
 	uint32_t cell, stride, doors;
-	double max_mbps; /* M; INFINITY where there is none */
+	double max_mbps;   /* M; INFINITY where there is none */
+	double peer_ratio; /* of learn_peer_ratio; 0: unknown */
 };
 
 /* Once per meter that was taken, after meter_push. */
 void learn_meter(struct learn_doors *d, struct learn_cell *c, const struct learn_view *v,
 	const struct meter *m) SL_NONNULL_ALL;
+
+/*
+ * What vendors carry, metered over expected, by the median of n cells; 0 where fewer than three can
+ * say. A vendor whose meter is far below this lies, or loses sessions: its meter then counts as at
+ * least LEARN_PEER_PART of it, so that a lying meter does not fill it beyond its maximum. (Above is
+ * load that others put on it.)
+ */
+#define LEARN_PEER_PART 0.98
+double learn_peer_ratio(const struct learn_cell *c, uint32_t n) SL_NONNULL(1) SL_PURE;
 
 /* All terms of a forecast, for explain. */
 struct learn_forecast {
@@ -73,6 +84,7 @@ struct learn_forecast {
 	double unmetered;                   /* part of P that came on top since the meter, 0..1 */
 	double headroom;                    /* h that this asks for, given the configured one */
 	bool known, metered, silent;
+	bool suspect; /* the meter was below what its peers say, and was raised */
 };
 
 /*

@@ -218,6 +218,32 @@ static void survives_a_restart(void **state)
 	assert_memory_equal(&a, &b, sizeof(a));
 }
 
+static void a_meter_far_below_its_peers_is_not_believed(void **state)
+{
+	struct learn_cell cells[5] = {{0}};
+	const double log_ratio[] = {0.28, 0.26, 0.25, -0.1, 0.6};
+	struct learn_forecast f, g;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++) {
+		cells[i].ratio_log = log_ratio[i];
+		cells[i].ratio_weight = 5;
+		cells[i].windows = i == 4 ? 2 : 10; /* the last has seen too little */
+	}
+	assert_true(learn_peer_ratio(cells, 2) == 0);
+	assert_true(fabs(learn_peer_ratio(cells, 5) - exp(0.25)) < 1e-9);
+	(void)run(1200, 20, 0, NULL);
+	s.meter.mbps *= 0.7; /* from now on it lies */
+	f = learn_forecast_at(&s.doors, &s.cell, &s.view, &s.meter, p.now_ms, 600, 0.02);
+	s.view.peer_ratio = exp(s.cell.ratio_log); /* the others see what it saw */
+	g = learn_forecast_at(&s.doors, &s.cell, &s.view, &s.meter, p.now_ms, 600, 0.02);
+	assert_true(!f.suspect && g.suspect);
+	assert_true(f.mbps < 0.8 * on_vendor() && fabs(g.mbps / on_vendor() - 1) < 0.03);
+	s.meter.mbps *= 2; /* above is what others put on it */
+	g = learn_forecast_at(&s.doors, &s.cell, &s.view, &s.meter, p.now_ms, 600, 0.02);
+	assert_false(g.suspect);
+}
+
 static void session_length(void **state)
 {
 	struct learn_length l = {0};
@@ -263,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(reports_are_a_fast_meter, reset),
 		cmocka_unit_test_setup(unmetered_load_widens_the_head_room, reset),
 		cmocka_unit_test_setup(survives_a_restart, reset),
+		cmocka_unit_test_setup(a_meter_far_below_its_peers_is_not_believed, reset),
 		cmocka_unit_test_setup(session_length, reset),
 		cmocka_unit_test_setup(loads_that_arrive_later, reset),
 	};
