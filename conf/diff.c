@@ -34,8 +34,10 @@ static bool differs(const struct conf_row *row, const void *a, const void *b)
 		return text_differs(
 			*AT(a, row->offset, const char *), *AT(b, row->offset, const char *));
 	case CONF_KIND_TEXTS:
-	case CONF_KIND_PREFIXES:
+	case CONF_KIND_PREFIXES: /* by their texts */
 		return texts_differ(row, a, b);
+	case CONF_KIND_BOOL:
+		return *AT(a, row->offset, bool) != *AT(b, row->offset, bool);
 	case CONF_KIND_U32:
 		return *AT(a, row->offset, uint32_t) != *AT(b, row->offset, uint32_t);
 	default:
@@ -52,7 +54,7 @@ static bool find(const struct conf_type *type, const void *a, const void *b, con
 		char below[CONF_KEY_SIZE];
 
 		if (row->kind == CONF_KIND_MAP) {
-			(void)snprintf(below, sizeof(below), "%s.", row->key);
+			(void)snprintf(below, sizeof(below), "%s%s.", parent, row->key);
 			if (find(row->type, AT(a, row->offset, char), AT(b, row->offset, char),
 				    below, ret_key))
 				return true;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "dns/server.h"
+#include "dns/setup.h"
 #include "http/http.h"
 #include "link.h"
 #include "role.h"
@@ -18,6 +19,7 @@ struct answer_role {
 	struct workers workers;
 	struct link *link;
 	struct dnsd *dns;
+	struct dnsd_settings dns_settings;
 	struct http_server *http;
 	struct httpd_prefix trusted[CONF_MAX_PREFIXES];
 };
@@ -62,9 +64,15 @@ static int open_tallies(struct answer_role *r, uint32_t n, struct errbuf *err)
 	return rc;
 }
 
-static int open_dns(struct answer_role *r, const struct dnsd_options *o, struct errbuf *err)
+static int open_dns(struct answer_role *r, struct dnsd_options *o, struct errbuf *err)
 {
-	return o->n_listen ? dnsd_open(o, &r->dns, err) : 0;
+	int rc;
+
+	if (o->n_listen == 0)
+		return 0;
+	rc = dnsd_setup(&r->dns_settings, &r->conf->sluice, err);
+	o->settings = r->dns_settings;
+	return rc ? rc : dnsd_open(o, &r->dns, err);
 }
 
 static int open_http(struct answer_role *r, const struct http_options *o, struct errbuf *err)
@@ -113,7 +121,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 		return err_set(err, SL_ENOMEM, "out of memory");
 	rc = open_doors(r, err);
 	if (!rc)
-		rc = role_drop_capabilities(r->conf, err);
+		rc = role_drop_privileges(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
 		rc = link_new(dir, r->workers.publish, r->workers.seen, &r->link, err);
@@ -128,6 +136,7 @@ static void stop(struct answer_role *r)
 {
 	http_stop(r->http, DRAIN_MS);
 	dnsd_stop(r->dns);
+	dnsd_setup_done(&r->dns_settings);
 	link_free(r->link);
 	publish_free(r->workers.publish);
 	free(r->workers.seen);

@@ -355,7 +355,5 @@ void control_round(struct control *c, int timeout_ms)
 
 	control_journal_round(c, now_ms);
 	control_rules_round(c, now_ms);
-	control_keep_round(c, now_ms);
-	control_sample_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);
 }

@@ -94,8 +94,10 @@ static void fill(struct reply *r, struct dnsd_worker *d, int rc)
 		r->rcode = (uint8_t)rc;
 		return;
 	}
-	if (r->q->question_n == 0) /* only the cookie was asked for */
+	if (r->q->question_n == 0) { /* only the cookie was asked for, RFC 7873 section 5.4 */
+		r->rcode = r->cookie == DNS_COOKIE_BAD ? DNS_BADCOOKIE : DNS_NOERROR;
 		return;
+	}
 	r->rcode = (uint8_t)judge(r);
 	if (r->rcode)
 		return;
@@ -141,13 +143,60 @@ static size_t finish(struct reply *r, struct dnsd_worker *d, uint8_t *limit)
 	return buf_len(&r->b);
 }
 
-/* Octets the client takes (RFC 6891 section 6.2.5: under 512 is 512). */
-static size_t limit_of(const struct dns_query *q, enum dnsd_proto proto, size_t room)
+/* Octets the client takes (RFC 6891 section 6.2.5: under 512 is 512), and who may be somebody else
+ * is sent. */
+static size_t limit_of(const struct reply *r, enum dnsd_proto proto, size_t room)
 {
-	size_t most = q->opt.there ? SL_MAX(q->opt.udp_size, 512) : 512;
+	const struct dns_opt *o = &r->q->opt;
+	size_t most = o->there ? SL_MAX(o->udp_size, 512) : 512;
 
-	return proto == DNSD_TCP ? SL_MIN(room, (size_t)DNSD_OUT_MAX)
-				 : SL_MIN(SL_MIN(most, (size_t)SL_DNS_UDP_MAX), room);
+	if (proto == DNSD_TCP)
+		return SL_MIN(room, (size_t)DNSD_OUT_MAX);
+	most = SL_MIN(SL_MIN(most, (size_t)SL_DNS_UDP_MAX), room);
+	return r->cookie == DNS_COOKIE_GOOD ? most
+					    : SL_MIN(most, (size_t)DNSD_AMPLIFICATION * r->job->n);
+}
+
+static void take_cookie(struct reply *r, const struct dnsd_worker *d)
+{
+	const struct dns_secrets *s = &d->set->secrets;
+	uint32_t now_s = (uint32_t)(d->w.now_ms / 1000);
+
+	r->cookie = dns_cookie_check(s, &r->q->opt, r->job->client, now_s);
+	if (r->cookie == DNS_COOKIE_NONE)
+		return;
+	r->opt.cookie = true;
+	dns_cookie_make(s, &r->q->opt, r->job->client, now_s, r->opt.cookie_octets);
+}
+
+static bool exempt(const struct dnsd_worker *d, struct ip client)
+{
+	for (uint32_t i = 0; i < d->set->n_exempt; i++) {
+		const struct dnsd_prefix *p = &d->set->exempt[i];
+
+		if (p->ip.family == client.family && ip_eq(ip_mask(client, p->len), p->ip))
+			return true;
+	}
+	return dns_rrl_learned(d->set->rrl, client, d->w.now_ms);
+}
+
+/* Rate limit of who may be somebody else. false: no answer. */
+static bool within_rate(struct reply *r, struct dnsd_worker *d)
+{
+	const struct dnsd_settings *set = d->set;
+	const struct dnsd_job *job = r->job;
+	uint64_t name = job->name ? (uint64_t)(job->name - d->w.world->cat.dnames) + 1 : 0;
+	bool slips;
+
+	if (dns_rrl_count(set->rrl, job->client, name << 8 | r->rcode, d->w.now_ms) ||
+		exempt(d, job->client))
+		return true;
+	slips = set->slip && ++d->held % set->slip == 0;
+	tally_count(d->w.tally, slips ? TALLY_DNS_RRL_SLIPPED : TALLY_DNS_RRL_DROPPED);
+	if (set->dry_run || ip_is_loopback(job->client))
+		return true;
+	r->truncated |= slips;
+	return slips;
 }
 
 void dnsd_read(
@@ -156,6 +205,7 @@ void dnsd_read(
 	const struct world *w = d->w.world;
 
 	job->rc = dns_parse(msg, n, &job->q);
+	job->n = (uint32_t)n;
 	job->client = client;
 	job->located = false;
 	job->name = NULL;
@@ -185,12 +235,25 @@ void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 	__builtin_prefetch(row + 1); /* where its second half may lie */
 }
 
+/* TCP shows that the client is there; over UDP only a cookie does. */
+static bool goes_out(struct reply *r, struct dnsd_worker *d, enum dnsd_proto proto)
+{
+	struct dns_rrl *rrl = d->set->rrl;
+
+	if (!rrl || r->cookie == DNS_COOKIE_GOOD)
+		return true;
+	if (proto == DNSD_UDP)
+		return within_rate(r, d);
+	dns_rrl_learn(rrl, r->job->client, d->w.now_ms);
+	return true;
+}
+
 size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
 	uint8_t *out, size_t room)
 {
 	const struct dns_query *q = &job->q;
-	size_t limit = limit_of(q, proto, room);
 	struct reply r = {.q = q, .job = job, .opt = {.ede = DNS_EDE_NONE}};
+	size_t limit;
 
 	tally_count(d->w.tally, proto == DNSD_UDP ? TALLY_DNS_UDP_QUERIES : TALLY_DNS_TCP_QUERIES);
 	if (job->rc == DNS_DROP) {
@@ -199,11 +262,16 @@ size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_
 	}
 	if (q->opt.has_ecs)
 		tally_count(d->w.tally, TALLY_DNS_ECS);
+	if (q->opt.cookie_n)
+		take_cookie(&r, d);
+	limit = limit_of(&r, proto, room);
 	r.opt.nsid = d->set->nsid;
 	r.b = buf_over(out, limit - dns_opt_size(&q->opt, &r.opt));
 	r.b.p += DNS_HEADER;
 	buf_put(&r.b, q->msg + DNS_HEADER, q->question_n);
 	fill(&r, d, job->rc);
+	if (!goes_out(&r, d, proto))
+		return 0;
 	count(d, r.rcode);
 	return finish(&r, d, out + limit);
 }

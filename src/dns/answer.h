@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "dns/cookie.h"
+#include "dns/rrl.h"
 #include "dns/wire.h"
 #include "tally/worker.h"
 
@@ -12,8 +14,21 @@ enum dnsd_proto { DNSD_UDP, DNSD_TCP };
 
 /* Constant while the server runs; shared by its threads. */
 struct dnsd_settings {
-	struct str nsid; /* empty: not told */
+	struct str nsid;            /* empty: not told */
+	struct dns_secrets secrets; /* none: no cookies */
+	struct dns_rrl *rrl;        /* NULL: no rate limit; borrowed */
+	uint32_t slip;              /* every n-th answer over the rate goes out cut; 0: none */
+	bool dry_run;               /* counts what it would hold back */
+	const struct dnsd_prefix *exempt; /* from the rate limit; borrowed */
+	uint32_t n_exempt;
 };
+
+struct dnsd_prefix {
+	struct ip ip;
+	uint8_t len;
+};
+
+enum { DNSD_AMPLIFICATION = 10 }; /* octets out per octet in, over UDP without a good cookie */
 
 struct memo;
 
@@ -27,6 +42,7 @@ struct dnsd_worker {
 	uint32_t view;
 	uint64_t view_tick, view_catalogue; /* checksums */
 	struct answer_full view_full;
+	uint32_t held; /* answers over the rate so far */
 };
 
 /* Worker number index of all. Caller ends with dnsd_worker_done, also after a failure. */
@@ -45,7 +61,8 @@ enum { DNSD_OUT_MAX = SL_DNS_TCP_MAX };
 struct dnsd_job {
 	int rc; /* of dns_parse */
 	bool located;
-	bool told; /* the resolver said who the client is */
+	uint32_t n; /* octets of the message */
+	bool told;  /* the resolver said who the client is */
 	struct ip client;
 	const struct cat_dname *name; /* NULL: not there as a whole */
 	struct place place;           /* located: as in struct steering */

@@ -10,6 +10,7 @@ struct reply {
 	const struct dns_query *q; /* of the job */
 	uint16_t n_answer, n_authority, n_additional;
 	uint8_t rcode;
+	uint8_t cookie; /* enum dns_cookie */
 	bool aa;
 	bool truncated;
 	struct dns_opt_out opt;

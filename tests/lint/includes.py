@@ -30,7 +30,7 @@ engine   src/engine   {shared} sense control store
 control  src/control  {shared} sense engine store
 store    src/store    {shared} sense engine control
 bench    src/bench    base
-ctl      src/ctl      base conf scoring world store
+ctl      src/ctl      base conf scoring world
 sim      tests/sim    {pure}
 sluiced  src          {shared} dns http collect sense engine control store ctl
 tests    tests        {shared} dns http collect sense engine control store ctl sim sluiced

@@ -60,6 +60,9 @@ static void reads_every_key_of_sluice(void **state)
 		"catalog: c.yaml\nstate: st\nstore: /x/s.db\nunit: east\nuser: nobody\n"
 		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], reports: [], admin: [\"81\"]}\n"
 		"threads: {dns: 3, http: 61}\n"
+		"dns: {nsid: n1, cookies: false, rate_limit: {per_second: 7, slip: 0, dry_run: "
+		"true, "
+		"exempt: [192.0.2.0/24]}}\n"
 		"geo: {databases: [a.mmdb, /b.mmdb], overrides: o.csv, provinces: [], "
 		"isp_countries: [CN, \"NO\"]}\n"
 		"tick_ms: 100\nstale_after_s: 10\nexplain: true\n"
@@ -84,6 +87,12 @@ static void reads_every_key_of_sluice(void **state)
 	assert_string_equal(s->listen.admin[0], "81");
 	assert_int_equal(s->threads.dns, 3);
 	assert_int_equal(s->threads.http, 61);
+	assert_string_equal(s->dns.nsid, "n1");
+	assert_false(s->dns.cookies);
+	assert_int_equal(s->dns.rate_limit.per_second, 7);
+	assert_int_equal(s->dns.rate_limit.slip, 0);
+	assert_true(s->dns.rate_limit.dry_run);
+	assert_int_equal(s->dns.rate_limit.exempt[0].len, 24);
 	assert_int_equal(s->geo.databases_count, 2);
 	assert_string_equal(s->geo.databases[1], "/b.mmdb");
 	assert_string_equal(s->geo.overrides, "o.csv");
@@ -125,6 +134,12 @@ static void gives_defaults_to_sluice(void **state)
 	assert_string_equal(s->listen.dns[0], "53");
 	assert_string_equal(s->listen.admin[0], "127.0.0.1:8055");
 	assert_int_equal(s->threads.dns, 0);
+	assert_null(s->dns.nsid);
+	assert_true(s->dns.cookies);
+	assert_int_equal(s->dns.rate_limit.per_second, 1000);
+	assert_int_equal(s->dns.rate_limit.slip, 2);
+	assert_false(s->dns.rate_limit.dry_run);
+	assert_int_equal(s->dns.rate_limit.exempt_count, 0);
 	assert_int_equal(s->geo.databases_count, 0);
 	assert_null(s->geo.overrides);
 	assert_string_equal(s->geo.provinces[0], "CN");
@@ -376,6 +391,14 @@ static void tells_what_waits_for_a_start(void **state)
 		{"store: /x\n", "store"},
 		{"user: x\n", "user"},
 		{"trusted_proxies: [127.0.0.0/8]\n", "trusted_proxies"},
+		{"trusted_proxies: [127.0.0.0/8, \"::2/128\"]\n", "trusted_proxies"},
+		{"trusted_proxies: [127.0.0.0/8, \"::1/128\"]\n", NULL},
+		{"dns: {nsid: n}\n", "dns.nsid"},
+		{"dns: {cookies: false}\n", "dns.cookies"},
+		{"dns: {rate_limit: {per_second: 1}}\n", "dns.rate_limit.per_second"},
+		{"dns: {rate_limit: {slip: 1}}\n", "dns.rate_limit.slip"},
+		{"dns: {rate_limit: {dry_run: true}}\n", "dns.rate_limit.dry_run"},
+		{"dns: {rate_limit: {exempt: [192.0.2.1]}}\n", "dns.rate_limit.exempt"},
 	};
 	struct conf *running = loaded("{}", base_catalog);
 
@@ -384,7 +407,8 @@ static void tells_what_waits_for_a_start(void **state)
 		struct conf *c = loaded(rows[i].text, base_catalog);
 		char key[CONF_KEY_SIZE] = "";
 
-		assert_int_equal(conf_needs_restart(running, c, key), rows[i].key != NULL);
+		if (conf_needs_restart(running, c, key) != (rows[i].key != NULL))
+			fail_msg("row %zu: \"%s\"", i, key);
 		if (rows[i].key)
 			assert_string_equal(key, rows[i].key);
 		conf_free(c);

@@ -9,7 +9,7 @@ struct row {
 static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
-		"unit, user, listen, threads, geo, tick_ms, stale_after_s, explain, "
+		"unit, user, listen, threads, dns, geo, tick_ms, stale_after_s, explain, "
 		"trusted_proxies, trusted_senders, keys, accounts, require_signature, "
 		"signature_window_s, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole messages through the packet path, over a world in memory. */
+/* Whole messages through the packet path, over a world in memory. (long because a rule is a row) */
 #include "test.h"
 
 #include "dns/answer.h"
@@ -357,6 +357,130 @@ static void tells_its_name_when_asked(void **state)
 	dnsworld_done(&b);
 }
 
+static void shares_cookies(void **state)
+{
+	struct dnsworld b;
+	char opt[80];
+	const char *got, *hex;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	assert_string_equal(
+		ask(&b, "mail.sluice.example.", "A", "000a 0008 0102030405060708", DNSD_UDP),
+		"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | | | opt ");
+	b.set.secrets.n = 1;
+	got = ask(&b, "mail.sluice.example.", "A",
+		"000a 0008 0102030405060708 000a 0008 1112131415161718", DNSD_UDP);
+	hex = strstr(got, "| opt 000a0018010203040506070801000000");
+	assert_non_null(hex);
+	assert_int_equal(strlen(hex), strlen("| opt ") + 2 * (4 + DNS_COOKIE_OURS)); /* once */
+	(void)snprintf(opt, sizeof(opt), "%s", hex + strlen("| opt "));
+	/* given back, it opens the way to what is over ten times the question */
+	assert_non_null(strstr(ask(&b, "apex.example.", "NS", opt, DNSD_UDP), "NOERROR aa | apex"));
+	assert_non_null(strstr(ask(&b, "wide.sluice.example.", "TXT", opt, DNSD_UDP), " TXT "));
+	opt[strlen(opt) - 1] ^= 1;
+	assert_non_null(strstr(ask(&b, "wide.sluice.example.", "TXT", opt, DNSD_UDP), "aa tc | |"));
+	assert_non_null(strstr(ask(&b, "wide.sluice.example.", "TXT", opt, DNSD_TCP), " TXT "));
+	dnsworld_done(&b);
+}
+
+/* RFC 7873 section 5.4 */
+static void answers_a_cookie_alone(void **state)
+{
+	static uint8_t out[DNSD_OUT_MAX];
+	struct dnsworld b;
+	uint8_t msg[64] = {0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 28,
+		0, 10, 0, 24, 1, 2, 3, 4, 5, 6, 7, 8, 1};
+	size_t n;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	b.set.secrets.n = 1;
+	n = dnsd_handle(&b.d, msg, 51, ip("10.1.2.3"), DNSD_UDP, out, sizeof(out));
+	assert_non_null(strstr(dnsmsg_text(out, n), "BADCOOKIE | | | | opt 000a0018010203"));
+	memcpy(msg, out, n); /* now a good one */
+	msg[2] = msg[3] = msg[17] = 0;
+	n = dnsd_handle(&b.d, msg, n, ip("10.1.2.3"), DNSD_UDP, out, sizeof(out));
+	assert_non_null(strstr(dnsmsg_text(out, n), "NOERROR | | | | opt 000a0018010203"));
+	dnsworld_done(&b);
+}
+
+static void never_sends_over_ten_times_the_question(void **state)
+{
+	static const char *const types[] = {
+		"A", "AAAA", "TXT", "NS", "SOA", "ANY", "HTTPS", "MX", "DS"};
+	static const char *const names[] = {"sluice.example.", "live.sluice.example.", ".",
+		"drill.sluice.example.", "wide.sluice.example.", "big.sluice.example.", "x.",
+		"a.sub.sluice.example.", "_sluice.live.sluice.example."};
+	static const char *const opts[] = {NULL, "", "0003 0000",
+		"0008 0007 0001 18 00 0a0200 0003 0000 000a 0008 0102030405060708"};
+	static uint8_t out[DNSD_OUT_MAX];
+	struct dnsworld b;
+
+	(void)state;
+	begin(&b, NULL);
+	b.set.secrets.n = 1;
+	b.set.nsid = STR_LIT("a-name-of-sixty-four-octets-which-is-the-most-that-is-ever-told-");
+	for (size_t i = 0; i < SL_COUNT(types) * SL_COUNT(names) * SL_COUNT(opts); i++) {
+		uint8_t msg[600];
+		size_t n = dnsmsg_query(msg, names[i % SL_COUNT(names)],
+			types[i / SL_COUNT(names) % SL_COUNT(types)],
+			opts[i / SL_COUNT(names) / SL_COUNT(types)]);
+		size_t len = dnsd_handle(&b.d, msg, n, ip("10.1.2.3"), DNSD_UDP, out, sizeof(out));
+
+		assert_in_range(len, DNS_HEADER, DNSD_AMPLIFICATION * n);
+		assert_string_not_equal(dnsmsg_text(out, len), "unreadable");
+	}
+	dnsworld_done(&b);
+}
+
+static unsigned answers_of(struct dnsworld *b, const char *client, enum dnsd_proto proto,
+	unsigned n, unsigned *ret_cut)
+{
+	static uint8_t out[DNSD_OUT_MAX];
+	uint8_t msg[600];
+	size_t len = dnsmsg_query(msg, "mail.sluice.example.", "A", NULL);
+	unsigned whole = 0;
+
+	*ret_cut = 0;
+	for (unsigned i = 0; i < n; i++) {
+		size_t k = dnsd_handle(&b->d, msg, len, ip(client), proto, out, sizeof(out));
+
+		if (k)
+			*(out[2] & 2 ? ret_cut : &whole) += 1;
+	}
+	return whole;
+}
+
+static void holds_to_the_rate(void **state)
+{
+	static const struct dnsd_prefix listed = {{{10, 9, 0, 0}, IP_V4}, 16};
+	struct dnsworld b;
+	unsigned cut;
+
+	(void)state;
+	begin(&b, &all_alpha);
+	b.set.rrl = calloc(1, sizeof(*b.set.rrl));
+	dns_rrl_init(b.set.rrl, 10, 1);
+	b.set.slip = 4;
+	b.set.exempt = &listed;
+	b.set.n_exempt = 1;
+	assert_int_equal(answers_of(&b, "10.1.2.3", DNSD_UDP, 101, &cut), 21);
+	assert_int_equal(cut, 20);
+	assert_int_equal(tally_get(&b.d.w.tally->counters[TALLY_DNS_RRL_SLIPPED]), 20);
+	assert_int_equal(tally_get(&b.d.w.tally->counters[TALLY_DNS_RRL_DROPPED]), 60);
+	assert_int_equal(answers_of(&b, "10.9.2.3", DNSD_UDP, 101, &cut), 101);  /* listed */
+	assert_int_equal(answers_of(&b, "127.0.0.1", DNSD_UDP, 101, &cut), 101); /* counted only */
+	assert_int_equal(tally_get(&b.d.w.tally->counters[TALLY_DNS_RRL_DROPPED]), 120);
+	assert_int_equal(answers_of(&b, "10.1.2.3", DNSD_TCP, 101, &cut), 101);
+	assert_int_equal(answers_of(&b, "10.1.2.3", DNSD_UDP, 101, &cut), 101); /* learned */
+	assert_int_equal(answers_of(&b, "10.1.2.4", DNSD_UDP, 100, &cut), 0); /* its block is not */
+	b.set.dry_run = true;
+	assert_int_equal(answers_of(&b, "10.1.2.4", DNSD_UDP, 100, &cut), 100);
+	free(b.set.rrl);
+	dnsworld_done(&b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -368,6 +492,10 @@ int main(void)
 		cmocka_unit_test(counts_new_and_refreshed),
 		cmocka_unit_test(says_that_it_has_no_world),
 		cmocka_unit_test(tells_its_name_when_asked),
+		cmocka_unit_test(shares_cookies),
+		cmocka_unit_test(answers_a_cookie_alone),
+		cmocka_unit_test(never_sends_over_ten_times_the_question),
+		cmocka_unit_test(holds_to_the_rate),
 	};
 	int rc;
 

@@ -8,6 +8,9 @@
 #include "geo/file.h"
 #include "world/zone.h"
 
+#define X50  "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+#define X200 X50 X50 X50 X50
+
 const char testworld_zone[] = "$TTL 300\n"
 			      "@ IN SOA ns1 admin 1 3600 600 86400 60\n"
 			      "@ NS ns1\n"
@@ -32,9 +35,9 @@ const char testworld_zone[] = "$TTL 300\n"
 			      "old DNAME new.test.\n"
 			      "svc HTTPS 1 . alpn=h2\n"
 			      "_sip._udp SRV 1 2 5060 mail\n"
+			      "wide TXT ( \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200
+			      "\" )\n"       /* a datagram holds it */
 			      "big TXT ( \"" /* 8 x 200 */
-#define X50  "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
-#define X200 X50 X50 X50 X50
 	X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200
 			      "\" \"" X200 "\" )\n";
 
