@@ -19,6 +19,9 @@ enum { EV_LISTENER, EV_LINGERING, EV_LIBRARY, EV_WAKE };
  * descriptors again. */
 enum { BUSY_ROUNDS = 8, RATE_ROWS = 65536, SEND_BUFFER = 128 << 10, ACCEPT_PASSES = 8 };
 
+/* Of rounds in which the library wants more at once. */
+enum { STUCK_ROUNDS = 16, STUCK_SLEEP_MS = 5, STUCK_MS = 200, STUCK_MOVING_MS = 1000 };
+
 #define DEFAULT(field, value)                                                                      \
 	do {                                                                                       \
 		if (!(field))                                                                      \
@@ -243,6 +246,34 @@ static bool library_pending(struct MHD_Daemon *d)
 	return d && MHD_get_timeout(d, &ms) == MHD_YES && ms == 0;
 }
 
+/*
+ * How long to sleep when the library wants to run again at once. It also wants that, for ever, for
+ * a connection whose chunk extension outgrew its buffer. So when this lasts, the chunked bodies
+ * that stand still are ended; and while nothing moves at all, we slow down. 0, or a few
+ * milliseconds.
+ */
+static int pending_sleep(struct httpd *h)
+{
+	bool moves = h->progress || h->answered;
+
+	if (!h->stuck_since_ms)
+		h->stuck_since_ms = h->now_ms;
+	if (h->now_ms - h->stuck_since_ms >= STUCK_MS)
+		httpd_conn_end_blocked(h, moves ? STUCK_MOVING_MS : STUCK_MS);
+	h->stuck_rounds = moves ? 0 : h->stuck_rounds + 1;
+	return h->stuck_rounds > STUCK_ROUNDS ? STUCK_SLEEP_MS : 0;
+}
+
+/* How long the next sleep may be. */
+static int sleep_ms(struct httpd *h, int most)
+{
+	if (library_pending(h->plain) || library_pending(h->secure))
+		return pending_sleep(h);
+	h->stuck_since_ms = 0;
+	h->stuck_rounds = 0;
+	return h->answered ? 0 : httpd_conn_next_deadline(h, most);
+}
+
 void httpd_wait(struct httpd *h, int timeout_ms)
 {
 	struct epoll_event ev[32];
@@ -254,10 +285,8 @@ void httpd_wait(struct httpd *h, int timeout_ms)
 		return;
 	}
 	h->busy_rounds = 0;
-	if (h->answered || library_pending(h->plain) || library_pending(h->secure))
-		timeout_ms = 0;
-	else
-		timeout_ms = httpd_conn_next_deadline(h, timeout_ms);
+	timeout_ms = sleep_ms(h, timeout_ms);
+	h->progress = false;
 	n = epoll_wait(h->epfd, ev, SL_COUNT(ev), timeout_ms);
 	for (int i = 0; i < n; i++)
 		handle_event(h, ev[i].data.u64);

@@ -5,8 +5,9 @@
  *
  * A loop belongs to the thread that calls httpd_round; handlers run in it. Only httpd_wake and
  * the reading of stats may come from other threads. What the fence refuses, and why, is in
- * HTTPD_REFUSALS. A request body needs Content-Length: chunked ones get 411, because the library
- * hides chunk extensions and bare line feeds from us and spins on those that outgrow its buffer.
+ * HTTPD_REFUSALS. The reply to a chunked body ends the connection, because the library hides chunk
+ * extensions and bare line feeds from us: what it takes for the next request is never read. Over
+ * half full, a loop wants Content-Length.
  */
 #pragma once
 

@@ -122,9 +122,12 @@ void httpd_conn_release_body(struct conn *c)
 	c->body_n = c->body_cap = 0;
 }
 
-/* The library sees the hang-up in its next run and closes. */
+/* The library sees the hang-up in its next run and closes. While it waits for the end of a chunk
+ * extension in a full buffer it looks at nothing but its own clock, of whole seconds. */
 static void conn_shut(struct conn *c)
 {
+	if (c->chunked && c->state == CONN_BODY)
+		(void)MHD_set_connection_option(c->mc, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 	httpd_conn_enter(c, CONN_DYING);
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
@@ -407,6 +410,22 @@ int httpd_conn_next_deadline(const struct httpd *h, int max)
 	if (h->n_lingering)
 		best = SL_MIN(best, (uint64_t)ACCEPT_PAUSE_MS);
 	return best > INT32_MAX ? -1 : (int)best;
+}
+
+void httpd_conn_end_blocked(struct httpd *h, uint64_t for_ms)
+{
+	struct conn *end = &h->lists[CONN_BODY].head, *next;
+
+	for (struct conn *c = end->next; c != end; c = next) {
+		next = c->next;
+		if (!c->chunked || h->now_ms - c->body_ms < for_ms)
+			continue;
+		stat_refused(h, HTTPD_REFUSED_CHUNKED);
+		if (!c->tls)
+			httpd_reply_raw(c->fd, 400);
+		c->linger = true;
+		conn_shut(c);
+	}
 }
 
 void httpd_conn_shut_idle(struct httpd *h)

@@ -10,6 +10,8 @@
 
 #include "httpd/httpd_query.h"
 
+enum { BODY_FIRST = 4096, BODY_WASTE = 1 << 20 };
+
 size_t httpd_dispatch_unescape(void *cls, struct MHD_Connection *mc, char *s)
 {
 	(void)cls;
@@ -32,6 +34,7 @@ void *httpd_dispatch_uri(void *cls, const char *uri, struct MHD_Connection *mc)
 	c->refused = -1;
 	c->route = NULL;
 	c->linger = false;
+	c->h->progress = true;
 	if (c->state == CONN_IDLE)
 		httpd_conn_enter(c, CONN_HEAD);
 	return c;
@@ -108,6 +111,9 @@ static int check_route(struct conn *c)
 		return HTTPD_REFUSED_PATH;
 	if (!(allowed(c->route) & hd->method))
 		return HTTPD_REFUSED_METHOD;
+	/* One with an endless extension holds its place for a second or more. */
+	if (hd->chunked && c->h->n_conns > c->h->conf.limits.connections / 2)
+		return HTTPD_REFUSED_CHUNKED;
 	if (hd->content_length > body_limit(c->route))
 		return HTTPD_REFUSED_BODY_SIZE;
 	if (c->h->bodies + hd->content_length > c->h->conf.limits.body_octets)
@@ -166,7 +172,7 @@ static enum MHD_Result answer_refusal(
 	httpd_reply_refusal(&rp, r);
 	if (r == HTTPD_REFUSED_METHOD && c->route)
 		put_allow(&rp, allowed(c->route), allow, sizeof(allow));
-	if (c->route && c->route->flags & HTTPD_CORS && c->h->head.origin)
+	if (c->h->head.owner == c && c->h->head.origin && c->route && c->route->flags & HTTPD_CORS)
 		httpd_reply_cors(&rp);
 	rp.close |= early;
 	c->linger = early;
@@ -177,35 +183,65 @@ static enum MHD_Result answer_refusal(
 static enum MHD_Result begin(struct conn *c, struct MHD_Connection *mc, const char *url,
 	const char *method, const char *version)
 {
+	const struct head *hd = &c->h->head;
 	int refused = httpd_fence_head(c, mc, url, method, version);
+	bool body;
 
 	c->head_seen = true;
 	if (refused < 0)
 		refused = check_route(c);
 	c->refused = (int8_t)refused;
-	if (refused >= 0 && (must_close(refused) || c->h->head.content_length))
+	body = hd->content_length || hd->chunked;
+	if (refused >= 0 && (must_close(refused) || body))
 		return answer_refusal(c, mc, (enum httpd_refusal)refused, true);
-	c->body_want = c->h->head.content_length;
-	if (c->body_want)
-		httpd_conn_enter(c, CONN_BODY);
+	c->chunked = hd->chunked;
+	if (!body)
+		return MHD_YES;
+	c->body_ms = c->h->now_ms;
+	c->body_want = hd->chunked ? body_limit(c->route) : hd->content_length;
+	httpd_conn_enter(c, CONN_BODY);
 	return MHD_YES;
 }
 
-/* A piece of body; there is never more than what the head announced. */
+/* Room for n octets more: all at once when the length is known, else by doubling. -1, or the
+ * refusal. */
+static int grow_body(struct conn *c, size_t n)
+{
+	struct httpd *h = c->h;
+	size_t cap = c->chunked ? SL_MAX((size_t)BODY_FIRST, 2 * c->body_cap) : c->body_want;
+	char *more;
+
+	if (n > c->body_want - c->body_n)
+		return HTTPD_REFUSED_BODY_SIZE;
+	if (n <= c->body_cap - c->body_n)
+		return -1;
+	cap = SL_MIN(SL_MAX(cap, c->body_n + n), c->body_want);
+	if (h->bodies - c->body_cap + cap > h->conf.limits.body_octets)
+		return HTTPD_REFUSED_MEMORY;
+	more = realloc(c->body, cap);
+	if (!more)
+		return HTTPD_REFUSED_MEMORY;
+	h->bodies += cap - c->body_cap;
+	c->body = more;
+	c->body_cap = cap;
+	return -1;
+}
+
+/* A piece of body. The library takes no reply here: what grew too large is read on to its end, or
+ * for so long, and refused then. */
 static enum MHD_Result add_body(struct conn *c, const char *data, size_t *data_n)
 {
-	if (!c->body) {
-		c->body = malloc(c->body_want);
-		if (!c->body)
-			return MHD_NO;
-		c->body_cap = c->body_want;
-		c->h->bodies += c->body_cap;
-	}
-	sl_assert(*data_n <= c->body_cap - c->body_n);
-	memcpy(c->body + c->body_n, data, *data_n);
-	c->body_n += *data_n;
+	size_t n = *data_n;
+
 	*data_n = 0;
-	return MHD_YES;
+	c->h->progress = true;
+	c->body_ms = c->h->now_ms;
+	if (c->refused < 0)
+		c->refused = (int8_t)grow_body(c, n);
+	if (c->refused < 0)
+		memcpy(c->body + c->body_n, data, n);
+	c->body_n += n;
+	return c->body_n <= c->body_want + BODY_WASTE ? MHD_YES : MHD_NO;
 }
 
 static struct ip client_of(const struct conn *c)
@@ -284,8 +320,11 @@ static enum MHD_Result finish(struct conn *c, struct MHD_Connection *mc, const c
 	if (c->refused < 0)
 		c->refused = (int8_t)check_client(c, client);
 	if (c->refused >= 0)
-		return answer_refusal(c, mc, (enum httpd_refusal)c->refused, false);
+		return answer_refusal(c, mc, (enum httpd_refusal)c->refused, c->chunked);
 	httpd_reply_init(h, &rp);
+	/* How the library finds the end of chunks is not strict: nothing is read behind them. */
+	rp.close |= c->chunked;
+	c->linger = c->chunked;
 	call_route(c, client, &rp);
 	return httpd_reply_queue(c, mc, &rp) ? MHD_YES : MHD_NO;
 }
@@ -313,6 +352,7 @@ void httpd_dispatch_completed(
 	(void)toe;
 	if (!c)
 		return;
+	c->h->progress = true;
 	httpd_conn_release_body(c);
 	if (c->h->head.owner == c)
 		c->h->head.owner = NULL;

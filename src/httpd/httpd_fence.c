@@ -174,16 +174,17 @@ static int check_line(
 
 static int check_framing(const struct pass *p, bool http11)
 {
-	const struct head *hd = p->head;
+	struct head *hd = p->head;
 
 	if (p->n_host > 1 || (http11 && p->n_host == 0))
 		return HTTPD_REFUSED_FRAMING;
 	if (p->n_coding) {
 		if (p->n_coding > 1 || hd->has_length || !http11 || !p->chunked)
 			return HTTPD_REFUSED_FRAMING;
-		return HTTPD_REFUSED_CHUNKED;
+		hd->chunked = true;
 	}
-	if (hd->content_length && (hd->method & (HTTPD_GET | HTTPD_HEAD | HTTPD_OPTIONS)))
+	if ((hd->content_length || hd->chunked) &&
+		(hd->method & (HTTPD_GET | HTTPD_HEAD | HTTPD_OPTIONS)))
 		return HTTPD_REFUSED_FRAMING;
 	return p->expect_other ? HTTPD_REFUSED_EXPECT : -1;
 }
@@ -200,7 +201,7 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 	hd->owner = c;
 	hd->n_params = hd->n_headers = 0;
 	hd->content_length = 0;
-	hd->has_length = hd->origin = hd->forwarded = false;
+	hd->chunked = hd->has_length = hd->origin = hd->forwarded = false;
 	hd->decoded = buf_over(h->decode_buf, h->conf.limits.url_octets + 1);
 	line = check_line(c, hd, url, method, version);
 	if (line >= 0)

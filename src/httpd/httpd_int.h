@@ -27,15 +27,16 @@ struct conn {
 	struct tls_cert *cert; /* what its session was given; NULL without TLS */
 	uint64_t since_ms;     /* when it came into its state */
 	char *body;
-	size_t body_n, body_cap, body_want;
-	size_t uri_n; /* octets of the request target as sent */
+	size_t body_n, body_cap, body_want; /* want: of Content-Length, or the limit */
+	uint64_t body_ms;                   /* when a piece of it came last */
+	size_t uri_n;                       /* octets of the request target as sent */
 	struct ip ip;
 	int64_t uid;
 	uint32_t peer; /* index into peers */
 	int fd;
 	uint16_t port;
 	uint8_t state;
-	bool tls, uri_seen, head_seen, target_ok, linger;
+	bool tls, uri_seen, head_seen, target_ok, chunked, linger;
 	int8_t refused; /* of enum httpd_refusal, or -1 */
 };
 
@@ -68,7 +69,7 @@ struct head {
 	struct str path;
 	size_t target_n; /* octets of path and query as sent */
 	uint64_t content_length;
-	bool has_length, origin, forwarded;
+	bool chunked, has_length, origin, forwarded;
 	struct buf decoded;
 };
 
@@ -94,7 +95,9 @@ struct httpd {
 	uint64_t now_ms, unix_s;
 	char date[32];
 	unsigned answered, busy_rounds;
-	bool ready_plain, draining;
+	bool draining, progress;
+	unsigned stuck_rounds;
+	uint64_t stuck_since_ms;
 	uint32_t accept_ready; /* bit per listener */
 	uint64_t accept_after_ms;
 	struct httpd_stats stats;
@@ -125,6 +128,8 @@ void httpd_conn_sweep(struct httpd *h) SL_NONNULL(1);
 /* Milliseconds to the next deadline, at most max (-1: no end). */
 int httpd_conn_next_deadline(const struct httpd *h, int max) SL_NONNULL(1);
 void httpd_conn_shut_idle(struct httpd *h) SL_NONNULL(1);
+/* Ends chunked bodies that have stood still for so long. */
+void httpd_conn_end_blocked(struct httpd *h, uint64_t for_ms) SL_NONNULL(1);
 void httpd_conn_linger_read(struct httpd *h, uint32_t index) SL_NONNULL(1);
 
 /* httpd_fence.c: is this head one we take? -1, or the refusal. Fills h->head. */

@@ -21,7 +21,7 @@ static const char *refusal_message(enum httpd_refusal r)
 	case HTTPD_REFUSED_MALFORMED:
 		return "the request target is malformed";
 	case HTTPD_REFUSED_CHUNKED:
-		return "a body needs Content-Length";
+		return "a body needs Content-Length at this moment";
 	case HTTPD_REFUSED_BODY_SIZE:
 		return "the body is too large";
 	case HTTPD_REFUSED_URL_SIZE:
@@ -170,7 +170,7 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 void httpd_reply_raw(int fd, unsigned status)
 {
 	static const char malformed[] = RAW("400 Bad Request",
-		"{\"error\":{\"code\":\"malformed\",\"message\":\"the head is malformed\"}}");
+		"{\"error\":{\"code\":\"malformed\",\"message\":\"the request is malformed\"}}");
 	static const char timeout[] = RAW("408 Request Timeout",
 		"{\"error\":{\"code\":\"timeout\",\"message\":\"the request was too slow\"}}");
 	struct str s = status == 408 ? STR_LIT(timeout) : STR_LIT(malformed);

@@ -75,15 +75,50 @@ def framing(server):
             reply = ask(s, octets + HEAD + b"\r\n")
         check(what, reply.status == 400 and reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw)
         check(what + ": nothing reflected", b"gzip" not in reply.body and b"GARBAGE" not in reply.body, reply.raw)
-    for what, octets in (("chunked", b"5\r\nhello\r\n0\r\n\r\n"),
-                         ("a chunk extension of 100 kB", b"5;" + b"a" * 100000 + b"\r\nhello\r\n0\r\n\r\n")):
-        with server.connect() as s:
-            reply = ask(s, POST + b"Transfer-Encoding: chunked\r\n\r\n" + octets + HEAD + b"\r\n")
-        check(what, reply.status == 411 and reply.ended and reply.code() == "chunked", reply.raw)
     for version in ("HTTP/1.2", "HTTP/2.0", "HTTP/0.9"):
         with server.connect() as s:
             reply = ask(s, b"GET /echo %s\r\nHost: a\r\n\r\n" % version.encode())
         check(version, reply.status == 505 and reply.ended, reply.raw)
+
+
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def chunked(server):
+    """Taken, and nothing behind them."""
+    for what, octets, length in (("one chunk", b"5\r\nhello\r\n0\r\n\r\n", 5),
+                                 ("chunks, an extension, a trailer", b"5;a=b\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX: y\r\n\r\n", 15),
+                                 ("no octets", b"0\r\n\r\n", 0),
+                                 ("at the limit", b"1000\r\n" + b"x" * 4096 + b"\r\nf000\r\n" + b"x" * 61440 + b"\r\n0\r\n\r\n", 65536)):
+        for split in (False, True):
+            with server.connect() as s:
+                if split:
+                    s.sendall(CHUNKED + octets[:2])
+                    wait_for("a body is awaited", lambda: server.counters()["open"] >= 2)
+                reply = ask(s, (octets[2:] if split else CHUNKED + octets) + HEAD + b"\r\n")
+            check(what, reply.status == 200 and reply.json()["body"] == str(length), reply.raw)
+            check(what + ": the end", reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw)
+    for what, octets, status in (("past the limit", (b"1000\r\n" + b"x" * 4096 + b"\r\n") * 17 + b"0\r\n\r\n", 413),
+                                 ("without end", b"10000\r\n" + b"x" * 65536 + b"\r\n", None),
+                                 ("an extension of 100 kB", b"5;" + b"a" * 100000 + b"\r\nhello\r\n0\r\n\r\n", 400),
+                                 ("an extension without end", b"5;" + b"a" * 20000, 400),
+                                 ("no size", b"\r\nhello\r\n0\r\n\r\n", 400),
+                                 ("a size that is none", b"5 \r\nhello\r\n0\r\n\r\n", 400),
+                                 ("a signed size", b"+5\r\nhello\r\n0\r\n\r\n", 400),
+                                 ("0x", b"0x5\r\nhello\r\n0\r\n\r\n", 400),
+                                 ("too long a chunk", b"4\r\nhello\r\n0\r\n\r\n", 400),
+                                 ("a huge size", b"fffffffffffffffff\r\nhello\r\n0\r\n\r\n", 413)):
+        with server.connect() as s:
+            if status is None:
+                try:
+                    for _ in range(100):
+                        s.sendall(octets)
+                except OSError:
+                    pass
+                check("a chunked body without end is cut", ends_within(s, 0, 3) is not None, "")
+                continue
+            reply = ask(s, CHUNKED + octets + HEAD + b"\r\n")
+        check(what, reply.status == status and reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw)
 
 
 def plain(server):
@@ -266,6 +301,8 @@ def connections():
         check("which is closed", ends_within(old[0], 0, 1) == b"", "")
         check("the youngest is not", ask(old[-1], request("/echo")).status == 200, "")
         seen = server.counters()
+        reply = ask(old[-2], CHUNKED + b"0\r\n\r\n")
+        check("over half full, no chunks", reply.status == 411 and reply.ended and reply.code() == "chunked", reply.raw)
         check("loopback is counted", seen["per_address"] >= 20 and seen["evicted"] >= 1, seen)
         for s in old:
             s.close()
@@ -407,9 +444,10 @@ with tempfile.TemporaryDirectory() as scratch:
         plain(shared)
         routes(shared)
         framing(shared)
+        chunked(shared)
         resets(shared)
         counters = shared.counters()
-        check("counters", counters["framing"] > 20 and counters["chunked"] == 2 and counters["library"] > 0, counters)
+        check("counters", counters["framing"] > 20 and counters["chunked"] == 2 and counters["body_size"] == 1 and counters["library"] > 0, counters)
         json.dumps(counters)
     with Server("url_octets=500", "head_octets=2000", "headers=10", "reply_octets=1000") as shared:
         sizes(shared)

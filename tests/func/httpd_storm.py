@@ -16,8 +16,11 @@ from httpd_client import HEAD, Server, ask, check, done, request, wait_for
 
 SECONDS = 4
 CLIENTS = 2000  # a quarter of it where a sanitizer slows the server down
-KINDS = ("slow",) * 3 + ("greedy",) * 3 + ("dripping",) * 2 + ("resetting",) * 2
+KINDS = ("slow",) * 3 + ("greedy",) * 3 + ("dripping", "blocking") + ("resetting",) * 2
 AGAIN_S = 0.5  # a client that was cut connects anew after so long
+
+
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 20000
 
 
 def receive_all(socks, timeout):
@@ -89,6 +92,8 @@ class Hostile:
                 self.sock.send(request("/full") * (10 if self.first else 1))
             elif self.kind == "dripping":
                 self.sock.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" if self.first else b"x")
+            elif self.kind == "blocking":
+                self.sock.send(CHUNKED if self.first else b"a" * 1000)
             else:
                 self.sock.send(random.choice((HEAD, request("/echo"), request("/full") * 3, b"\0")))
                 self.close(True)
@@ -147,7 +152,7 @@ def waits_quietly():
         for octets in (b"", b"\r\n\r\n", HEAD, HEAD + b"X: " + b"a" * 6000, request("/full") * 10,
                        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 30000,
                        b"POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 60000\r\n\r\n",
-                       b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 20000):
+                       CHUNKED):
             s = socket.socket()
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             s.connect(("127.0.0.1", server.port))
