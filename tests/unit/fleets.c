@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Generator and properties. The formula is written here a second time, straight from the text. Long
- * because the mutants of each rule stay beside the property that must see them. */
+/*
+ * Generator and properties. The formula is written here a second time, straight from the text. Long
+ * because both sides share that second writing and what it keeps of a fleet.
+ */
 #include "fleets.h"
 
 #include <math.h>
