@@ -28,11 +28,17 @@ def sh(text, top=TOP):
 
 
 def rows():
+    build = set()
     with open(os.path.join(TOOLS, "packages"), encoding="utf-8") as f:
         for i, line in enumerate(f, 1):
             line = line.split("#")[0].strip()
+            if line.startswith("build "):
+                build |= set(line[6:].split("|"))
             expect(not line or re.fullmatch(r"(build|test|long|bench|fetch) [a-z0-9.+|-]+", line),
                    "tools/packages:%d is `group package`" % i, line)
+    with open(os.path.join(TOP, "configure.ac"), encoding="utf-8") as f:
+        for package in re.findall(r"^SL_LIB\(.*\[(\S+)\]\)$", f.read(), re.M):
+            expect(package in build, "tools/packages has what configure.ac asks for", package)
 
 
 def lib(folder):
