@@ -90,6 +90,17 @@ uint64_t answer_key(struct ip client, struct place place, uint32_t service);
 void answer_full_update(struct answer_full *full, const struct world *w, const uint64_t *spent_kbps,
 	bool stale) SL_NONNULL_ALL;
 
+/* How long an answer of this row may be kept: a quarter of what the service says while a vendor is
+ * drained or evacuated here, so that who still holds it asks again soon. */
+static inline uint32_t answer_ttl_s(const struct cat_service *s, const struct tick_row *row)
+{
+	bool leaves = false;
+
+	for (uint64_t left = row->reasons; left; left >>= 4)
+		leaves |= (left & 15) == SCORE_DRAINED || (left & 15) == SCORE_EVACUATED;
+	return leaves ? SL_MAX(s->ttl_s / 4, SL_MIN(s->ttl_s, 1U)) : s->ttl_s;
+}
+
 /* The slot that the sticky key alone gives, before budgets and what has just failed; SCORE_NONE or
  * more where there is none, or the row has no table. */
 static inline uint32_t answer_sticky_slot(

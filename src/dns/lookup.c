@@ -26,7 +26,7 @@ void reply_any(struct reply *r)
 		memcpy(p, rdata, sizeof(rdata));
 }
 
-static const struct cat_rrset *find_rrset(
+const struct cat_rrset *reply_rrset(
 	const struct world *w, const struct cat_dname *name, unsigned type)
 {
 	const struct cat_rrset *s = w->cat.rrsets + name->rrsets.first;
@@ -53,10 +53,10 @@ static void put_extra(struct reply *r, const struct world *w, const struct cat_r
 
 static void answer_static(struct reply *r, const struct world *w, const struct cat_dname *name)
 {
-	const struct cat_rrset *s = find_rrset(w, name, DNS_CNAME);
+	const struct cat_rrset *s = reply_rrset(w, name, DNS_CNAME);
 
 	if (!s)
-		s = find_rrset(w, name, r->q->type);
+		s = reply_rrset(w, name, r->q->type);
 	if (s) {
 		put_rrset(r, w, s, &r->n_answer);
 		put_extra(r, w, s);
@@ -71,7 +71,7 @@ static void answer_static(struct reply *r, const struct world *w, const struct c
  * question's name ends with the cut's, so the NS records' owner is a pointer into it. */
 static void answer_cut(struct reply *r, const struct world *w, const struct cat_dname *cut)
 {
-	const struct cat_rrset *ns = find_rrset(w, cut, DNS_NS);
+	const struct cat_rrset *ns = reply_rrset(w, cut, DNS_NS);
 	unsigned owner = 0xc000u | (DNS_HEADER + r->q->name_n - cut->name.count);
 	uint8_t *p = r->b.p;
 
@@ -116,6 +116,12 @@ static void answer_dname(struct reply *r, const struct world *w, const struct ca
 	memcpy(p + prefix, target, target_n);
 }
 
+/* What a host has besides the steering; SVCB and HTTPS go with the decision. */
+static bool is_static(unsigned type)
+{
+	return type != DNS_SVCB && type != DNS_HTTPS;
+}
+
 static void answer_name(struct reply *r, struct dnsd_worker *d, const struct cat_dname *name)
 {
 	const struct world *w = d->w.world;
@@ -125,7 +131,7 @@ static void answer_name(struct reply *r, struct dnsd_worker *d, const struct cat
 		answer_cut(r, w, name);
 		break;
 	case CAT_DNAME_SERVICE:
-		if (find_rrset(w, name, r->q->type))
+		if (is_static(r->q->type) && reply_rrset(w, name, r->q->type))
 			answer_static(r, w, name);
 		else
 			reply_steer(r, d, name);
@@ -145,7 +151,7 @@ static void answer_name(struct reply *r, struct dnsd_worker *d, const struct cat
 static void answer_below(struct reply *r, struct dnsd_worker *d, const struct cat_dname *above)
 {
 	const struct world *w = d->w.world;
-	const struct cat_rrset *dname = find_rrset(w, above, DNS_DNAME);
+	const struct cat_rrset *dname = reply_rrset(w, above, DNS_DNAME);
 
 	if (above->kind == CAT_DNAME_DELEGATION) {
 		answer_cut(r, w, above);

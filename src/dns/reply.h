@@ -57,6 +57,14 @@ static inline uint8_t *reply_put_head(struct reply *r, unsigned type, uint32_t t
 /* Finds the name and answers from the zones (lookup.c). */
 void reply_lookup(struct reply *r, struct dnsd_worker *d) SL_NONNULL_ALL;
 
+/* The records of a type at a name, or NULL. */
+const struct cat_rrset *reply_rrset(
+	const struct world *w, const struct cat_dname *name, unsigned type) SL_NONNULL_ALL SL_PURE;
+
+/* The zone's SVCB or HTTPS records of a host with the addresses of the target as hints (svcb.c). */
+void reply_svcb(struct reply *r, const struct world *w, const struct cat_rrset *set,
+	const struct target *t, uint32_t n_addresses, uint32_t ttl_s) SL_NONNULL_ALL;
+
 /* No such data, or no such name, with the zone's SOA; ttl_s caps the negative TTL. */
 void reply_negative(struct reply *r, const struct world *w, const struct cat_zone *zone,
 	uint32_t ttl_s) SL_NONNULL_ALL;

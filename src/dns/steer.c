@@ -11,6 +11,7 @@ struct steering {
 	struct place place;
 	struct question q;
 	struct answer a;
+	uint32_t ttl_s;
 	bool found; /* target is that of a.slot[0] */
 	struct target target;
 };
@@ -131,6 +132,7 @@ static void decide(
 
 	begin(s, r, d, service);
 	row = world_row(w, service, s->q.group);
+	s->ttl_s = answer_ttl_s(s->service, row);
 	slot = apex || s->q.stale ? SCORE_NONE : answer_sticky_slot(w, row, s->q.key);
 	if (slot < SL_MAX_SLOTS && d->view) {
 		tag = memo_tag(service, s->q.group, slot);
@@ -149,7 +151,7 @@ static void decide(
 static void put_cname(struct reply *r, const struct world *w, const struct steering *s)
 {
 	struct blob_span cname = s->target.slot->cname;
-	uint8_t *p = reply_put_head(r, DNS_CNAME, s->service->ttl_s, cname.count);
+	uint8_t *p = reply_put_head(r, DNS_CNAME, s->ttl_s, cname.count);
 
 	if (p)
 		memcpy(p, cat_wire(&w->cat, cname), cname.count);
@@ -165,15 +167,18 @@ static bool put_addresses(struct reply *r, const struct world *w, const struct s
 
 	n = answer_records(w, &s->target, v6, (uint32_t)SL_MIN(want, room), r->b.p);
 	for (uint32_t i = 0; i < n; i++, r->b.p += size)
-		dns_put_be32(r->b.p + RR_TTL, s->service->ttl_s);
+		dns_put_be32(r->b.p + RR_TTL, s->ttl_s);
 	r->n_answer = (uint16_t)(r->n_answer + n);
 	return n > 0;
 }
 
 static void put_target(struct reply *r, const struct world *w, const struct steering *s,
-	const struct cat_zone *zone)
+	const struct cat_dname *name)
 {
+	const struct cat_zone *zone = &w->cat.zones[name->zone];
 	unsigned type = r->q->type;
+	const struct cat_rrset *set =
+		type == DNS_HTTPS || type == DNS_SVCB ? reply_rrset(w, name, type) : NULL;
 
 	if (s->target.kind == TARGET_CNAME) {
 		put_cname(r, w, s);
@@ -181,7 +186,9 @@ static void put_target(struct reply *r, const struct world *w, const struct stee
 		if (put_addresses(r, w, s))
 			return;
 		r->opt.scope = 0; /* RFC 7871 section 7.4: negative answers are for everybody */
-		reply_negative(r, w, zone, s->service->ttl_s);
+		reply_negative(r, w, zone, s->ttl_s);
+	} else if (set) {
+		reply_svcb(r, w, set, &s->target, SL_MAX(s->service->n_addresses, 1), s->ttl_s);
 	} else if (type == DNS_ANY) {
 		r->opt.scope = 0;
 		reply_any(r);
@@ -199,7 +206,7 @@ void reply_steer(struct reply *r, struct dnsd_worker *d, const struct cat_dname 
 
 	decide(&s, r, d, name->service, name->name.count == zone->apex.count);
 	if (s.found) {
-		put_target(r, w, &s, zone);
+		put_target(r, w, &s, name);
 	} else {
 		r->opt.scope = 0;
 		reply_ede(r, DNS_EDE_OTHER,
@@ -239,7 +246,7 @@ void reply_explain(struct reply *r, struct dnsd_worker *d, const struct cat_dnam
 	buf_put_u64_dec(&b, w->tick.head->epoch);
 	BUF_PUT_LIT(&b, ".");
 	buf_put_u64_dec(&b, w->tick.head->generation);
-	p = reply_put_head(r, DNS_TXT, s.service->ttl_s, 1 + buf_len(&b));
+	p = reply_put_head(r, DNS_TXT, s.ttl_s, 1 + buf_len(&b));
 	if (!p)
 		return;
 	p[0] = (uint8_t)buf_len(&b);

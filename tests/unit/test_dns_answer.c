@@ -172,6 +172,15 @@ static void steers(void **state)
 			"NOERROR aa | | " SOA_RR " |"},
 		{"address host, ANY", "drill.sluice.example.", "ANY", NULL,
 			"NOERROR aa | drill.sluice.example. 3600 IN HINFO \"RFC8482\" \"\" | |"},
+		{"RFC 9460: hints are the vendor's", "drill.sluice.example.", "HTTPS", NULL,
+			"NOERROR aa | drill.sluice.example. 20 IN HTTPS 2 alt.test. alpn=h3; "
+			"drill.sluice.example. 20 IN HTTPS 1 . alpn=h2 port=8443 "
+			"ipv4hint=192.0.2.1,192.0.2.2 ech=AQID "
+			"ipv6hint=2001:db8::1,2001:db8::2 | |"},
+		{"RFC 9460: with a CNAME, the vendor's own", "live.sluice.example.", "HTTPS", NULL,
+			"NOERROR aa | live.sluice.example. 20 IN CNAME live.alpha.example. | |"},
+		{"no SVCB in the zone", "drill.sluice.example.", "SVCB", NULL,
+			"NOERROR aa | | " SOA_RR " |"},
 		{"apex host", "apex.example.", "A", NULL,
 			"NOERROR aa | apex.example. 20 IN A 192.0.2.1; "
 			"apex.example. 20 IN A 192.0.2.2 | |"},
@@ -307,6 +316,18 @@ static void gives_a_cname_where_no_address_is_known(void **state)
 	(void)state;
 	begin(&b, &spec);
 	check_rows(&b, rows, SL_COUNT(rows));
+	dnsworld_done(&b);
+}
+
+static void hurries_while_a_vendor_drains(void **state)
+{
+	static const struct testworld_spec spec = {.drains = true, .ppm = {{1000000, 0, 0}}};
+	struct dnsworld b;
+
+	(void)state;
+	begin(&b, &spec);
+	assert_string_equal(ask(&b, "live.sluice.example.", "A", NULL, DNSD_UDP),
+		"NOERROR aa | live.sluice.example. 5 IN CNAME live.alpha.example. | |");
 	dnsworld_done(&b);
 }
 
@@ -489,6 +510,7 @@ int main(void)
 		cmocka_unit_test(says_when_nobody_may_serve),
 		cmocka_unit_test(skips_vendors_the_door_cannot_name),
 		cmocka_unit_test(gives_a_cname_where_no_address_is_known),
+		cmocka_unit_test(hurries_while_a_vendor_drains),
 		cmocka_unit_test(counts_new_and_refreshed),
 		cmocka_unit_test(says_that_it_has_no_world),
 		cmocka_unit_test(tells_its_name_when_asked),

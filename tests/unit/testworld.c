@@ -33,6 +33,9 @@ const char testworld_zone[] = "$TTL 300\n"
 			      "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
 			      "ns.sub A 192.0.2.54\n"
 			      "old DNAME new.test.\n"
+			      "drill HTTPS 1 . alpn=h2 port=8443 ipv4hint=1.2.3.4 ech=AQID\n"
+			      "drill HTTPS 2 alt.test. alpn=h3\n"
+			      "live HTTPS 1 . alpn=h2\n"
 			      "svc HTTPS 1 . alpn=h2\n"
 			      "_sip._udp SRV 1 2 5060 mail\n"
 			      "wide TXT ( \"" X200 "\" \"" X200 "\" \"" X200 "\" \"" X200
@@ -255,6 +258,10 @@ static void fill_row(
 	for (uint32_t v = 0; v < TW_VENDORS; v++) {
 		struct tick_sticky *e;
 
+		if (spec->drains && v == TW_GAMMA) {
+			row->seated |= (uint16_t)(1u << v);
+			row->reasons |= (uint64_t)SCORE_DRAINED << (4 * v);
+		}
 		if (ppm[v] == 0)
 			continue;
 		share->ppm.v[v] = ppm[v];

@@ -19,6 +19,7 @@ struct testworld_spec {
 	const char *zone;                      /* text of the zone file; NULL: testworld_zone */
 	const char *overrides;                 /* of geo; NULL: as above */
 	uint32_t ppm[TW_SERVICES][TW_VENDORS]; /* all zero: 500000, 300000, 200000 */
+	bool drains;                           /* gamma keeps what it has and gets nothing new */
 	bool none[TW_SERVICES];                /* no vendor may take anybody */
 	uint8_t dns_mode[TW_SERVICES]; /* enum cat_dns_mode; 0: by CNAME for live, else auto */
 	uint64_t time_ms;              /* of the tick; 0: now is within it for ever */
