@@ -15,6 +15,7 @@ int conf_check(const struct conf *c, struct errbuf *err)
 		conf_check_nodes,
 		conf_check_zones,
 		conf_check_services,
+		conf_check_plays,
 		conf_check_streams,
 	};
 	int rc = 0;

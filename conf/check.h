@@ -14,7 +14,11 @@ int conf_check_vendors(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_nodes(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_zones(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_services(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
+int conf_check_plays(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_streams(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
+
+/* Whether the service has an ingest of this name. */
+bool conf_has_ingest(const struct conf_service *service, const char *name) SL_NONNULL_ALL;
 
 /* A set of texts that remembers where each was first seen. The texts are borrowed. */
 struct conf_names {

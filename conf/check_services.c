@@ -210,6 +210,10 @@ static int check_stream(const struct conf *c, uint32_t i, struct errbuf *err)
 	if (s < 0)
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "streams[%u].service", i),
 			"unknown service, got \"%s\", want a name of services", stream->service);
+	if (stream->ingest && !conf_has_ingest(&c->catalog.services[s], stream->ingest))
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "streams[%u].ingest", i),
+			"unknown ingest, got \"%s\", want one of service %s", stream->ingest,
+			stream->service);
 	for (uint32_t k = 0; k < stream->vendors_count; k++) {
 		const char *vendor = stream->vendors[k];
 

@@ -31,6 +31,11 @@ enum {
 	CONF_MAX_PLACES = 4096,     /* address entries of a vendor */
 	CONF_MAX_POOL = 256,        /* addresses of a family in one entry */
 	CONF_MAX_ZONES = 64,
+	CONF_MAX_SIGNERS = 256,
+	CONF_MAX_PLAYS = 64,        /* formats times definitions of a service */
+	CONF_MAX_INGESTS = 16,      /* of a service */
+	CONF_MAX_VALIDITY = 604800, /* of a signed URL, seconds */
+	CONF_MAX_TEMPLATE = 512,    /* octets of a signer's or path's template */
 	CONF_MAX_MBPS = 1000000000,
 };
 
@@ -48,11 +53,57 @@ enum {
 	X(CONF_DNS_CNAME, "cname")                                                                 \
 	X(CONF_DNS_ADDRESS, "address")
 #define CONF_OVERLOAD_MAP(X) X(CONF_OVERLOAD_NONE, "none")
+/* The rows of src/http/sign.def, in that order. */
+#define CONF_SIGN_MAP(X)                                                                           \
+	X(CONF_SIGN_TYPE_A, "type_a")                                                              \
+	X(CONF_SIGN_TENCENT_A, "tencent_a")                                                        \
+	X(CONF_SIGN_TYPE_B, "type_b")                                                              \
+	X(CONF_SIGN_TYPE_C, "type_c")                                                              \
+	X(CONF_SIGN_TYPE_C_QUERY, "type_c_query")                                                  \
+	X(CONF_SIGN_TYPE_D, "type_d")                                                              \
+	X(CONF_SIGN_TENCENT_LIVE, "tencent_live")                                                  \
+	X(CONF_SIGN_HUAWEI_LIVE_B, "huawei_live_b")                                                \
+	X(CONF_SIGN_HUAWEI_LIVE_D, "huawei_live_d")                                                \
+	X(CONF_SIGN_VOLC_LIVE_B, "volc_live_b")                                                    \
+	X(CONF_SIGN_WANGSU, "wangsu")                                                              \
+	X(CONF_SIGN_QINIU, "qiniu")                                                                \
+	X(CONF_SIGN_UPYUN, "upyun")                                                                \
+	X(CONF_SIGN_AKAMAI, "akamai")                                                              \
+	X(CONF_SIGN_CLOUDFLARE, "cloudflare")                                                      \
+	X(CONF_SIGN_FASTLY, "fastly")                                                              \
+	X(CONF_SIGN_BUNNY, "bunny")
+#define CONF_DIGEST_MAP(X)                                                                         \
+	X(CONF_DIGEST_SCHEME, "scheme")                                                            \
+	X(CONF_DIGEST_MD5, "md5")                                                                  \
+	X(CONF_DIGEST_SHA1, "sha1")                                                                \
+	X(CONF_DIGEST_SHA256, "sha256")                                                            \
+	X(CONF_DIGEST_HMAC_MD5, "hmac_md5")                                                        \
+	X(CONF_DIGEST_HMAC_SHA1, "hmac_sha1")                                                      \
+	X(CONF_DIGEST_HMAC_SHA256, "hmac_sha256")
+#define CONF_TIME_MAP(X)                                                                           \
+	X(CONF_TIME_SCHEME, "scheme")                                                              \
+	X(CONF_TIME_DEC, "dec")                                                                    \
+	X(CONF_TIME_HEX, "hex")                                                                    \
+	X(CONF_TIME_HEX_UPPER, "hex_upper")                                                        \
+	X(CONF_TIME_MINUTE_CN, "minute_cn")
+#define CONF_MEANS_MAP(X)                                                                          \
+	X(CONF_MEANS_SCHEME, "scheme")                                                             \
+	X(CONF_MEANS_ISSUE, "issue")                                                               \
+	X(CONF_MEANS_EXPIRY, "expiry")
+#define CONF_FORMAT_MAP(X)                                                                         \
+	X(CONF_FORMAT_FLV, "flv")                                                                  \
+	X(CONF_FORMAT_HLS, "hls")                                                                  \
+	X(CONF_FORMAT_DASH, "dash")
 
 #define X(id, word) id,
 enum conf_level { CONF_LEVEL_MAP(X) }; /* same order as enum log_level */
 enum conf_dns { CONF_DNS_MAP(X) };
 enum conf_overload { CONF_OVERLOAD_MAP(X) };
+enum conf_sign { CONF_SIGN_MAP(X) };
+enum conf_digest { CONF_DIGEST_MAP(X) };
+enum conf_time { CONF_TIME_MAP(X) };
+enum conf_means { CONF_MEANS_MAP(X) };
+enum conf_format { CONF_FORMAT_MAP(X) };
 #undef X
 
 /* Bits of conf_window.days. */

@@ -6,12 +6,22 @@
 static const char *const words_level[] = {CONF_LEVEL_MAP(X)};
 static const char *const words_dns[] = {CONF_DNS_MAP(X)};
 static const char *const words_overload[] = {CONF_OVERLOAD_MAP(X)};
+static const char *const words_sign[] = {CONF_SIGN_MAP(X)};
+static const char *const words_digest[] = {CONF_DIGEST_MAP(X)};
+static const char *const words_time[] = {CONF_TIME_MAP(X)};
+static const char *const words_means[] = {CONF_MEANS_MAP(X)};
+static const char *const words_format[] = {CONF_FORMAT_MAP(X)};
 #undef X
 static const char *const words_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 static const struct conf_words words_LEVEL = {words_level, SL_COUNT(words_level)};
 static const struct conf_words words_DNS = {words_dns, SL_COUNT(words_dns)};
 static const struct conf_words words_OVERLOAD = {words_overload, SL_COUNT(words_overload)};
+static const struct conf_words words_SIGN = {words_sign, SL_COUNT(words_sign)};
+static const struct conf_words words_DIGEST = {words_digest, SL_COUNT(words_digest)};
+static const struct conf_words words_TIME = {words_time, SL_COUNT(words_time)};
+static const struct conf_words words_MEANS = {words_means, SL_COUNT(words_means)};
+static const struct conf_words words_FORMAT = {words_format, SL_COUNT(words_format)};
 static const struct conf_words words_DAYS = {words_days, SL_COUNT(words_days)};
 
 /* Members that depend on the kind: what it is made of and where it lies. */

@@ -10,6 +10,11 @@
 static const cyaml_strval_t strval_LEVEL[] = {CONF_LEVEL_MAP(X)};
 static const cyaml_strval_t strval_DNS[] = {CONF_DNS_MAP(X)};
 static const cyaml_strval_t strval_OVERLOAD[] = {CONF_OVERLOAD_MAP(X)};
+static const cyaml_strval_t strval_SIGN[] = {CONF_SIGN_MAP(X)};
+static const cyaml_strval_t strval_DIGEST[] = {CONF_DIGEST_MAP(X)};
+static const cyaml_strval_t strval_TIME[] = {CONF_TIME_MAP(X)};
+static const cyaml_strval_t strval_MEANS[] = {CONF_MEANS_MAP(X)};
+static const cyaml_strval_t strval_FORMAT[] = {CONF_FORMAT_MAP(X)};
 #undef X
 static const cyaml_strval_t strval_DAYS[] = {{"mon", CONF_MON}, {"tue", CONF_TUE},
 	{"wed", CONF_WED}, {"thu", CONF_THU}, {"fri", CONF_FRI}, {"sat", CONF_SAT},

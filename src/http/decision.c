@@ -36,7 +36,7 @@ static bool draws_lower(const struct answer *a, uint64_t key, uint64_t now_ms)
 	return hash_mix(key, now_ms) % SCORE_PPM < a->row->lower_ppm;
 }
 
-int http_decide(
+int http_locate(
 	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
 {
 	struct worker *w = &hw->worker;
@@ -60,9 +60,20 @@ int http_decide(
 		d.stream = hash64(query->stream.p, query->stream.n, 0);
 		d.q.stream = cat_find_stream(c, host->service, query->stream);
 	}
-	worker_decide(w, &d.q, &d.a);
-	d.degrade = draws_lower(&d.a, d.q.key, w->now_ms);
 	*ret_decision = d;
+	return 0;
+}
+
+int http_decide(
+	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
+{
+	struct http_decision *d = ret_decision;
+	int rc = http_locate(hw, query, d);
+
+	if (rc)
+		return rc;
+	worker_decide(&hw->worker, &d->q, &d->a);
+	d->degrade = draws_lower(&d->a, d->q.key, hw->worker.now_ms);
 	return 0;
 }
 

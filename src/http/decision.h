@@ -16,6 +16,10 @@ struct http_decision {
 	bool degrade;    /* this new session should start on a lower rung of the ladder */
 };
 
+/* All of a decision but the answer: service, place, question. SL_ENOENT: no such host. */
+int http_locate(struct http_worker *w, const struct http_query *query,
+	struct http_decision *ret_decision) SL_NONNULL_ALL SL_WUNUSED;
+
 /* Decides for a query whose host is set. SL_ENOENT: no such host. Nothing is counted. */
 int http_decide(struct http_worker *w, const struct http_query *query,
 	struct http_decision *ret_decision) SL_NONNULL_ALL SL_WUNUSED;

@@ -88,8 +88,7 @@ static void put_time(struct buf *b, uint8_t form, uint64_t unix_s)
 	}
 }
 
-/* Unreserved octets (RFC 3986 section 2.3) and slashes stay. */
-static void put_escaped(struct buf *b, struct str s, const char *also)
+void http_sign_put_escaped(struct buf *b, struct str s, const char *also)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
@@ -144,7 +143,7 @@ static bool put_value(struct buf *b, const struct values *v, struct str name)
 	if (str_eq(name, STR_LIT("path")))
 		buf_put_str(b, v->a->path);
 	else if (str_eq(name, STR_LIT("qpath")))
-		put_escaped(b, v->a->path, "/");
+		http_sign_put_escaped(b, v->a->path, "/");
 	else if (str_eq(name, STR_LIT("t")))
 		put_time(b, v->time, v->t);
 	else if (str_eq(name, STR_LIT("rand")))
@@ -290,7 +289,7 @@ static void put_mac(struct buf *b, uint8_t form, const uint8_t *mac, size_t n)
 			len--;
 	}
 	if (form == SIGN_MAC_BASE64_ESCAPED)
-		put_escaped(b, (struct str){text, len}, "");
+		http_sign_put_escaped(b, (struct str){text, len}, "");
 	else
 		buf_put(b, text, len);
 }

@@ -63,5 +63,8 @@ int http_sign_url(const struct http_sign_scheme *scheme, const struct http_sign_
 void http_sign_hmac_parts(struct str key, const struct str *part, size_t n, char ret_hex[static 64])
 	SL_NONNULL(2);
 
+/* Percent-encodes all but unreserved octets (RFC 3986 section 2.3) and those of `also`. */
+void http_sign_put_escaped(struct buf *b, struct str s, const char *also) SL_NONNULL(1, 3);
+
 /* Equal in a time that does not depend on where they differ. */
 bool http_sign_equal(const void *a, const void *b, size_t n) SL_NONNULL_ALL;

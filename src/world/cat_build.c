@@ -279,6 +279,8 @@ static void put_streams(struct cat_builder *b)
 			return;
 		s->name = name;
 		s->service = dict_find(b->dict, DICT_SERVICE, str_from(from->service));
+		s->encrypted = from->encrypted;
+		s->ingest = cat_ingest_of(b, from);
 		s->hash = hash64(from->name, strlen(from->name), s->service);
 		for (uint32_t k = 0; k < from->vendors_count; k++)
 			s->vendors |= UINT64_C(1) << vendor_id(b, from->vendors[k]);
@@ -342,6 +344,7 @@ int cat_build(const struct conf *conf, struct dict *dict, struct blob_stamp stam
 		cat_put_addresses(&b);
 		put_services(&b);
 		put_streams(&b);
+		cat_put_plays(&b);
 		rc = put_zones(&b, &max_labels);
 	}
 	if (!rc) {

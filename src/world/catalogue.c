@@ -101,6 +101,11 @@ static int check_services(const struct cat_view *c, struct errbuf *err)
 				return err_set(err, SL_EFORMAT,
 					"catalogue.services[%u]: slot of another service", i);
 	}
+	if ((c->n_slot_plays && c->n_slot_plays != c->n_slots) ||
+		(c->n_service_plays && c->n_service_plays != c->n_services))
+		return err_set(err, SL_EFORMAT,
+			"catalogue: %u slot_plays, %u service_plays; want none or one each",
+			c->n_slot_plays, c->n_service_plays);
 	for (uint32_t i = 0; i < c->n_slots; i++)
 		if (c->slots[i].cname.count &&
 			!wire_name_good(cat_wire(c, c->slots[i].cname), c->slots[i].cname.count))
@@ -157,7 +162,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def catalogue_def = {
 	.name = "catalogue",
 	.magic = {'S', 'L', 'U', 'C', 'A', 'T', 1, 2},
-	.layout = 1,
+	.layout = 2,
 	.arrays = arrays,
 	.n_arrays = CAT_N_ARRAYS,
 	.check = check,

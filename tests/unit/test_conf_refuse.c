@@ -102,6 +102,46 @@ static const struct row sluice_rows[] = {
 #define A_RANGE "want a number from 0 to 1000000000 Mbps"
 
 static const struct row catalog_rows[] = {
+	{"a signer that is not there", "cname: live.a.example\n",
+		"cname: live.a.example\n        signer: x\n",
+		"catalog.yaml:32: services[0].vendors[0].signer: no such signer, got \"x\", want a "
+		"name of signers"},
+	{"signers of one name", NULL,
+		"signers: [{name: x, scheme: type_a, key: k}, {name: x, scheme: type_b, key: k}]\n",
+		"catalog.yaml:44: signers[1].name: name given twice, got \"x\", want it unique"},
+	{"a scheme nobody has", NULL, "signers: [{name: x, scheme: type_z, key: k}]\n",
+		"catalog.yaml:44: signers[0].scheme: unknown word, got \"type_z\", want type_a, "
+		"tencent_a, type_b, type_c, type_c_query, type_d, tencent_live, huawei_live_b, "
+		"huawei_live_d, volc_live_b, wangsu, qiniu, upyun, akamai, cloudflare, fastly, "
+		"bunny"},
+	{"a play path that is none", "hosts: [live.x.example]\n",
+		"hosts: [live.x.example]\n"
+		"    play: [{format: flv, definition: hd, path: x}]\n",
+		"catalog.yaml:29: services[0].play[0].path: no path, got \"x\", want it to begin "
+		"with /"},
+	{"an ingest that is no URL", "hosts: [live.x.example]\n",
+		"hosts: [live.x.example]\n    ingest: [{name: i, unit: u, url: \"x/y\"}]\n",
+		"catalog.yaml:29: services[0].ingest[0].url: no URL, got \"x/y\", want "
+		"SCHEME://HOST/PATH"},
+	{"ingests of one name", "hosts: [live.x.example]\n",
+		"hosts: [live.x.example]\n"
+		"    ingest: [{name: i, unit: u, url: \"a://b/\"}, {name: i, unit: v, url: "
+		"\"a://c/\"}]\n",
+		"catalog.yaml:29: services[0].ingest[1].name: name given twice, got \"i\", want it "
+		"unique in its service"},
+	{"an ingest's signer that is not there", "hosts: [live.x.example]\n",
+		"hosts: [live.x.example]\n"
+		"    ingest: [{name: i, unit: u, url: \"a://b/\", signer: x}]\n",
+		"catalog.yaml:29: services[0].ingest[0].signer: no such signer, got \"x\", want a "
+		"name of signers"},
+	{"a redirect in a circle", "cname: live.a.example\n",
+		"cname: live.a.example\n        play_host: live.x.example\n",
+		"catalog.yaml:32: services[0].vendors[0].play_host: circle, got "
+		"\"live.x.example\", want a host that is not scheduled here"},
+	{"a stream's ingest that is not there", "    service: s\n",
+		"    service: s\n    ingest: i\n",
+		"catalog.yaml:40: streams[0].ingest: unknown ingest, got \"i\", want one of "
+		"service s"},
 	{"unknown key", "max_mbps: 200", "maximum_mbps: 200",
 		"catalog.yaml:4: vendors[0]: unknown key, got \"maximum_mbps\", want one of name, "
 		"weight, guaranteed_mbps, max_mbps, windows, regions, addresses, allow_groups, "

@@ -218,6 +218,31 @@ static void test_damaged(void **state)
 	assert_int_equal(keys_open(dir, "nothing", &f, NULL), SL_ENOENT);
 }
 
+/* The words of the configuration are the schemes there are, in their order. */
+static void test_schemes_of_configuration(void **state)
+{
+	static const char *const words[] = {
+#define X(id, word) word,
+		CONF_SIGN_MAP(X)
+#undef X
+	};
+	static const char *const rows[] = {
+#define SIGN(name, ...) #name,
+#include "http/sign.def"
+#undef SIGN
+	};
+
+	(void)state;
+	assert_int_equal(SL_COUNT(words), SL_COUNT(rows));
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		assert_string_equal(words[i], rows[i]);
+		assert_non_null(http_sign_find(str_from(words[i])));
+	}
+	assert_int_equal(CONF_DIGEST_HMAC_SHA256 - 1, SIGN_HMAC_SHA256);
+	assert_int_equal(CONF_TIME_MINUTE_CN - 1, SIGN_T_MINUTE_CN);
+	assert_int_equal(CONF_MEANS_EXPIRY - 1, SIGN_EXPIRY);
+}
+
 static void test_reply(void **state)
 {
 	char a[65], b[65];
@@ -239,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_sign_is_last),
 		cmocka_unit_test(test_required),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_schemes_of_configuration),
 		cmocka_unit_test(test_reply),
 	};
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET /v1/play: for a stream and a client, ranked vendors that carry it, each with its signed URLs.
+ */
+#include "http/url.h"
+#include "http/write.h"
+
+struct wanted {
+	struct str formats, definitions; /* lists with commas; empty: all */
+};
+
+static const char *const format_names[] = {"flv", "hls", "dash"};
+
+static bool listed(struct str list, struct str name)
+{
+	if (list.n == 0)
+		return true;
+	while (list.n)
+		if (str_eq_ci(str_cut(&list, ','), name))
+			return true;
+	return false;
+}
+
+static const char *read_query(
+	const struct httpd_request *rq, struct http_query *query, struct wanted *wanted)
+{
+	const char *wrong = NULL;
+
+	for (uint16_t i = 0; i < rq->n_params && !wrong; i++) {
+		struct str name = rq->params[i].name, value = rq->params[i].value;
+
+		if (str_eq(name, STR_LIT("format")))
+			wanted->formats = value;
+		else if (str_eq(name, STR_LIT("definition")))
+			wanted->definitions = value;
+		else
+			wrong = http_query_set(query, name, value);
+	}
+	if (!wrong && query->host.n == 0)
+		wrong = "host is missing";
+	if (!wrong && query->stream.n == 0)
+		wrong = "stream is missing";
+	return wrong;
+}
+
+/* One URL of a vendor; false where there is none. */
+static bool put_way(struct buf *b, struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d, uint8_t slot, const struct cat_play *play, bool first)
+{
+	const struct cat_view *c = &w->worker.world->cat;
+	struct buf path = buf_over(w->scratch, sizeof(w->scratch) / 2);
+	struct buf url = buf_over(w->scratch + sizeof(w->scratch) / 2, sizeof(w->scratch) / 2);
+
+	http_put_template(&path, cat_text(c, play->path), query->stream);
+	if (path.overflow ||
+		!http_put_url(&url, w, d, slot, (struct str){(char *)path.base, buf_len(&path)},
+			(struct str){NULL, 0}, play->validity_s))
+		return false;
+	if (!first)
+		buf_put_u8(b, ',');
+	BUF_PUT_LIT(b, "{\"format\":");
+	http_write_text(b, str_from(format_names[play->format]));
+	BUF_PUT_LIT(b, ",\"definition\":");
+	http_write_text(b, cat_text(c, play->definition));
+	BUF_PUT_LIT(b, ",\"url\":");
+	http_write_text(b, (struct str){(char *)url.base, buf_len(&url)});
+	BUF_PUT_LIT(b, ",\"expires_s\":");
+	buf_put_u64_dec(b, play->validity_s);
+	buf_put_u8(b, '}');
+	return true;
+}
+
+/* A vendor with its URLs; nothing where it has none. */
+static bool put_vendor(struct buf *b, struct http_worker *w, const struct http_query *query,
+	const struct wanted *wanted, const struct http_decision *d, uint8_t slot, bool first)
+{
+	const struct cat_view *c = &w->worker.world->cat;
+	struct blob_span plays = c->service_plays[d->q.service].plays;
+	uint8_t *start = b->p;
+	bool none = true;
+
+	if (!first)
+		buf_put_u8(b, ',');
+	BUF_PUT_LIT(b, "{\"vendor\":");
+	http_write_text(
+		b, cat_text(c, c->vendors[c->slots[d->service->slots.first + slot].vendor].name));
+	BUF_PUT_LIT(b, ",\"urls\":[");
+	for (uint32_t i = 0; i < plays.count; i++) {
+		const struct cat_play *p = &c->plays[plays.first + i];
+
+		if (listed(wanted->formats, str_from(format_names[p->format])) &&
+			listed(wanted->definitions, cat_text(c, p->definition)))
+			none &= !put_way(b, w, query, d, slot, p, none);
+	}
+	BUF_PUT_LIT(b, "]}");
+	if (none)
+		b->p = start;
+	return !none;
+}
+
+static void put_head(struct buf *b, const struct http_worker *w, const struct http_query *query,
+	const struct http_decision *d)
+{
+	const struct world *world = w->worker.world;
+
+	BUF_PUT_LIT(b, "{\"stream\":");
+	buf_put_json_str(b, query->stream);
+	BUF_PUT_LIT(b, ",\"group\":");
+	http_write_text(b, cat_text(&world->cat, world->cat.groups[d->q.group].name));
+	BUF_PUT_LIT(b, ",\"view\":\"");
+	buf_put_u64_dec(b, world->tick.head->epoch);
+	buf_put_u8(b, '.');
+	buf_put_u64_dec(b, world->tick.head->generation);
+	BUF_PUT_LIT(b, "\",\"encrypted\":");
+	if (d->q.stream && d->q.stream->encrypted)
+		BUF_PUT_LIT(b, "true");
+	else
+		BUF_PUT_LIT(b, "false");
+	BUF_PUT_LIT(b, ",\"refresh_s\":");
+	buf_put_u64_dec(b, http_refresh_s(d->service->refresh_s, d->q.key, w->worker.now_ms));
+	if (d->degrade)
+		BUF_PUT_LIT(b, ",\"degrade\":true");
+}
+
+static bool put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,
+	const struct wanted *wanted, const struct http_decision *d)
+{
+	uint32_t left = query->ranked;
+	bool first = true;
+
+	BUF_PUT_LIT(b, ",\"answers\":[");
+	for (uint32_t i = 0; i < d->a.n && left; i++) {
+		if (!put_vendor(b, w, query, wanted, d, d->a.slot[i], first))
+			continue;
+		first = false;
+		left--;
+	}
+	BUF_PUT_LIT(b, "]}");
+	return !first;
+}
+
+void http_door_play(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	struct http_query query = http_query_of(rq->client);
+	struct wanted wanted = {{NULL, 0}, {NULL, 0}};
+	const char *wrong = read_query(rq, &query, &wanted);
+	const struct cat_view *c = &w->worker.world->cat;
+	struct http_decision d;
+
+	if (wrong) {
+		httpd_reply_error(rp, 400, "bad_request", wrong);
+		return;
+	}
+	if (http_decide(w, &query, &d)) {
+		httpd_reply_error(rp, 404, "unknown_host", "this host is not scheduled here");
+		return;
+	}
+	if (!c->n_service_plays || !c->service_plays[d.q.service].plays.count) {
+		httpd_reply_error(rp, 404, "not_played", "nothing is played under this host");
+		return;
+	}
+	http_record(w, &query, &d);
+	put_head(&rp->body, w, &query, &d);
+	if (d.a.n && put_answers(&rp->body, w, &query, &wanted, &d))
+		return;
+	httpd_reply_error(rp, 503, d.a.n ? "no_url" : http_refusal_code(d.a.reason),
+		d.a.n ? "no vendor has a URL for this" : answer_reason_text(d.a.reason));
+	rp->retry_after_s = SL_MAX(d.service->negative_ttl_s, 1u);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET /v1/publish: where a stream is pushed to, first and second, in two units that fail apart. The
+ * first is the one the catalogue names for the stream, or one by its hash; what a pusher says to
+ * avoid is passed over, which is the switch of main and backup.
+ */
+#include "http/url.h"
+#include "http/write.h"
+
+#include "base/hash.h"
+
+struct pick {
+	const struct cat_ingest *first, *second;
+	bool manual; /* the catalogue named it */
+};
+
+static bool avoided(const struct cat_view *c, const struct cat_ingest *in, struct str avoid)
+{
+	while (avoid.n)
+		if (str_eq(str_cut(&avoid, ','), cat_text(c, in->name)))
+			return true;
+	return false;
+}
+
+/* The highest of a rendezvous hash; not_unit: of another unit than this one. What is to be avoided
+ * comes after all others. */
+static const struct cat_ingest *best(const struct cat_view *c, struct blob_span ingests,
+	uint64_t stream, const struct cat_ingest *not_unit, struct str avoid)
+{
+	const struct cat_ingest *found = NULL;
+	uint64_t top = 0;
+
+	for (uint32_t i = 0; i < ingests.count; i++) {
+		const struct cat_ingest *in = &c->ingests[ingests.first + i];
+		struct str name = cat_text(c, in->name);
+		uint64_t rank = hash64(name.p, name.n, stream) >> 1;
+
+		if (not_unit && str_eq(cat_text(c, not_unit->unit), cat_text(c, in->unit)))
+			continue;
+		if (!avoided(c, in, avoid))
+			rank |= UINT64_C(1) << 63;
+		if (!found || rank > top) {
+			found = in;
+			top = rank;
+		}
+	}
+	return found;
+}
+
+static struct pick choose(const struct cat_view *c, const struct http_query *query,
+	uint32_t service, struct blob_span ingests)
+{
+	const struct cat_stream *known = cat_find_stream(c, service, query->stream);
+	uint64_t stream = hash64(query->stream.p, query->stream.n, 0);
+	struct pick p = {.manual = known && known->ingest && known->ingest <= ingests.count};
+
+	if (p.manual) {
+		p.first = &c->ingests[ingests.first + known->ingest - 1];
+		p.manual = !avoided(c, p.first, query->avoid);
+	}
+	if (!p.manual)
+		p.first = best(c, ingests, stream, NULL, query->avoid);
+	p.second = best(c, ingests, stream, p.first, query->avoid);
+	return p;
+}
+
+/* {"name","unit","url","expires_s"}; false when its URL cannot be signed. */
+static bool put_point(struct buf *b, struct http_worker *w, const struct http_query *query,
+	const struct cat_ingest *in)
+{
+	const struct cat_view *c = &w->worker.world->cat;
+	struct buf plain = buf_over(w->scratch, sizeof(w->scratch) / 2);
+	struct buf url = buf_over(w->scratch + sizeof(w->scratch) / 2, sizeof(w->scratch) / 2);
+	struct str path;
+	char *host, *slash;
+
+	http_put_template(&plain, cat_text(c, in->url), query->stream);
+	host = memmem(plain.base, buf_len(&plain), "://", 3);
+	slash = host ? memchr(host + 3, '/', (size_t)((char *)plain.p - host - 3)) : NULL;
+	if (plain.overflow || !slash)
+		return false;
+	path = (struct str){slash, (size_t)((char *)plain.p - slash)};
+	buf_put(&url, plain.base, (size_t)(slash - (char *)plain.base));
+	if (!http_put_signed(&url, w, in->signer, path, (struct str){NULL, 0}, in->validity_s,
+		    hash64(query->stream.p, query->stream.n, 1)) ||
+		url.overflow)
+		return false;
+	BUF_PUT_LIT(b, "{\"name\":");
+	http_write_text(b, cat_text(c, in->name));
+	BUF_PUT_LIT(b, ",\"unit\":");
+	http_write_text(b, cat_text(c, in->unit));
+	BUF_PUT_LIT(b, ",\"url\":");
+	http_write_text(b, (struct str){(char *)url.base, buf_len(&url)});
+	BUF_PUT_LIT(b, ",\"expires_s\":");
+	buf_put_u64_dec(b, in->validity_s);
+	buf_put_u8(b, '}');
+	return true;
+}
+
+static void answer(struct http_worker *w, const struct http_query *query,
+	const struct cat_service *s, const struct pick *p, struct httpd_reply *rp)
+{
+	struct buf *b = &rp->body;
+	bool good;
+
+	BUF_PUT_LIT(b, "{\"stream\":");
+	buf_put_json_str(b, query->stream);
+	BUF_PUT_LIT(b, ",\"primary\":");
+	good = put_point(b, w, query, p->first);
+	if (good && p->second) {
+		uint8_t *start = b->p;
+
+		BUF_PUT_LIT(b, ",\"backup\":");
+		if (!put_point(b, w, query, p->second))
+			b->p = start;
+	}
+	if (!good) {
+		httpd_reply_error(rp, 503, "no_url", "the URL cannot be signed");
+		rp->retry_after_s = 5;
+		return;
+	}
+	if (p->manual)
+		BUF_PUT_LIT(b, ",\"chosen\":\"by name\"");
+	else
+		BUF_PUT_LIT(b, ",\"chosen\":\"by hash\"");
+	BUF_PUT_LIT(b, ",\"refresh_s\":");
+	buf_put_u64_dec(b, http_refresh_s(s->refresh_s, hash64(query->stream.p, query->stream.n, 0),
+				   w->worker.now_ms));
+	buf_put_u8(b, '}');
+}
+
+void http_door_publish(
+	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	const struct cat_view *c = &w->worker.world->cat;
+	struct http_query query = http_query_of(rq->client);
+	const struct cat_dname *host;
+	struct blob_span ingests;
+	const char *wrong = NULL;
+	struct pick p;
+
+	for (uint16_t i = 0; i < rq->n_params && !wrong; i++)
+		wrong = http_query_set(&query, rq->params[i].name, rq->params[i].value);
+	if (!wrong && (query.host.n == 0 || query.stream.n == 0))
+		wrong = "host and stream are wanted";
+	if (wrong) {
+		httpd_reply_error(rp, 400, "bad_request", wrong);
+		return;
+	}
+	host = cat_find_host(c, query.host);
+	if (!host) {
+		httpd_reply_error(rp, 404, "unknown_host", "this host is not scheduled here");
+		return;
+	}
+	ingests = c->n_service_plays ? c->service_plays[host->service].ingests
+				     : (struct blob_span){0, 0};
+	if (ingests.count == 0) {
+		httpd_reply_error(rp, 404, "not_published", "nothing is published under this host");
+		return;
+	}
+	p = choose(c, &query, host->service, ingests);
+	answer(w, &query, &c->services[host->service], &p, rp);
+}

@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The doors that make URLs, and signed requests, on the real daemon: every signature is computed again
+here, and a vendor of this test's own serves what is signed and refuses what is forged."""
+import collections
+import hashlib
+import hmac
+import http.client
+import http.server
+import json
+import os
+import stat
+import threading
+import time
+import urllib.parse
+
+from sluice import Sluice, run, wait_for
+
+KEYS = {"alpha-1": "first of alpha", "alpha-2": "second of alpha", "gamma-1": "00112233445566778899aabbccddeeff",
+        "app-1": "key of the app", "app-2": "next key of the app"}
+
+CATALOG = """
+vendors:
+  - {name: alpha, guaranteed_mbps: 8000, max_mbps: 14000, addresses: [{a: [192.0.2.11, 192.0.2.12]}]}
+  - {name: beta, guaranteed_mbps: 6000, max_mbps: 16000, addresses: [{a: [198.51.100.11]}]}
+  - {name: gamma, guaranteed_mbps: 3000, max_mbps: 9000, addresses: [{a: [203.0.113.11]}]}
+signers:
+  - {name: sign-alpha, scheme: wangsu, key: alpha-1, backup_key: alpha-2%s}
+  - {name: sign-gamma, scheme: akamai, key: gamma-1}
+  - {name: sign-push, scheme: tencent_live, key: alpha-1}
+  - {name: sign-none, scheme: type_d, key: absent}
+services:
+  - name: live
+    hosts: [live.sluice.example]
+    refresh_s: 30
+    vendors:
+      - {vendor: alpha, cname: live.alpha.example., play_host: 127.0.0.1, play_port: %d, https: false, signer: sign-alpha}
+      - {vendor: beta, cname: live.beta.example., https: false}
+      - {vendor: gamma, cname: live.gamma.example., signer: sign-gamma}
+    play:
+      - {format: flv, definition: hd, path: "/live/{stream}_hd.flv"}
+      - {format: hls, definition: hd, path: "/live/{stream}/index.m3u8"}
+      - {format: flv, definition: sd, path: "/live/{stream}_sd.flv", validity_s: 60}
+    ingest:
+      - {name: north, unit: bj, url: "rtmp://push1.example/live/{stream}", signer: sign-push}
+      - {name: north2, unit: bj, url: "rtmp://push2.example/live/{stream}"}
+      - {name: south, unit: gz, url: "rtmp://push3.example/live/{stream}", validity_s: 600}
+  - name: drill
+    hosts: [drill.sluice.example]
+    vendors: [{vendor: alpha}, {vendor: beta}, {vendor: gamma}]
+  - name: shut
+    hosts: [shut.sluice.example]
+    vendors: [{vendor: alpha, cname: a.alpha.example., signer: sign-none}, {vendor: beta, cname: b.beta.example.}]
+    play: [{format: flv, definition: hd, path: "/x/{stream}.flv"}]
+streams:
+  - {name: derby, service: live, vendors: [alpha], encrypted: true, ingest: south}
+zones:
+  - {name: sluice.example, file: sluice.example.zone}
+"""
+
+ACCOUNTS = """keys: [%s, {name: absent, file: absent.key}]
+accounts: [{name: app, key: app-1, backup_key: app-2, sign_replies: true}]
+""" % ", ".join("{name: %s, file: %s.key}" % (k, k) for k in KEYS)
+
+
+def md5(text):
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+class Vendor(http.server.BaseHTTPRequestHandler):
+    """Alpha's edge: plays what is signed with either key and not too old."""
+    accepted = ("first of alpha", "second of alpha")
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        url = urllib.parse.urlsplit(self.path)
+        q = dict(urllib.parse.parse_qsl(url.query))
+        good = any(q.get("wsSecret") == md5(k + url.path + q.get("wsTime", "")) for k in self.accepted)
+        self.send_response(200 if good and int(q["wsTime"]) >= time.time() else 403)
+        self.send_header("Content-Length", "3")
+        self.end_headers()
+        self.wfile.write(b"FLV")
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        pass
+
+
+edge = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
+threading.Thread(target=edge.serve_forever, daemon=True).start()
+
+
+def daemon(extra=""):
+    s = Sluice(extra=ACCOUNTS + extra)
+    s.write("catalog.yaml", CATALOG % ("", edge.server_address[1]))
+    for name, secret in KEYS.items():
+        s.write(name + ".key", secret + "\n")
+    return s
+
+
+def plain(s, target, headers=None, method="GET", body=None):
+    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=10)
+    c.request(method, target, body=body, headers=headers or {})
+    r = c.getresponse()
+    text = r.read()
+    c.close()
+    return r, text
+
+
+def fetch(url):
+    u = urllib.parse.urlsplit(url)
+    c = http.client.HTTPConnection(u.hostname, u.port, timeout=10)
+    c.request("GET", u.path + "?" + u.query)
+    status = c.getresponse().status
+    c.close()
+    return status
+
+
+def by_vendor(answer):
+    return {a["vendor"]: a["urls"] for a in answer["answers"]}
+
+
+def play(s):
+    status, body = s.get("/v1/play?host=live.sluice.example&stream=cup&client=c1")
+    assert status == 200 and body["encrypted"] is False, (status, body)
+    ways = by_vendor(body)
+    assert set(ways) == {"alpha", "beta", "gamma"} and all(len(u) == 3 for u in ways.values()), ways
+    now = time.time()
+    for way in ways["alpha"]:
+        u = urllib.parse.urlsplit(way["url"])
+        q = dict(urllib.parse.parse_qsl(u.query))
+        assert q["wsSecret"] == md5("first of alpha" + u.path + q["wsTime"]), way
+        assert abs(int(q["wsTime"]) - now - way["expires_s"]) < 5, way
+        assert fetch(way["url"]) == 200, way
+        assert fetch(way["url"].replace("cup", "cap")) == 403, way
+    assert {(w["format"], w["definition"], w["expires_s"]) for w in ways["alpha"]} == {
+        ("flv", "hd", 300), ("hls", "hd", 21600), ("flv", "sd", 60)}
+    assert ways["beta"][0]["url"] == "http://live.beta.example/live/cup_hd.flv", ways["beta"]
+    u = urllib.parse.urlsplit(ways["gamma"][0]["url"])
+    token, mac = u.query[len("hdnts="):].split("~hmac=")
+    assert u.scheme == "https" and "~acl=/live/*" in token
+    assert mac == hmac.new(bytes.fromhex(KEYS["gamma-1"]), token.encode(), "sha256").hexdigest()
+
+
+def play_limits(s):
+    status, body = s.get("/v1/play?host=live.sluice.example&stream=derby&format=flv&definition=sd,hd")
+    assert status == 200 and body["encrypted"] is True
+    assert set(by_vendor(body)) == {"alpha"} and len(body["answers"][0]["urls"]) == 2, body
+    status, body = s.get("/v1/play?host=live.sluice.example&stream=a%2Fb%20%22c&cur=beta&ranked=1")
+    assert body["answers"][0]["urls"][0]["url"].endswith("/live/a%2Fb%20%22c_hd.flv"), body
+    assert body["stream"] == 'a/b "c'
+    for target, want in (("host=live.sluice.example", 400), ("stream=x", 400), ("host=x.example&stream=x", 404),
+                         ("host=drill.sluice.example&stream=x", 404),
+                         ("host=live.sluice.example&stream=x&format=avi", 503)):
+        assert s.get("/v1/play?" + target)[0] == want, target
+
+
+def a_missing_key_closes_its_doors_only(s):
+    before = s.metric("sluice_http_unsigned_total")
+    status, body = s.get("/v1/play?host=shut.sluice.example&stream=x")
+    assert status == 200 and set(by_vendor(body)) == {"beta"}, body
+    wait_for("the counter", lambda: s.metric("sluice_http_unsigned_total") > before)
+    assert "keys.missing" in s.log() and "absent.key" in s.log()
+    assert "first of alpha" not in s.log()
+    path = os.path.join(s.state, "keys", "answer.blob")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o400
+
+
+def redirects(s):
+    target = "/live/x.flv?a=1&b=%20"
+    seen = collections.Counter()
+    for i in range(30):
+        r, body = plain(s, target, {"Host": "LIVE.sluice.example:80", "X-Forwarded-For": "10.%d.0.1" % i})
+        where = urllib.parse.urlsplit(r.getheader("Location"))
+        assert r.status == 302 and body == b"" and r.getheader("Cache-Control") == "no-store", r.status
+        assert where.path == "/live/x.flv" and where.query.startswith("a=1&b=%20"), where
+        assert where.netloc in ("127.0.0.1:%d" % edge.server_address[1], "live.beta.example",
+                                "live.gamma.example"), where
+        seen[where.netloc] += 1
+        if where.hostname == "127.0.0.1":
+            assert fetch(r.getheader("Location")) == 200
+    assert len(seen) > 1, seen
+    r, _ = plain(s, "//evil.example/x", {"Host": "live.sluice.example"})
+    assert r.status == 302 and urllib.parse.urlsplit(r.getheader("Location")).netloc != "evil.example"
+    r, _ = plain(s, "/x", {"Host": "drill.sluice.example"})
+    assert r.status == 302 and r.getheader("Location").endswith("/x"), r.getheader("Location")
+    for host, path in (("evil.example", "/x"), ("live.beta.example", "/x"), ("live.sluice.example", "/v1/nothing")):
+        assert plain(s, path, {"Host": host})[0].status == 404, host
+
+
+def publishes(s):
+    firsts = collections.Counter()
+    for i in range(40):
+        status, body = s.get("/v1/publish?host=live.sluice.example&stream=s%d" % i)
+        assert status == 200 and body["primary"]["unit"] != body["backup"]["unit"], body
+        firsts[body["primary"]["name"]] += 1
+        again = s.get("/v1/publish?host=live.sluice.example&stream=s%d&avoid=%s" % (i, body["primary"]["name"]))[1]
+        assert again["primary"]["name"] != body["primary"]["name"], again
+    assert set(firsts) == {"north", "north2", "south"}, firsts
+    status, body = s.get("/v1/publish?host=live.sluice.example&stream=derby")
+    assert body["primary"]["name"] == "south" and body["chosen"] == "by name", body
+    body = s.get("/v1/publish?host=live.sluice.example&stream=derby&avoid=south")[1]
+    assert body["primary"]["unit"] == "bj" and body["backup"]["name"] == "south" and body["chosen"] == "by hash", body
+    signed = next(b for b in (s.get("/v1/publish?host=live.sluice.example&stream=t%d" % i)[1]["primary"]
+                              for i in range(50)) if b["name"] == "north")
+    u = urllib.parse.urlsplit(signed["url"])
+    q = dict(urllib.parse.parse_qsl(u.query))
+    stream = u.path.rsplit("/", 1)[1]
+    assert q["txSecret"] == md5("first of alpha" + stream + q["txTime"]), signed
+    assert s.get("/v1/publish?host=drill.sluice.example&stream=x")[0] == 404
+    assert s.get("/v1/publish?host=live.sluice.example")[0] == 400
+
+
+def fallback(s):
+    status, body = s.get("/v1/fallback?host=live.sluice.example&ip=202.96.128.86")
+    assert status == 200 and [v["vendor"] for v in body["vendors"]] == ["alpha", "beta", "gamma"], body
+    assert body["vendors"][1]["domain"] == "live.beta.example"
+    assert set(body["ratios_ppm"]) == {body["group"], body["default_group"]}
+    assert all(sum(r) == 1000000 for r in body["ratios_ppm"].values()), body
+    every = s.get("/v1/fallback?host=live.sluice.example&all=1")[1]["ratios_ppm"]
+    assert len(every) > 2 and all(len(r) == 3 for r in every.values())
+
+
+def sign(method, target, secret, body="", off=0):
+    target += "&account=app&t=%d" % (time.time() + off)
+    mac = hmac.new(secret.encode(), ("%s %s\n%s" % (method, target, body)).encode(), "sha256").hexdigest()
+    return target + "&sign=" + mac
+
+
+def signed_requests(s):
+    base = "/v1/resolve?host=live.sluice.example&client=%C3%A9"
+    for key in ("app-1", "app-2"):
+        target = sign("GET", base, KEYS[key])
+        r, body = plain(s, target)
+        assert r.status == 200, body
+        when = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)["t"][0]
+        mac = hmac.new(KEYS[key].encode(), when.encode() + b"\n" + body, "sha256").hexdigest()
+        assert r.getheader("X-Sluice-Signature") == mac
+    posted = json.dumps({"host": "live.sluice.example", "requests": [{"client": "a"}]})
+    target = sign("POST", "/v1/resolve?x=1", KEYS["app-1"], posted)
+    assert plain(s, target, method="POST", body=posted)[0].status == 200
+    assert plain(s, target, method="POST", body=posted + " ")[0].status == 403
+    for target, code in ((sign("GET", base, "wrong"), "bad_signature"),
+                         (sign("GET", base, KEYS["app-1"]) + "&cur=beta", "bad_signature"),
+                         (sign("GET", base, KEYS["app-1"], off=-400), "signature_expired"),
+                         (base + "&account=nobody&t=1&sign=00", "unknown_account")):
+        r, body = plain(s, target)
+        assert r.status == 403 and json.loads(body)["error"]["code"] == code, (target, body)
+    r, _ = plain(s, base)
+    assert r.status == 200 and not r.getheader("X-Sluice-Signature")
+
+
+def the_doors():
+    with daemon() as s:
+        for case in (play, play_limits, a_missing_key_closes_its_doors_only, redirects, publishes, fallback,
+                     signed_requests):
+            case(s)
+
+
+def keys_change_without_a_restart():
+    with daemon("require_signature: true\n") as s:
+        target = "/v1/play?host=live.sluice.example&stream=cup&cur=alpha&ranked=1"
+        assert s.get(target)[0] == 403
+        r, body = plain(s, sign("GET", target, KEYS["app-1"]))
+        assert r.status == 200, body
+        s.write("app-1.key", "another key")
+        s.write("catalog.yaml", CATALOG % (", use_backup: true", edge.server_address[1]))
+        s.ctl("reload")
+        wait_for("the new key", lambda: plain(s, sign("GET", target, "another key"))[0].status == 200)
+        assert plain(s, sign("GET", target, KEYS["app-1"]))[0].status == 403
+
+        def by_second_key():
+            url = json.loads(plain(s, sign("GET", target, "another key"))[1])["answers"][0]["urls"][0]["url"]
+            u = urllib.parse.urlsplit(url)
+            q = dict(urllib.parse.parse_qsl(u.query))
+            return q["wsSecret"] == md5("second of alpha" + u.path + q["wsTime"]) and fetch(url) == 200
+        wait_for("URLs by the second key", by_second_key)
+        assert plain(s, "/x.flv", {"Host": "live.sluice.example"})[0].status == 302  # a browser cannot sign
+
+
+if __name__ == "__main__":
+    run([the_doors, keys_change_without_a_restart])
