@@ -4,7 +4,9 @@
  * The structures are expanded from the rows of sluice.def and catalog.def: a key is a member of the
  * same name. Lists have a NAME_count beside them; addresses, prefixes and clock times come decoded
  * with their text in NAME_text. Paths are resolved against the folder of their file, host names
- * are lower case without the final dot. Knows nothing of who uses it; reads files, never logs.
+ * are lower case without the final dot. Longer than a header should be because the words of every
+ * enumeration stand here, once for all that expand them. Knows nothing of who uses it; reads files,
+ * never logs.
  */
 #pragma once
 

@@ -4,10 +4,9 @@
  * first is the one the catalogue names for the stream, or one by its hash; what a pusher says to
  * avoid is passed over, which is the switch of main and backup.
  */
+#include "base/hash.h"
 #include "http/url.h"
 #include "http/write.h"
-
-#include "base/hash.h"
 
 struct pick {
 	const struct cat_ingest *first, *second;
