@@ -183,7 +183,7 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	const struct alloc_fleet *fl = view->fleet;
 	bool total = region == BLOB_NONE;
 	uint32_t cell = total ? v : fl->n_vendors + region;
-	const struct forecast *f = &view->forecasts[cell];
+	const struct learn_forecast *f = &view->forecasts[cell];
 	struct score_figures fig = {.headroom = fl->vendor[v].headroom};
 	double current = total ? fl->vendor[v].current_mbps : fl->region[region].current_mbps;
 	double forecast = total ? fl->vendor[v].forecast_mbps : fl->region[region].forecast_mbps;
@@ -212,7 +212,13 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	control_put(row, "ledger_mean_mbps", f->ledger_mean);
 	control_put(row, "unexplained_mbps", f->unexplained);
 	control_put(row, "survive", f->survive);
-	control_put(row, "covered", f->covered);
+	control_put(row, "trend_mbps", f->trend);
+	control_put(row, "pending_mbps", f->pending);
+	control_put(row, "dns_factor", learn_factor(view->doors, TALLY_DOOR_DNS));
+	control_put(row, "http_factor", learn_factor(view->doors, TALLY_DOOR_HTTP));
+	control_put(row, "headroom", fl->vendor[v].headroom);
+	control_put_bool(row, "silent", f->silent);
+	control_put_bool(row, "suspect", f->suspect);
 	control_put_bool(row, "known", f->known);
 	control_put(row, "budget_left_mbps", spent >= budget ? 0 : (double)(budget - spent) / 1e3);
 	control_put_bool(row, "budget_spent", !a->q.stale && spent >= budget);

@@ -172,6 +172,11 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 	}
 	*ret_verdict =
 		meter_push(&e->kept->meter[cell], &limits, mbps, start_ms, end_ms, now_ms, max);
+	if (meter_verdict_taken(*ret_verdict)) {
+		struct learn_view view = engine_learn_view(e, cell, max);
+
+		learn_meter(&e->kept->doors, &e->kept->learn[cell], &view, &e->kept->meter[cell]);
+	}
 	return 0;
 }
 
@@ -192,6 +197,7 @@ static void fill_view(struct engine *e, uint64_t now_ms)
 	v->first_row = e->first_row;
 	v->vendors = e->vendor_out;
 	v->forecasts = e->view_forecast;
+	v->doors = &e->kept->doors;
 	v->meters = e->view_meter;
 	v->rules = e->rules;
 	v->n_rules = e->n_rules;

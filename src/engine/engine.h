@@ -10,7 +10,7 @@
 
 #include "conf/conf.h"
 #include "scoring/allocate.h"
-#include "scoring/forecast.h"
+#include "scoring/learn.h"
 #include "world/world.h"
 
 struct engine;
@@ -46,8 +46,9 @@ struct engine_view {
 	const struct alloc_row_out *rows; /* one per fleet->row */
 	const uint32_t *first_row; /* by service: its rows, one per group; BLOB_NONE: not active */
 	const struct alloc_vendor_out *vendors;
-	const struct forecast *forecasts; /* by cell */
-	const struct meter *meters;       /* by cell */
+	const struct learn_forecast *forecasts; /* by cell */
+	const struct learn_doors *doors;        /* factors, by enum tally_door */
+	const struct meter *meters;             /* by cell */
 	const struct engine_rule *rules;
 	uint32_t n_rules;
 	uint64_t tick_ms; /* unix time of the last tick; 0: none yet */

@@ -145,8 +145,13 @@ static bool keep_row(const struct engine *e, struct blob_writer *w, struct share
  * have left by the tick after next. */
 static uint64_t ceiling(const struct engine *e, uint32_t cell, double room_mbps)
 {
-	double leaving = ledger_departing(e->ledger, cell, 2ull * e->conf->sluice.tick_ms);
+	double leaving = 0;
 	uint64_t spent = 0;
+
+	for (uint32_t d = 0; d < TALLY_DOORS; d++)
+		leaving += learn_factor(&e->kept->doors, d) *
+			   ledger_departing(e->ledger, d * ENGINE_CELLS + cell,
+				   2ull * e->conf->sluice.tick_ms);
 
 	for (uint32_t i = 0; i < e->n_tallies; i++)
 		if (e->tally[i].map)

@@ -86,48 +86,68 @@ static double mean_session_s(const struct engine *e)
 	return n ? sum / n : LEDGER_MIN_LENGTH_S;
 }
 
-static struct forecast *predict(struct engine *e, uint32_t cell, uint64_t now_ms, double session_s)
+struct learn_view engine_learn_view(const struct engine *e, uint32_t cell, double max_mbps)
 {
+	return (struct learn_view){.ledger = e->ledger,
+		.cell = cell,
+		.stride = ENGINE_CELLS,
+		.doors = TALLY_DOORS,
+		.max_mbps = max_mbps,
+		.peer_ratio = learn_peer_ratio(e->kept->learn, e->cat.n_vendors)};
+}
+
+static const struct learn_forecast *predict(struct engine *e, uint32_t cell, uint64_t now_ms,
+	double max_mbps, double session_s, double headroom)
+{
+	struct learn_view view = engine_learn_view(e, cell, max_mbps);
 	struct meter *m = &e->kept->meter[cell];
 
 	meter_tick(m, &meter_limits, now_ms);
-	e->forecast[cell] =
-		forecast_at(m, e->ledger, cell, now_ms, session_s, e->kept->unexplained[cell]);
+	e->forecast[cell] = learn_forecast_at(
+		&e->kept->doors, &e->kept->learn[cell], &view, m, now_ms, session_s, headroom);
 	return &e->forecast[cell];
+}
+
+static void set_vendor(struct engine *e, uint32_t v, uint64_t now_ms)
+{
+	struct alloc_vendor *to = &e->vendor[v];
+	const struct learn_forecast *f;
+	double session_s, headroom;
+
+	*to = (struct alloc_vendor){0};
+	set_capacity(e, v, now_ms);
+	service_traits(e, v, &headroom, &session_s);
+	f = predict(e, v, now_ms, to->max_mbps, session_s, headroom);
+	to->headroom = f->headroom;
+	to->known = f->known;
+	to->forecast_mbps = f->known ? f->mbps : 0;
+	to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
+}
+
+static void set_region(struct engine *e, uint32_t r, uint64_t now_ms)
+{
+	const struct cat_region *from = &e->cat.regions[r];
+	struct alloc_region *to = &e->region[r];
+	double headroom, session_s;
+	const struct learn_forecast *f;
+
+	service_traits(e, from->vendor, &headroom, &session_s);
+	to->vendor = (uint16_t)from->vendor;
+	to->max_mbps = from->active && from->has_max ? from->max_mbps : HUGE_VAL;
+	to->guaranteed_mbps =
+		from->active && from->has_guaranteed ? from->guaranteed_mbps : HUGE_VAL;
+	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
+	f = predict(e, SL_MAX_VENDORS + r, now_ms, to->max_mbps, session_s, headroom);
+	to->forecast_mbps = f->known ? f->mbps : 0;
+	to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
 }
 
 static void set_vendors(struct engine *e, uint64_t now_ms)
 {
-	for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
-		struct alloc_vendor *to = &e->vendor[v];
-		const struct forecast *f;
-		double session_s;
-
-		*to = (struct alloc_vendor){0};
-		set_capacity(e, v, now_ms);
-		service_traits(e, v, &to->headroom, &session_s);
-		f = predict(e, v, now_ms, session_s);
-		to->known = f->known;
-		to->forecast_mbps = f->known ? f->mbps : 0;
-		to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
-	}
-	for (uint32_t r = 0; r < e->cat.n_regions; r++) {
-		const struct cat_region *from = &e->cat.regions[r];
-		double headroom, session_s;
-		const struct forecast *f;
-
-		service_traits(e, from->vendor, &headroom, &session_s);
-		f = predict(e, SL_MAX_VENDORS + r, now_ms, session_s);
-		e->region[r] = (struct alloc_region){.vendor = (uint16_t)from->vendor,
-			.guaranteed_mbps = from->active && from->has_guaranteed
-						   ? from->guaranteed_mbps
-						   : HUGE_VAL,
-			.max_mbps = from->active && from->has_max ? from->max_mbps : HUGE_VAL,
-			.forecast_mbps = f->known ? f->mbps : 0,
-			.current_mbps = f->metered ? f->meter : (f->known ? f->mbps : 0)};
-		if (e->region[r].guaranteed_mbps > e->region[r].max_mbps)
-			e->region[r].guaranteed_mbps = e->region[r].max_mbps;
-	}
+	for (uint32_t v = 0; v < e->cat.n_vendors; v++)
+		set_vendor(e, v, now_ms);
+	for (uint32_t r = 0; r < e->cat.n_regions; r++)
+		set_region(e, r, now_ms);
 }
 
 /* Weight of a slot: the operator's where there is a rule, the last one counting. */

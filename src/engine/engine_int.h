@@ -11,6 +11,9 @@
  * SL_MAX_VENDORS + region id. */
 enum { ENGINE_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS };
 
+/* The ledger has the cells of each door, one door after the other. */
+enum { ENGINE_LEDGER_CELLS = TALLY_DOORS * ENGINE_CELLS };
+
 /* What must survive kill -9, in a file mapped shared. A torn write of one number is bounded by the
  * checks on reading; everything else is made anew each tick. */
 struct engine_kept {
@@ -18,11 +21,12 @@ struct engine_kept {
 	uint64_t size;
 	uint64_t epoch, generation, ticks;
 	struct meter meter[ENGINE_CELLS];
-	double unexplained[ENGINE_CELLS];
+	struct learn_doors doors;
+	struct learn_cell learn[ENGINE_CELLS];
 	struct alloc_state alloc;
 	struct {
 		char name[32];
-		uint64_t spent_kbps[TALLY_CELLS];
+		uint64_t kbps[TALLY_DOORS][TALLY_CELLS];
 	} tally[SL_MAX_WORKERS]; /* as last read, by file name */
 };
 
@@ -72,8 +76,8 @@ struct engine {
 	struct alloc_vendor_out vendor_out[SL_MAX_VENDORS];
 	struct alloc_fleet fleet;
 	struct alloc_stats stats;
-	struct forecast forecast[ENGINE_CELLS]; /* by cell of the kept numbering */
-	struct forecast view_forecast[ENGINE_CELLS];
+	struct learn_forecast forecast[ENGINE_CELLS]; /* by cell of the kept numbering */
+	struct learn_forecast view_forecast[ENGINE_CELLS];
 	struct meter view_meter[ENGINE_CELLS];
 	void *work;
 	uint32_t room_rows; /* rows that the arrays above are sized for */
@@ -102,6 +106,9 @@ void engine_tally_close(struct engine *e);
 
 /* engine_fleet.c: fleet of this tick. */
 int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err);
+
+/* What the forecast of a cell of the kept numbering looks at. */
+struct learn_view engine_learn_view(const struct engine *e, uint32_t cell, double max_mbps);
 
 /* engine_blob.c: the tick blob of the allocated fleet. */
 int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t *ret_size,

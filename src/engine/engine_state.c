@@ -3,12 +3,13 @@
 #include "engine/engine_int.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 1, 2};
+static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 2};
 
 /* A file of this size mapped shared; *ret_fresh says that it was not there (or of another size). */
 static void *map_state(
@@ -49,13 +50,33 @@ static bool meter_sound(const struct meter *m)
 	       (m->mbps >= 0 && m->mbps <= 1e12 && m->start_ms < m->end_ms && m->present == 1);
 }
 
+/* What was learned is bounded where it is used; here only that it is numbers. */
+static bool learn_sound(const struct learn_cell *c)
+{
+	return isfinite(c->unexplained) && isfinite(c->unexplained_weight) && isfinite(c->slope) &&
+	       isfinite(c->cover_log) && isfinite(c->cover_weight) && isfinite(c->ratio_log) &&
+	       isfinite(c->ratio_weight) && isfinite(c->last_mbps) && isfinite(c->last_residual);
+}
+
+static bool doors_sound(const struct learn_doors *d)
+{
+	for (uint32_t i = 0; i < LEARN_DOORS; i++) {
+		for (uint32_t k = 0; k < LEARN_DOORS; k++)
+			if (!isfinite(d->a[i][k]))
+				return false;
+		if (!isfinite(d->b[i]) || !isfinite(d->factor_less_one[i]))
+			return false;
+	}
+	return true;
+}
+
 static bool kept_sound(const struct engine_kept *k)
 {
-	if (memcmp(k->magic, magic, sizeof(magic)) != 0 || k->size != sizeof(*k))
+	if (memcmp(k->magic, magic, sizeof(magic)) != 0 || k->size != sizeof(*k) ||
+		!doors_sound(&k->doors))
 		return false;
 	for (int i = 0; i < ENGINE_CELLS; i++)
-		if (!meter_sound(&k->meter[i]) ||
-			!(k->unexplained[i] >= -1e12 && k->unexplained[i] <= 1e12))
+		if (!meter_sound(&k->meter[i]) || !learn_sound(&k->learn[i]))
 			return false;
 	for (int i = 0; i < ALLOC_CELLS; i++)
 		if (!(k->alloc.factor[i] >= -1e300 && k->alloc.factor[i] <= 1e300))
@@ -86,7 +107,7 @@ static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
 	bool fresh;
 	void *mem;
 
-	e->ledger_octets = ledger_size(ENGINE_CELLS);
+	e->ledger_octets = ledger_size(ENGINE_LEDGER_CELLS);
 	mem = map_state(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
 	if (!mem)
 		return SL_EIO;
@@ -95,7 +116,7 @@ static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		if (!fresh)
 			(void)err_set(err, 0, "%s/ledger.state was damaged: begun anew", e->dir);
 		memset(mem, 0, e->ledger_octets);
-		e->ledger = ledger_init(mem, e->ledger_octets, ENGINE_CELLS, now_ms);
+		e->ledger = ledger_init(mem, e->ledger_octets, ENGINE_LEDGER_CELLS, now_ms);
 	}
 	return 0;
 }

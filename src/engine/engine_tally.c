@@ -46,32 +46,49 @@ static void scan(struct engine *e)
 	(void)closedir(d);
 }
 
-/* What this tally had spent when it was last read; kept over restarts, by its file's name. */
-static uint64_t *last_spent(struct engine *e, const char *name)
+/* What this tally had when it was last read; kept over restarts, by its file's name. */
+static uint64_t (*last_read(struct engine *e, const char *name))[TALLY_CELLS]
 {
 	for (int i = 0; i < SL_MAX_WORKERS; i++) {
 		if (strcmp(e->kept->tally[i].name, name) == 0)
-			return e->kept->tally[i].spent_kbps;
+			return e->kept->tally[i].kbps;
 		if (e->kept->tally[i].name[0] == '\0') {
 			(void)snprintf(
 				e->kept->tally[i].name, sizeof(e->kept->tally[i].name), "%s", name);
-			return e->kept->tally[i].spent_kbps;
+			return e->kept->tally[i].kbps;
 		}
 	}
 	return NULL;
 }
 
+static uint32_t longest_ttl_s(const struct engine *e)
+{
+	uint32_t ttl_s = 1;
+
+	for (uint32_t i = 0; i < e->cat.n_services; i++)
+		if (e->cat.services[i].active)
+			ttl_s = SL_MAX(ttl_s, e->cat.services[i].ttl_s);
+	return ttl_s;
+}
+
+/* What came through DNS arrives over the TTL, as resolvers hand it on; what came by HTTP, now. */
 static void spent_into_ledger(struct engine *e, const struct engine_tally *t)
 {
-	uint64_t *last = last_spent(e, t->name);
+	uint64_t(*last)[TALLY_CELLS] = last_read(e, t->name);
+	uint32_t ttl_s = longest_ttl_s(e);
 
-	for (uint32_t c = 0; last && c < TALLY_CELLS; c++) {
-		uint64_t now = tally_get(&t->map->spent_kbps[c]);
-		uint64_t more = now >= last[c] ? now - last[c] : now; /* a tally made anew */
+	for (uint32_t d = 0; last && d < TALLY_DOORS; d++) {
+		for (uint32_t c = 0; c < TALLY_CELLS; c++) {
+			uint64_t now = tally_get(&t->map->door_kbps[d][c]);
+			uint64_t more = now >= last[d][c] ? now - last[d][c] : now;
 
-		if (more)
-			ledger_add(e->ledger, c, 1, (double)more);
-		last[c] = now;
+			last[d][c] = now;
+			if (more && d == TALLY_DOOR_DNS)
+				ledger_add_later(
+					e->ledger, d * ENGINE_CELLS + c, 1, (double)more, ttl_s);
+			else if (more)
+				ledger_add(e->ledger, d * ENGINE_CELLS + c, 1, (double)more);
+		}
 	}
 }
 

@@ -96,6 +96,8 @@ static int open_thread(
 		.limits = o->limits};
 	int rc = worker_init(&t->w.worker, o->workers, o->first_worker + index);
 
+	t->w.worker.door = TALLY_DOOR_HTTP;
+
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");
 	conf.routes = http_routes(&conf.n_routes);

@@ -23,12 +23,15 @@ enum tally_id {
 };
 
 enum {
-	TALLY_LAYOUT = 1,
+	TALLY_LAYOUT = 2,
 	TALLY_REASONS = 16, /* room for enum answer_reason */
 	TALLY_MAX_COUNTERS = 128,
 	TALLY_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS,
 	TALLY_LATENCY_BUCKETS = 24, /* 2^i microseconds */
 };
+
+/* Doors whose sessions the forecast learns about apart: what one answer of them brings differs. */
+enum tally_door { TALLY_DOOR_DNS, TALLY_DOOR_HTTP, TALLY_DOORS };
 
 typedef _Atomic uint64_t tally_number;
 
@@ -55,6 +58,7 @@ struct tally {
 	tally_number reasons[TALLY_REASONS];
 	tally_number latency[TALLY_LATENCY_BUCKETS]; /* of HTTP handlers */
 	tally_number spent_kbps[TALLY_CELLS];        /* vendors, then SL_MAX_VENDORS + region */
+	tally_number door_kbps[TALLY_DOORS][TALLY_CELLS]; /* the same by door */
 	struct tally_row row[SL_MAX_SERVICES][SL_MAX_GROUPS];
 };
 

@@ -46,8 +46,11 @@ static void spend(struct worker *w, const struct question *q, const struct cat_s
 	uint16_t r = w->world->cat.region_of[world_cell(w->world, q->group, v)].v;
 
 	tally_add(&w->tally->spent_kbps[v], kbps);
-	if (r != UINT16_MAX)
-		tally_add(&w->tally->spent_kbps[SL_MAX_VENDORS + r], kbps);
+	tally_add(&w->tally->door_kbps[w->door][v], kbps);
+	if (r == UINT16_MAX)
+		return;
+	tally_add(&w->tally->spent_kbps[SL_MAX_VENDORS + r], kbps);
+	tally_add(&w->tally->door_kbps[w->door][SL_MAX_VENDORS + r], kbps);
 }
 
 void worker_record(struct worker *w, const struct question *q, const struct answer *a,

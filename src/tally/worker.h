@@ -23,6 +23,7 @@ struct worker {
 	const struct workers *all;
 	struct tally *tally;
 	struct answer_rows *rows;
+	enum tally_door door; /* DNS unless its loop says otherwise */
 	/* of the round */
 	const struct world *world;    /* NULL: nothing to answer from */
 	const struct keys_view *keys; /* NULL: none are there */

@@ -283,6 +283,7 @@ static void a_restart_goes_on_with_ids_generation_and_ledger(void **state)
 	(void)tick(e, t0);
 	assert_int_equal(tally_open(path, "answer-0", &t, &err), 0);
 	tally_add(&t->spent_kbps[1], 2000000);
+	tally_add(&t->door_kbps[TALLY_DOOR_HTTP][1], 2000000);
 	(void)tick(e, t0 + 1000);
 	before = engine_view(e)->forecasts[1].mbps;
 	assert_true(before > 1990 && before <= 2000);
