@@ -116,15 +116,14 @@ static void *mem(void *ctx, void *old, size_t size)
 	return head + 1;
 }
 
-int conf_schema_load(struct arena *arena, const char *file, const struct conf_type *type,
-	struct str text, void **ret_data, struct errbuf *err)
+int conf_schema_load_root(struct arena *arena, const char *file,
+	const struct cyaml_schema_value *root, size_t size, struct str text, void **ret_data,
+	struct errbuf *err)
 {
 	const cyaml_config_t config = {.mem_fn = mem,
 		.mem_ctx = arena,
 		.log_level = CYAML_LOG_ERROR,
 		.flags = CYAML_CFG_NO_ALIAS};
-	const cyaml_schema_value_t *root =
-		type == &conf_type_conf_sluice ? &root_sluice : &root_catalog;
 	cyaml_data_t *data = NULL;
 	cyaml_err_t rc =
 		cyaml_load_data((const uint8_t *)text.p, text.n, &config, root, &data, NULL);
@@ -134,9 +133,18 @@ int conf_schema_load(struct arena *arena, const char *file, const struct conf_ty
 	if (rc != CYAML_OK)
 		return err_set(err, SL_EFORMAT, "%s:1: not readable: %s", file, cyaml_strerror(rc));
 	if (!data)
-		data = arena_alloc(arena, type->size);
+		data = arena_alloc(arena, size);
 	if (!data)
 		return err_set(err, SL_ENOMEM, "%s: out of memory for this file", file);
 	*ret_data = data;
 	return 0;
+}
+
+int conf_schema_load(struct arena *arena, const char *file, const struct conf_type *type,
+	struct str text, void **ret_data, struct errbuf *err)
+{
+	const cyaml_schema_value_t *root =
+		type == &conf_type_conf_sluice ? &root_sluice : &root_catalog;
+
+	return conf_schema_load_root(arena, file, root, type->size, text, ret_data, err);
 }

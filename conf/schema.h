@@ -13,3 +13,10 @@
  */
 int conf_schema_load(struct arena *arena, const char *file, const struct conf_type *type,
 	struct str text, void **ret_data, struct errbuf *err) SL_NONNULL(1, 2, 3, 5);
+
+/* The same by a schema of the caller's own, for files that are not the daemon's; size: of the
+ * structure. */
+struct cyaml_schema_value;
+int conf_schema_load_root(struct arena *arena, const char *file,
+	const struct cyaml_schema_value *root, size_t size, struct str text, void **ret_data,
+	struct errbuf *err) SL_NONNULL(1, 2, 3, 6);
