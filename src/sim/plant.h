@@ -65,6 +65,7 @@ struct plant {
 	/* what the scheduler may see */
 	struct plant_meter meter[PLANT_MAX_METERS];
 	uint32_t n_meters;
+	double reported_live, reported_ended; /* sessions, of this second */
 	struct plant_facts facts[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 
 	/* hidden */
@@ -77,9 +78,9 @@ struct plant {
 	double broken[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double pulls[SIM_MAX_GROUPS][SIM_MAX_VENDORS], ok[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double *sum; /* integral of the load: [second][vendors, then regions], Mbps s */
-	struct plant_block *block; /* [group][door - 1][resolver] */
+	struct plant_block *block;                     /* [group][door - 1][resolver] */
 	double would_be[SIM_MAX_GROUPS][PLANT_PHASES]; /* audience if nobody were refused */
-	uint64_t random;
+	uint64_t draws;                                /* state of the generator */
 };
 
 /* NULL when out of memory. Caller frees. */
@@ -97,26 +98,28 @@ void plant_seat(struct plant *p, enum plant_door door, uint32_t group, uint32_t 
 double plant_unseat(struct plant *p, uint32_t group, uint32_t vendor, double part) SL_NONNULL_ALL;
 
 /* Moves the sessions of a dialect's block to where its new answer points; returns how many. */
-double plant_move_block(struct plant *p, uint32_t group, struct plant_block *b, uint32_t vendor)
-	SL_NONNULL_ALL;
+double plant_move_block(
+	struct plant *p, uint32_t group, struct plant_block *b, uint32_t vendor) SL_NONNULL_ALL;
 
 /* Refused sessions: half ask again in a second, as players do that fall back to nothing else. */
-void plant_refuse(struct plant *p, enum plant_door door, uint32_t group, double sessions)
-	SL_NONNULL_ALL;
+void plant_refuse(
+	struct plant *p, enum plant_door door, uint32_t group, double sessions) SL_NONNULL_ALL;
 
 /* Blocks of a door (not HTTP) in a group; s->f.audience.resolvers of them. */
-struct plant_block *plant_blocks(struct plant *p, uint32_t group, enum plant_door door)
-	SL_NONNULL_ALL;
+struct plant_block *plant_blocks(
+	struct plant *p, uint32_t group, enum plant_door door) SL_NONNULL_ALL;
 
 /* Whether a block asks in this second: its answer has run out and somebody comes. */
-bool plant_block_asks(struct plant *p, const struct plant_block *b, double sessions)
-	SL_NONNULL_ALL;
+bool plant_block_asks(struct plant *p, const struct plant_block *b, double sessions) SL_NONNULL_ALL;
 
 /* Seated sessions of a group on a vendor by all doors. */
 double plant_live(const struct plant *p, uint32_t group, uint32_t vendor) SL_NONNULL_ALL;
 
 /* True demand of a group, Mbps, if nobody were refused: for the optimum. */
 double plant_demand_mbps(const struct plant *p, uint32_t group) SL_NONNULL_ALL;
+
+/* Whether the vendor truly serves the group worse than by its contract now. */
+bool plant_faulty(const struct plant *p, uint32_t group, uint32_t vendor) SL_NONNULL_ALL;
 
 /* Uniform in [0, 1), from the seed. */
 double plant_uniform(struct plant *p) SL_NONNULL_ALL;

@@ -8,7 +8,8 @@
 
 #define HEARD_S 15.0 /* reports come every 30 s */
 
-/* The product of the factors of an event kind on a vendor; 1 without any. ret_silent: any at all. */
+/* The product of the factors of an event kind on a vendor; 1 without any. ret_silent: any at all.
+ */
 static double meter_factor(const struct plant *p, uint32_t v, bool *ret_silent)
 {
 	double factor = p->s->f.vendors[v].meter.factor;
@@ -28,8 +29,8 @@ static double meter_factor(const struct plant *p, uint32_t v, bool *ret_silent)
 	return factor;
 }
 
-static void tell(struct plant *p, uint32_t v, uint16_t region, double mbps, int64_t from_s,
-	int64_t to_s)
+static void tell(
+	struct plant *p, uint32_t v, uint16_t region, double mbps, int64_t from_s, int64_t to_s)
 {
 	const struct scenario_meter *m = &p->s->f.vendors[v].meter;
 
@@ -54,8 +55,7 @@ static void meter(struct plant *p, uint32_t v, uint32_t first_region)
 	/* the world did not begin with the scenario: a first figure is there */
 	if (p->now_s == 1)
 		tell(p, v, SIM_NONE, p->load[v] * factor, 1 - (int64_t)window, 1);
-	if (silent || p->now_s < late + window + phase ||
-		(p->now_s - late - phase) % window != 0)
+	if (silent || p->now_s < late + window + phase || (p->now_s - late - phase) % window != 0)
 		return;
 	end = p->sum + (size_t)(p->now_s - late) * cells;
 	begin = end - (size_t)window * cells;
@@ -85,8 +85,8 @@ static double draw(struct plant *p, double n, double chance)
 	return fmin(n, fmax(0, whole(p, fmax(0, k))));
 }
 
-static void forge(struct plant *p, uint32_t g, uint32_t v, double pulls_of_group,
-	double users_of_group)
+static void forge(
+	struct plant *p, uint32_t g, uint32_t v, double pulls_of_group, double users_of_group)
 {
 	for (uint32_t i = 0; i < p->s->f.events_count; i++) {
 		const struct scenario_event *e = &p->s->f.events[i];
@@ -95,9 +95,10 @@ static void forge(struct plant *p, uint32_t g, uint32_t v, double pulls_of_group
 
 		if ((e->kind != SCENARIO_FORGED && !plausible) ||
 			!scenario_event_holds(e, p->now_s) ||
-			!glob_match(str_from(e->vendor), str_from(p->s->f.vendors[v].name), false) ||
-			!glob_group_match(str_from(e->groups),
-				str_from(p->s->f.audience.groups[g].name)))
+			!glob_match(
+				str_from(e->vendor), str_from(p->s->f.vendors[v].name), false) ||
+			!glob_group_match(
+				str_from(e->groups), str_from(p->s->f.audience.groups[g].name)))
 			continue;
 		f->pulls += pulls_of_group * e->value;
 		f->ok += plausible ? pulls_of_group * e->value * 0.7 : 0;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is hidden in a world: drawn once, by seed. */
-#include "sim/plant.h"
-
 #include "base/glob.h"
 #include "base/str.h"
+#include "sim/plant.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 /* splitmix64 (S. Vigna, public domain algorithm): one step of a counter. */
 static uint64_t next(struct plant *p)
 {
-	uint64_t z = p->random += UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = p->draws += UINT64_C(0x9e3779b97f4a7c15);
 
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -143,12 +142,12 @@ struct plant *plant_new(const struct scenario *s, uint64_t seed)
 		return NULL;
 	p->s = s;
 	p->seed = seed;
-	p->random = seed * UINT64_C(0xd1342543de82ef95) + 1;
+	p->draws = seed * UINT64_C(0xd1342543de82ef95) + 1;
 	p->n_vendors = s->f.vendors_count;
 	p->n_groups = s->f.audience.groups_count;
 	place_regions(p);
-	p->sum = calloc((size_t)(s->f.duration_s + 2) * (p->n_vendors + p->n_regions),
-		sizeof(*p->sum));
+	p->sum = calloc(
+		(size_t)(s->f.duration_s + 2) * (p->n_vendors + p->n_regions), sizeof(*p->sum));
 	p->block = calloc((size_t)p->n_groups * (PLANT_DOORS - 1) * s->f.audience.resolvers,
 		sizeof(*p->block));
 	if (!p->sum || !p->block) {

@@ -175,7 +175,8 @@ void plant_refuse(struct plant *p, enum plant_door door, uint32_t group, double 
 
 struct plant_block *plant_blocks(struct plant *p, uint32_t group, enum plant_door door)
 {
-	return p->block + ((size_t)group * (PLANT_DOORS - 1) + door - 1) * p->s->f.audience.resolvers;
+	return p->block +
+	       ((size_t)group * (PLANT_DOORS - 1) + door - 1) * p->s->f.audience.resolvers;
 }
 
 bool plant_block_asks(struct plant *p, const struct plant_block *b, double sessions)
@@ -195,6 +196,15 @@ double plant_live(const struct plant *p, uint32_t group, uint32_t vendor)
 	return n;
 }
 
+bool plant_faulty(const struct plant *p, uint32_t group, uint32_t vendor)
+{
+	const struct scenario_quality *q = &p->s->f.vendors[vendor].quality;
+	const struct plant_truth *t = &p->truth[group][vendor];
+
+	return t->success < q->success - 0.01 - fabs(p->spread[group][vendor]) ||
+	       t->zero_stall < q->zero_stall - 0.01 || t->first_frame_ms > q->first_frame_ms * 1.5;
+}
+
 double plant_demand_mbps(const struct plant *p, uint32_t group)
 {
 	double n = 0;
@@ -207,6 +217,9 @@ double plant_demand_mbps(const struct plant *p, uint32_t group)
 /* Sessions end by themselves; those of a vendor that fails break. */
 static void leave(struct plant *p)
 {
+	double share = p->s->f.audience.reports;
+
+	p->reported_live = p->reported_ended = 0;
 	for (uint32_t g = 0; g < p->n_groups; g++) {
 		for (uint32_t k = 0; k < PLANT_PHASES; k++)
 			p->would_be[g][k] *= p->phase_keep[k];
@@ -218,6 +231,10 @@ static void leave(struct plant *p)
 				for (uint32_t k = 0; k < PLANT_PHASES; k++) {
 					double *n = &p->live[d][g][v][k];
 
+					p->reported_live += *n * share;
+					p->reported_ended +=
+						*n * (1 - p->phase_keep[k] * stay) * share;
+
 					*n *= p->phase_keep[k];
 					if (d == PLANT_HTTP)
 						p->broken[g][v] += *n * (1 - stay);
@@ -226,9 +243,8 @@ static void leave(struct plant *p)
 					*n *= stay;
 				}
 		}
-		for (uint32_t i = 0; p->s->f.audience.doors.dialect > 0 &&
-				     i < p->s->f.audience.resolvers;
-			i++)
+		for (uint32_t i = 0;
+			p->s->f.audience.doors.dialect > 0 && i < p->s->f.audience.resolvers; i++)
 			for (uint32_t k = 0; k < PLANT_PHASES; k++)
 				plant_blocks(p, g, PLANT_DIALECT)[i].live[k] *= p->phase_keep[k];
 	}
@@ -255,8 +271,6 @@ static void load(struct plant *p)
 	for (uint32_t r = 0; r < p->n_regions; r++)
 		now[p->n_vendors + r] = was[p->n_vendors + r] + p->region_load[r];
 }
-
-
 
 void plant_end(struct plant *p)
 {

@@ -20,8 +20,8 @@ double scenario_arrivals(const struct scenario_audience *a, double t_s)
 		i++;
 	if (i == 0 || i == a->curve_count)
 		return i == 0 ? 0 : p[i - 1].per_s;
-	return p[i - 1].per_s + (p[i].per_s - p[i - 1].per_s) * (t_s - p[i - 1].at_s) /
-					(p[i].at_s - p[i - 1].at_s);
+	return p[i - 1].per_s +
+	       (p[i].per_s - p[i - 1].per_s) * (t_s - p[i - 1].at_s) / (p[i].at_s - p[i - 1].at_s);
 }
 
 double scenario_mean_kbps(const struct scenario_audience *a)

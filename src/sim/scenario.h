@@ -55,16 +55,20 @@ enum scenario_overload {
 #undef X
 };
 
-#define SCENARIO_TEXT(f, of)  char *f;
-#define SCENARIO_TEXTS(f, of) char **f; uint32_t f##_count;
-#define SCENARIO_U32(f, of)   uint32_t f;
-#define SCENARIO_NUM(f, of)   double f;
-#define SCENARIO_MBPS(f, of)  double f;
-#define SCENARIO_ENUM(f, of)  uint32_t f;
-#define SCENARIO_MAP(f, of)   struct of f;
-#define SCENARIO_MAPS(f, of)  struct of *f; uint32_t f##_count;
+#define SCENARIO_TEXT(f, of) char *f;
+#define SCENARIO_TEXTS(f, of)                                                                      \
+	char **f;                                                                                  \
+	uint32_t f##_count;
+#define SCENARIO_U32(f, of)  uint32_t f;
+#define SCENARIO_NUM(f, of)  double f;
+#define SCENARIO_MBPS(f, of) double f;
+#define SCENARIO_ENUM(f, of) uint32_t f;
+#define SCENARIO_MAP(f, of)  struct of f;
+#define SCENARIO_MAPS(f, of)                                                                       \
+	struct of *f;                                                                              \
+	uint32_t f##_count;
 
-#define BEGIN(s, doc) struct s {
+#define BEGIN(s, doc)                                  struct s {
 #define ROW(s, f, kind, of, min, max, dflt, unit, doc) SCENARIO_##kind(f, of)
 #define END(s)                                                                                     \
 	}                                                                                          \

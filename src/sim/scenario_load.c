@@ -167,7 +167,8 @@ static int check_audience(const struct scenario *s, struct errbuf *err)
 
 		(void)snprintf(path, sizeof(path), "audience.curve[%u].at_s", i);
 		if (a->curve[i].at_s < a->curve[i - 1].at_s)
-			return refuse(s, err, path, "before the point above it, got %g, want %g or more",
+			return refuse(s, err, path,
+				"before the point above it, got %g, want %g or more",
 				a->curve[i].at_s, a->curve[i - 1].at_s);
 	}
 	if (!(size > 0))
@@ -220,11 +221,11 @@ int scenario_load(const char *path, struct scenario **ret_scenario, struct errbu
 	if (rc == 0 && !(file = arena_strndup(arena, path, strlen(path))))
 		rc = err_set(err, SL_ENOMEM, "%s: out of memory", path);
 	if (rc == 0)
-		rc = conf_lines_build(arena, file, &type_scenario_file, (struct str){text, size},
-			&lines, err);
+		rc = conf_lines_build(
+			arena, file, &type_scenario_file, (struct str){text, size}, &lines, err);
 	if (rc == 0)
-		rc = conf_schema_load_root(arena, file, &root, sizeof(s->f),
-			(struct str){text, size}, &data, err);
+		rc = conf_schema_load_root(
+			arena, file, &root, sizeof(s->f), (struct str){text, size}, &data, err);
 	if (rc == 0)
 		rc = conf_fill(arena, lines, data, err);
 	if (rc == 0) {
@@ -257,7 +258,7 @@ static void print_type(const struct conf_type *t, const char *prefix)
 		(void)snprintf(path, sizeof(path), "%s%s%s", prefix, r->key,
 			r->kind == CONF_KIND_MAPS ? "[]" : "");
 		printf("| `%s` | %s%s%s | %s |\n", path,
-			!r->dflt  ? "must be given"
+			!r->dflt   ? "must be given"
 			: *r->dflt ? r->dflt
 				   : "",
 			r->unit && *r->unit ? " " : "", r->unit ? r->unit : "", r->doc);

@@ -3,7 +3,8 @@
 """The allowed direction of the design, over every #include "..." line: who may include whom.
 
 A row: the unit, where its files are, and the units whose headers it may include (its own always).
-`codec` are the pure files of src/dns, those that its Makefile.inc puts into libsldnscodec.a.
+`codec` are the pure files of src/dns, those that its Makefile.inc puts into libsldnscodec.a; `plant`
+the simulated world (src/sim/plant* and scenario*), which knows nothing of scoring/.
 """
 import re
 
@@ -31,7 +32,8 @@ control  src/control  {shared} sense engine store
 store    src/store    {shared} sense engine control
 bench    src/bench    base
 ctl      src/ctl      base conf scoring world
-sim      tests/sim    {pure}
+plant    src/sim      base conf
+sim      src/sim      {pure} plant
 sluiced  src          {shared} dns http collect sense engine control store ctl
 tests    tests        {shared} dns http collect sense engine control store ctl sim sluiced
 tools    tools        {shared}
@@ -46,7 +48,7 @@ NO_SHELL = ("scoring", "codec", "answer")
 
 rows = [line.split() for line in MATRIX.strip().split("\n")[1:]]
 ALLOWED = {r[0]: set(r[2:]) | {r[0]} for r in rows}
-FOLDERS = sorted(((r[1], r[0]) for r in rows if r[0] != "codec"), key=lambda x: -len(x[0]))
+FOLDERS = sorted(((r[1], r[0]) for r in rows if r[0] not in ("codec", "plant")), key=lambda x: -len(x[0]))
 try:
     MAKE = lint.read("src/dns/Makefile.inc").replace("\\\n", " ")
 except FileNotFoundError:
@@ -57,6 +59,8 @@ CODEC = set(re.findall(r"(src/dns/\S+\.[ch])", "".join(re.findall(r"libsldnscode
 def unit_of(path):
     if path in CODEC:
         return "codec"
+    if re.match(r"src/sim/(plant|scenario)", path):
+        return "plant"
     for folder, unit in FOLDERS:
         if path.startswith(folder + "/"):
             return unit if unit != "sluiced" or path.count("/") == 1 else None
@@ -119,6 +123,8 @@ def order(path, text):
 lint.caught(direction, "scoring/score.c", '#include "world/world.h"\n', '#include "base/err.h"\n')
 lint.caught(direction, "scoring/score.c", '#include "base/os.h"\n')
 lint.caught(direction, "src/engine/tick.c", '#include "http/native.h"\n', '#include "store/store.h"\n')
+lint.caught(direction, "src/sim/plant_step.c", '#include "scoring/score.h"\n', '#include "sim/scenario.h"\n')
+lint.caught(direction, "src/sim/plant_step.c", '#include "sim/policy.h"\n')
 lint.caught(direction, "src/nowhere/x.c", "\n")
 lint.caught(direction, "src/answer/decide.c", '#include "nowhere/x.h"\n')
 lint.caught(order, "src/world/map.c", '#include "base/err.h"\n#include "world/map.h"\n',

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One policy over one seed, measured second by second. */
+#include "base/glob.h"
+#include "base/os.h"
+#include "base/str.h"
+#include "sim/report_int.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SAMPLE_S = 10 };
+
+void report_quality(const struct plant *p, uint32_t group, double ret_q[static SIM_MAX_VENDORS])
+{
+	double best = 1e9;
+
+	for (uint32_t v = 0; v < p->n_vendors; v++)
+		best = fmin(best, p->truth[group][v].first_frame_ms);
+	best = fmax(best, 200);
+	for (uint32_t v = 0; v < p->n_vendors; v++) {
+		const struct plant_truth *t = &p->truth[group][v];
+
+		ret_q[v] = fmax(0.01, pow(t->success, 4) * pow(t->zero_stall, 2) *
+					      sqrt(fmin(1, best / t->first_frame_ms)));
+	}
+}
+
+static bool in_steady(const struct plant *p)
+{
+	const struct scenario_span *s = &p->s->f.steady;
+
+	return p->now_s >= s->from_s && p->now_s < s->to_s;
+}
+
+/* While pulls fail, and until breakers must have let back, commitments are not counted: what they
+ * could hold is nobody's to say. */
+static bool counts(const struct plant *p)
+{
+	for (uint32_t i = 0; i < p->s->f.events_count; i++) {
+		const struct scenario_event *e = &p->s->f.events[i];
+
+		if ((e->kind == SCENARIO_DOWN || e->kind == SCENARIO_STALL) &&
+			p->now_s >= e->at_s && p->now_s < e->until_s + EXCUSE_S)
+			return false;
+	}
+	return p->now_s % SAMPLE_S == 0;
+}
+
+void report_observe_load(struct report_meter *m, const struct plant *p, const double *load)
+{
+	double open = 1 - p->s->f.scheduler.headroom, over = 0, unused = 0, guaranteed = 0;
+
+	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++) {
+		double commit = fmin(p->guaranteed[v], open * p->maximum[v]), area = 0;
+		uint32_t n = p->s->f.vendors[v].regions_count;
+
+		if (p->maximum[v] > 0)
+			m->overshoot = fmax(m->overshoot, load[v] / p->maximum[v]);
+		m->over_mbps_s += fmax(0, load[v] - p->maximum[v]);
+		for (uint32_t i = 0; i < n; i++, r++) {
+			double max = p->s->f.vendors[v].regions[i].max_mbps;
+
+			if (max > 0 && load == p->load)
+				m->overshoot = fmax(m->overshoot, p->region_load[r] / max);
+			if (load == p->load)
+				m->over_mbps_s += fmax(0, p->region_load[r] - max);
+			area += fmax(
+				0, fmin(p->s->f.vendors[v].regions[i].guaranteed_mbps, open * max) -
+					   p->region_load[r]);
+		}
+		over += fmax(0, load[v] - p->guaranteed[v]);
+		if (!p->drained[v])
+			unused += n ? fmin(area, fmax(0, commit - load[v]))
+				    : fmax(0, commit - load[v]);
+		guaranteed += p->guaranteed[v];
+		if (counts(p) && !p->drained[v])
+			m->commit += fmin(load[v], commit);
+	}
+	if (guaranteed > 0)
+		m->burst += fmin(over, unused) / guaranteed / p->s->f.duration_s;
+}
+
+/* Mean quality of the seated audience, in the steady span where there is one. */
+static void observe_quality(struct report_meter *m, const struct plant *p)
+{
+	const struct scenario_span *s = &p->s->f.steady;
+
+	if ((s->to_s > s->from_s && !in_steady(p)) || p->now_s % SAMPLE_S != 0)
+		return;
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		double q[SIM_MAX_VENDORS];
+
+		report_quality(p, g, q);
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			double mbps = plant_live(p, g, v) * p->kbps[g];
+
+			m->good += mbps * q[v];
+			m->served += mbps;
+		}
+	}
+}
+
+static void observe_flips(
+	struct report_meter *m, const struct plant *p, const struct policy *policy)
+{
+	const struct policy_decision *d = policy_decision(policy);
+	bool sticky = !(p->s->f.audience.doors.http > 0), steady = in_steady(p);
+	double flips = 0;
+
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		uint32_t now[SCORE_ROW];
+		double half = 0;
+
+		if (sticky)
+			sticky_shares(&d->row[g].sticky, now);
+		else
+			memcpy(now, d->row[g].share, sizeof(now));
+		for (uint32_t i = 0; i < SCORE_ROW; i++)
+			half += fabs((double)now[i] - m->share[g][i]) / SCORE_PPM / 2;
+		flips += half * p->part[g];
+		for (uint32_t i = 0; i < SCORE_ROW; i++)
+			m->share[g][i] = now[i];
+	}
+	if (steady && m->steady_s++)
+		m->flips += flips;
+}
+
+/* From the first fault to where its vendors get a hundredth of what they got before. */
+static void observe_shift(
+	struct report_meter *m, const struct plant *p, const struct policy_trace *t)
+{
+	double now = 0, asked = 0;
+	bool any = false;
+
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		double all = 0;
+		bool here = false;
+
+		for (uint32_t v = 0; v < p->n_vendors; v++)
+			all += t->dispatched[g][v];
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			if (!m->fault[g][v])
+				continue;
+			here = any = true;
+			now += t->dispatched[g][v];
+		}
+		asked += here ? all : 0;
+	}
+	if (!any || !(asked > 0))
+		return;
+	if (p->now_s < m->fault_s) {
+		m->before += (now / asked - m->before) / fmin(30, ++m->before_n);
+		return;
+	}
+	if (!isnan(m->shift_s))
+		return;
+	m->quiet = now / asked <= 0.01 * m->before ? m->quiet + 1 : 0;
+	if (m->quiet == 3)
+		m->shift_s = p->now_s - m->fault_s - 2;
+}
+
+void report_mark(const struct plant *p, const struct scenario_event *e,
+	bool ret_mark[SIM_MAX_GROUPS][SIM_MAX_VENDORS])
+{
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++)
+			ret_mark[g][v] = glob_match(str_from(e->vendor),
+						 str_from(p->s->f.vendors[v].name), false) &&
+					 glob_group_match(str_from(e->groups),
+						 str_from(p->s->f.audience.groups[g].name));
+}
+
+/* Which cells the first fault of the scenario hits, and when. */
+static void find_fault(struct report_meter *m, struct plant *p)
+{
+	m->fault_s = m->shift_s = (double)NAN;
+	for (uint32_t i = 0; i < p->s->f.events_count; i++) {
+		const struct scenario_event *e = &p->s->f.events[i];
+
+		if (e->kind != SCENARIO_DOWN && e->kind != SCENARIO_STALL)
+			continue;
+		m->fault_s = ceil(e->at_s);
+		report_mark(p, e, m->fault);
+		return;
+	}
+}
+
+/* Seconds x cells that are kept from serving though nothing is wrong with them. */
+static void observe_trips(
+	struct report_meter *m, const struct plant *p, const struct policy *policy)
+{
+	const struct policy_decision *d = policy_decision(policy);
+
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			if (plant_faulty(p, g, v) || p->drained[v])
+				m->excused_s[g][v] = p->now_s + EXCUSE_S;
+			if (!(d->row[g].seated >> v & 1) && p->now_s >= m->excused_s[g][v])
+				m->false_trips++;
+		}
+}
+
+/* Mean share of each vendor before and during forged reports. */
+static void observe_forged(
+	struct report_meter *m, const struct plant *p, const struct policy *policy)
+{
+	const struct policy_decision *d = policy_decision(policy);
+
+	for (uint32_t i = 0; i < p->s->f.events_count; i++) {
+		const struct scenario_event *e = &p->s->f.events[i];
+		int when;
+
+		if (e->kind != SCENARIO_FORGED && e->kind != SCENARIO_FORGED_PLAUSIBLE)
+			continue;
+		if (p->now_s >= e->at_s - 120 && p->now_s < e->at_s)
+			when = 0;
+		else if (p->now_s >= e->at_s + 60 && p->now_s < e->until_s)
+			when = 1;
+		else
+			continue;
+		m->forged_s[when]++;
+		for (uint32_t g = 0; g < p->n_groups; g++)
+			for (uint32_t v = 0; v < p->n_vendors; v++)
+				m->forged[when][v] += p->part[g] * d->row[g].share[v] / SCORE_PPM;
+	}
+}
+
+static void observe_forecast(
+	struct report_meter *m, const struct plant *p, const struct policy *policy)
+{
+	for (uint32_t v = 0; v < p->n_vendors; v++) {
+		double f;
+
+		if (!policy_forecast(policy, v, &f) || p->now_s < 60 ||
+			!(p->load[v] > 0.05 * p->maximum[v]))
+			continue;
+		m->error += (f / p->load[v] - 1) * (f / p->load[v] - 1);
+		m->error_n++;
+	}
+}
+
+static void observe(struct report_meter *m, struct plant *p, const struct policy *policy,
+	const struct policy_trace *t)
+{
+	report_observe_load(m, p, p->load);
+	observe_quality(m, p);
+	observe_flips(m, p, policy);
+	observe_shift(m, p, t);
+	observe_trips(m, p, policy);
+	observe_forged(m, p, policy);
+	m->moved += t->moved - t->moved_with_cause;
+	m->asked += t->asked;
+	m->refused += t->refused;
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++)
+			m->sessions_s += plant_live(p, g, v);
+}
+
+static double forged_shift(const struct report_meter *m, const struct plant *p)
+{
+	double worst = 0;
+
+	if (m->forged_s[0] == 0 || m->forged_s[1] == 0)
+		return (double)NAN;
+	for (uint32_t v = 0; v < p->n_vendors; v++)
+		worst = fmax(worst,
+			fabs(m->forged[1][v] / m->forged_s[1] - m->forged[0][v] / m->forged_s[0]));
+	return worst;
+}
+
+static void figures(const struct report_meter *m, const struct plant *p, struct report_run *r)
+{
+	for (uint32_t i = 0; i < REPORT_FIGURES; i++)
+		r->figure[i] = (double)NAN;
+	r->commit_mbps_s = m->commit;
+	r->quality = m->served > 0 ? m->good / m->served : (double)NAN;
+	r->figure[REPORT_overshoot] = m->overshoot;
+	r->figure[REPORT_over_mbps_s] = m->over_mbps_s;
+	r->figure[REPORT_avoidable_burst] = m->burst;
+	r->figure[REPORT_churn] = m->sessions_s > 0 ? m->moved / m->sessions_s * 60000 : 0;
+	if (m->steady_s > 1)
+		r->figure[REPORT_flips] = m->flips / (m->steady_s - 1);
+	if (!isnan(m->fault_s))
+		r->figure[REPORT_shift_time_s] = isnan(m->shift_s) ? HUGE_VAL : m->shift_s;
+	r->figure[REPORT_refused] = m->asked > 0 ? m->refused / m->asked : 0;
+	r->figure[REPORT_false_trips] = m->false_trips;
+	r->figure[REPORT_share_shift] = forged_shift(m, p);
+	if (m->error_n > 0)
+		r->figure[REPORT_forecast_error] = sqrt(m->error / m->error_n);
+}
+
+static void trace_second(
+	FILE *to, const struct plant *p, const struct policy *policy, const struct policy_trace *t)
+{
+	const struct policy_decision *d = policy_decision(policy);
+	double all = 0, users = 0, stalled = 0;
+
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			all += t->dispatched[g][v];
+			users += plant_live(p, g, v);
+			stalled += plant_live(p, g, v) * (1 - p->truth[g][v].zero_stall);
+		}
+	fprintf(to, "%u", p->now_s);
+	for (uint32_t v = 0; v < p->n_vendors; v++) {
+		double share = 0, f = 0;
+
+		for (uint32_t g = 0; g < p->n_groups; g++)
+			share += p->part[g] * d->row[g].share[v] / SCORE_PPM;
+		(void)policy_forecast(policy, v, &f);
+		fprintf(to, " %.0f %.0f %.0f %.6f %.0f", p->load[v], p->guaranteed[v],
+			p->maximum[v], share, f);
+	}
+	fprintf(to, " %.6f %.1f %.1f\n", users > 0 ? stalled / users : 0, all, t->refused);
+}
+
+int report_run(const struct scenario *s, enum policy_kind kind, uint64_t seed, FILE *trace,
+	struct report_run *ret_run)
+{
+	static struct report_meter m; /* large; this program has one thread */
+	static struct policy_trace t;
+	struct plant *p = plant_new(s, seed);
+	struct policy *policy = p ? policy_new(kind, p) : NULL;
+	uint64_t began = os_mono_ns();
+	bool was_down = false;
+
+	if (!p || !policy) {
+		plant_free(p);
+		return SL_ENOMEM;
+	}
+	memset(&m, 0, sizeof(m));
+	find_fault(&m, p);
+	while (p->now_s < s->f.duration_s) {
+		plant_begin(p);
+		observe_forecast(&m, p, policy);
+		if (was_down && !p->scheduler_down)
+			policy_restart(policy);
+		was_down = p->scheduler_down;
+		if (!was_down)
+			policy_tick(policy);
+		policy_doors(policy, p, &t);
+		plant_end(p);
+		observe(&m, p, policy, &t);
+		if (trace)
+			trace_second(trace, p, policy, &t);
+	}
+	figures(&m, p, ret_run);
+	ret_run->wall_ms = (double)(os_mono_ns() - began) / 1e6;
+	policy_free(policy);
+	plant_free(p);
+	return 0;
+}
+
+int report_run_optimum(const struct scenario *s, uint64_t seed, struct report_run *ret_run)
+{
+	static struct report_meter m;
+	struct plant *p = plant_new(s, seed);
+	uint64_t began = os_mono_ns();
+	double load[SIM_MAX_VENDORS] = {0}, quality = 1, n = 0;
+	int rc = p ? 0 : SL_ENOMEM;
+
+	memset(&m, 0, sizeof(m));
+	m.fault_s = (double)NAN;
+	while (rc == 0 && p->now_s < s->f.duration_s) {
+		plant_begin(p);
+		plant_end(p);
+		if (p->now_s % SAMPLE_S != 0)
+			continue;
+		rc = report_optimum(p, load, &quality);
+		report_observe_load(&m, p, load);
+		if (s->f.steady.to_s > s->f.steady.from_s && !in_steady(p))
+			continue;
+		m.good += quality;
+		n++;
+	}
+	if (rc == 0) {
+		m.served = n;
+		m.burst *= SAMPLE_S;
+		figures(&m, p, ret_run);
+		ret_run->figure[REPORT_over_mbps_s] *= SAMPLE_S;
+		ret_run->wall_ms = (double)(os_mono_ns() - began) / 1e6;
+	}
+	plant_free(p);
+	return rc;
+}

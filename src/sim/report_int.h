@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one run is measured with. */
+#pragma once
+
+#include "sim/report.h"
+
+enum { EXCUSE_S = 900 }; /* a vendor that failed may be kept out for so long */
+
+struct report_meter {
+	double overshoot, over_mbps_s, commit, burst, good, served, flips, moved, sessions_s;
+	double asked, refused, false_trips, error, error_n;
+	uint32_t steady_s;
+	double share[SIM_MAX_GROUPS][SCORE_ROW];
+	bool fault[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
+	double fault_s, shift_s, before, before_n;
+	uint32_t quiet;
+	double excused_s[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
+	double forged[2][SIM_MAX_VENDORS], forged_s[2];
+};
+
+void report_observe_load(struct report_meter *m, const struct plant *p, const double *load);
+
+/* Marks the cells that an event hits. */
+void report_mark(const struct plant *p, const struct scenario_event *e,
+	bool ret_mark[SIM_MAX_GROUPS][SIM_MAX_VENDORS]);

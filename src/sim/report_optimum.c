@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The clairvoyant optimum: a linear programme every 10 s over the true demand of every group,
+ * seated sessions included, so it re-seats anybody at will. Nothing that leaves seated sessions
+ * alone can reach it; it is a bound, not a schedule.
+ */
+#include "sim/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <glpk.h>
+
+#define COMMIT_VALUE 10.0   /* of a Mbps under a guarantee; quality is worth at most 1 */
+#define NONE_VALUE   -100.0 /* of a Mbps that is refused */
+#define WORKS        0.5    /* a vendor that fails more pulls cannot serve the group */
+
+enum { STEP_S = 10, MAX_ENTRIES = 4 * SIM_MAX_GROUPS * SIM_MAX_VENDORS };
+
+struct programme {
+	glp_prob *lp;
+	int row[MAX_ENTRIES], column[MAX_ENTRIES], n;
+	double value[MAX_ENTRIES];
+};
+
+static void entry(struct programme *m, int row, int column, double value)
+{
+	m->n++;
+	m->row[m->n] = row;
+	m->column[m->n] = column;
+	m->value[m->n] = value;
+}
+
+static int add_row(struct programme *m, int kind, double low, double high)
+{
+	int row = glp_add_rows(m->lp, 1);
+
+	glp_set_row_bnds(m->lp, row, kind, low, high);
+	return row;
+}
+
+static int add_column(struct programme *m, double high, double value)
+{
+	int column = glp_add_cols(m->lp, 1);
+
+	if (isfinite(high))
+		glp_set_col_bnds(m->lp, column, high > 0 ? GLP_DB : GLP_FX, 0, high);
+	else
+		glp_set_col_bnds(m->lp, column, GLP_LO, 0, 0);
+	glp_set_obj_coef(m->lp, column, value);
+	return column;
+}
+
+/* Rows of the vendors: under the maximum; commitment filled by load; the same by region. */
+static void add_vendors(struct programme *m, const struct plant *p, int *cap, int *fill, int *area)
+{
+	double open = 1 - p->s->f.scheduler.headroom;
+
+	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++) {
+		double max = open * p->maximum[v];
+		double commit = fmin(p->guaranteed[v], max);
+
+		cap[v] = add_row(m, GLP_UP, 0, fmax(0, max - p->external[v]));
+		fill[v] = add_row(m, GLP_LO, -p->external[v], 0);
+		entry(m, fill[v], add_column(m, commit, COMMIT_VALUE), -1);
+		for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++, r++)
+			area[r] = add_row(
+				m, GLP_UP, 0, open * p->s->f.vendors[v].regions[i].max_mbps);
+	}
+}
+
+static void add_group(struct programme *m, const struct plant *p, uint32_t g, const int *cap,
+	const int *fill, const int *area, int *ret_first)
+{
+	double q[SIM_MAX_VENDORS], demand = plant_demand_mbps(p, g);
+	int all = add_row(m, GLP_FX, demand, demand);
+
+	report_quality(p, g, q);
+	*ret_first = 0;
+	for (uint32_t v = 0; v < p->n_vendors; v++) {
+		bool works = p->truth[g][v].success >= WORKS && !p->drained[v];
+		int x = add_column(m, works ? HUGE_VAL : 0, q[v]);
+
+		*ret_first = *ret_first ? *ret_first : x;
+		entry(m, cap[v], x, 1);
+		entry(m, fill[v], x, 1);
+		entry(m, all, x, 1);
+		if (p->region_of[g][v] != SIM_NONE)
+			entry(m, area[p->region_of[g][v]], x, 1);
+	}
+	entry(m, all, add_column(m, HUGE_VAL, NONE_VALUE), 1);
+}
+
+static void read_out(const struct programme *m, const struct plant *p, const int *first,
+	double *ret_load, double *ret_quality)
+{
+	double good = 0, served = 0;
+
+	for (uint32_t v = 0; v < p->n_vendors; v++)
+		ret_load[v] = p->external[v];
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			double x = glp_get_col_prim(m->lp, first[g] + (int)v);
+
+			ret_load[v] += x;
+			served += x;
+			good += x * glp_get_obj_coef(m->lp, first[g] + (int)v);
+		}
+	*ret_quality = served > 0 ? good / served : 1;
+}
+
+int report_optimum(
+	const struct plant *p, double ret_load[static SIM_MAX_VENDORS], double *ret_quality)
+{
+	static struct programme m; /* large; this program has one thread */
+	int cap[SIM_MAX_VENDORS], fill[SIM_MAX_VENDORS], area[SIM_MAX_REGIONS] = {0};
+	int first[SIM_MAX_GROUPS], rc;
+	glp_smcp param;
+
+	m.n = 0;
+	m.lp = glp_create_prob();
+	glp_set_obj_dir(m.lp, GLP_MAX);
+	add_vendors(&m, p, cap, fill, area);
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		add_group(&m, p, g, cap, fill, area, &first[g]);
+	glp_load_matrix(m.lp, m.n, m.row, m.column, m.value);
+	glp_init_smcp(&param);
+	param.msg_lev = GLP_MSG_OFF;
+	param.presolve = GLP_ON;
+	rc = glp_simplex(m.lp, &param) || glp_get_status(m.lp) != GLP_OPT ? SL_EINVAL : 0;
+	if (rc == 0)
+		read_out(&m, p, first, ret_load, ret_quality);
+	glp_delete_prob(m.lp);
+	return rc;
+}
