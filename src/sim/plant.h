@@ -33,7 +33,8 @@ struct plant_meter {
 /* Reports of one second on a vendor in a group; users and stalled of the minute before. */
 struct plant_facts {
 	double pulls, ok, frames, frame_ms, users, stalled;
-	double live_mbps; /* bitrates of the live sessions that report, last heard */
+	double net_pulls, net_users; /* failed and stalled more, told by one /24 */
+	double live_mbps;            /* bitrates of the live sessions that report, last heard */
 };
 
 /* Clients that share an answer: those behind a resolver, or in a /24. */

@@ -100,10 +100,15 @@ static void forge(
 			!glob_group_match(
 				str_from(e->groups), str_from(p->s->f.audience.groups[g].name)))
 			continue;
+		if (!plausible) {
+			f->net_pulls += pulls_of_group * e->value;
+			f->net_users += users_of_group * e->value;
+			continue;
+		}
 		f->pulls += pulls_of_group * e->value;
-		f->ok += plausible ? pulls_of_group * e->value * 0.7 : 0;
+		f->ok += pulls_of_group * e->value * 0.7;
 		f->users += users_of_group * e->value;
-		f->stalled += users_of_group * e->value * (plausible ? 0.2 : 1);
+		f->stalled += users_of_group * e->value * 0.2;
 	}
 }
 
@@ -122,6 +127,7 @@ static void report(struct plant *p, uint32_t g)
 		f->frames = f->ok;
 		f->frame_ms = t->first_frame_ms *
 			      (1 + (f->ok > 0 ? 0.5 / sqrt(f->ok) * plant_normal(p) : 0));
+		f->net_pulls = f->net_users = 0;
 		f->users = floor(live);
 		f->stalled = draw(p, f->users, 1 - t->zero_stall);
 		f->live_mbps += (live * p->kbps[g] / 1000 - f->live_mbps) / HEARD_S;

@@ -2,6 +2,7 @@
 /* Reports in, qualities and breakers out: windows and levels as the daemon keeps them. */
 #include "sim/policy_int.h"
 
+#include <math.h>
 #include <string.h>
 
 void policy_sense_init(struct policy *p)
@@ -53,6 +54,18 @@ static struct quality_facts window(const struct policy_sense *s, uint32_t g, uin
 	return w;
 }
 
+/* What one /24 says counts as far as collect lets one place speak: 256 pulls in 5 s and 256 users
+ * in a minute, or two in a hundred. */
+static void take_net(struct plant_facts *f)
+{
+	double pulls = fmin(f->net_pulls, fmax(256.0 / POLICY_WINDOW_S, 0.02 * f->pulls));
+	double users = fmin(f->net_users, fmax(256, 0.02 * f->users));
+
+	f->pulls += pulls;
+	f->users += users;
+	f->stalled += users;
+}
+
 static void count(struct policy *p)
 {
 	struct policy_sense *s = &p->sense;
@@ -60,12 +73,15 @@ static void count(struct policy *p)
 
 	s->at = (s->at + 1) % POLICY_WINDOW_S;
 	memcpy(s->ring[s->at], w->facts, sizeof(w->facts));
+	for (uint32_t g = 0; g < w->n_groups; g++)
+		for (uint32_t v = 0; v < w->n_vendors; v++)
+			take_net(&s->ring[s->at][g][v]);
 	for (uint32_t v = 0; v < w->n_vendors; v++) {
 		quality_fade(&s->vendor[v], &s->params, 1);
 		for (uint32_t g = 0; g < w->n_groups; g++)
 			quality_fade(&s->carrier[g][v], &s->params, 1);
 		for (uint32_t g = 0; g < w->n_groups; g++) {
-			struct quality_facts f = facts_of(&w->facts[g][v]);
+			struct quality_facts f = facts_of(&s->ring[s->at][g][v]);
 
 			quality_fade(&s->group[g][v], &s->params, 1);
 			quality_add(&s->vendor[v], &f, 1);
