@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMOOTH_TICKS = 3, TICK_MS = 1000 };
+enum { SMOOTH_TICKS = 3, TICK_MS = 1000, HISTORY_STEP_S = 5 };
 
 static const struct meter_limits meter_limits = METER_LIMITS_DEFAULT;
 
@@ -72,9 +72,39 @@ static void set_service(struct policy *p)
 	p->service.n_ladder = SL_MIN(a->ladder_count, (uint32_t)ALLOC_RUNGS);
 }
 
+/* The ledger of a scheduler that has run for a while: it dispatched those who are seated at the
+ * start, at their expected bitrate. */
+static void remember(struct policy *p)
+{
+	const struct plant *w = p->world;
+	const struct scenario_file *f = &w->s->f;
+	const struct scenario_doors *d = &f->audience.doors;
+	const double part[PLANT_DOORS] = {d->http, d->dialect, d->dns};
+	double all = d->http + d->dialect + d->dns, guaranteed = 0;
+	double per_s = f->audience.seated / f->scheduler.session_s;
+
+	for (uint32_t v = 0; v < w->n_vendors; v++)
+		guaranteed += f->vendors[v].guaranteed_mbps;
+	for (uint32_t ago = f->scheduler.history_s; ago > 0 && guaranteed > 0;) {
+		uint32_t step = SL_MIN(ago, (uint32_t)HISTORY_STEP_S);
+
+		ago -= step;
+		ledger_advance(
+			p->ledger, PLANT_EPOCH_MS - ago * UINT64_C(1000), f->scheduler.session_s);
+		for (uint32_t i = 0; i < PLANT_DOORS * w->n_vendors; i++) {
+			uint32_t door = i / w->n_vendors, v = i % w->n_vendors;
+
+			ledger_add(p->ledger, door * p->cells + v,
+				per_s * step * part[door] / all * f->vendors[v].guaranteed_mbps /
+					guaranteed,
+				p->kbps);
+		}
+	}
+}
+
 int policy_sluice_init(struct policy *p)
 {
-	uint64_t now = PLANT_EPOCH_MS;
+	uint64_t now = PLANT_EPOCH_MS - p->world->s->f.scheduler.history_s * UINT64_C(1000);
 	uint32_t n = PLANT_DOORS * p->cells;
 	size_t size = ledger_size(n), fast = ledger_size(p->cells);
 	void *a = malloc(size), *b = malloc(fast);
@@ -91,6 +121,7 @@ int policy_sluice_init(struct policy *p)
 	set_regions(p);
 	set_service(p);
 	policy_sense_init(p);
+	remember(p);
 	return 0;
 }
 

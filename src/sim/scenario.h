@@ -55,7 +55,7 @@ enum scenario_overload {
 #undef X
 };
 
-#define SCENARIO_TEXT(f, of) char *f;
+#define SCENARIO_TEXT(f, of) const char *f;
 #define SCENARIO_TEXTS(f, of)                                                                      \
 	char **f;                                                                                  \
 	uint32_t f##_count;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated world: sessions are conserved, live as long as they should, meters are means. */
+#include "test.h"
+
+#include "sim/plant.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct scenario_group groups[] = {{"CN/GD/telecom", 3}, {"CN/BJ/unicom", 1}};
+static struct scenario_point curve[] = {{0, 100}};
+static struct scenario_rung ladder[] = {{1000, 1}};
+static struct scenario_vendor vendors[] = {
+	{.name = "a",
+		.max_mbps = 1e6,
+		.guaranteed_mbps = 100,
+		.weight = 1,
+		.quality = {1, 400, 1},
+		.meter = {60, 30, 1, 0}},
+	{.name = "b",
+		.max_mbps = 1e6,
+		.guaranteed_mbps = 300,
+		.weight = 1,
+		.quality = {1, 400, 1},
+		.meter = {60, 30, 0.5, 0}},
+};
+
+static struct scenario scenario(uint32_t duration_s)
+{
+	struct scenario s = {.f = {.name = "x",
+				     .duration_s = duration_s,
+				     .vendors = vendors,
+				     .vendors_count = 2}};
+
+	s.f.audience = (struct scenario_audience){.groups = groups,
+		.groups_count = 2,
+		.curve = curve,
+		.curve_count = 1,
+		.ladder = ladder,
+		.ladder_count = 1,
+		.session_s = 100,
+		.tail = 3,
+		.gain_low = 1,
+		.gain_high = 1,
+		.doors = {.http = 1},
+		.refresh_s = 30,
+		.ttl_s = 20,
+		.resolvers = 4,
+		.reports = 0.5};
+	return s;
+}
+
+static double all_live(const struct plant *p)
+{
+	double n = 0;
+
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t v = 0; v < p->n_vendors; v++)
+			n += plant_live(p, g, v);
+	return n;
+}
+
+static void second(struct plant *p)
+{
+	plant_begin(p);
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		plant_seat(p, PLANT_HTTP, g, g, p->fresh[g][PLANT_HTTP], 1);
+	plant_end(p);
+}
+
+static void little(void **state)
+{
+	struct scenario s = scenario(4000);
+	struct plant *p = plant_new(&s, 1);
+
+	(void)state;
+	assert_non_null(p);
+	while (p->now_s < 4000)
+		second(p);
+	/* Little's law: 100 a second for 100 s each; the tail has not come in whole */
+	assert_true(fabs(all_live(p) / 10000 - 1) < 0.05);
+	plant_free(p);
+}
+
+static void meters(void **state)
+{
+	struct scenario s = scenario(400);
+	struct plant *p = plant_new(&s, 1);
+	uint32_t seen = 0;
+
+	(void)state;
+	while (p->now_s < 400) {
+		second(p);
+		for (uint32_t i = 0; p->now_s > 1 && i < p->n_meters; i++) {
+			const struct plant_meter *m = &p->meter[i];
+			uint32_t end = (uint32_t)((m->end_ms - PLANT_EPOCH_MS) / 1000);
+			const double *at = p->sum + (size_t)end * 2 + m->vendor;
+			double mean = (at[0] - at[-120]) / 60;
+
+			assert_int_equal(m->end_ms - m->start_ms, 60000);
+			assert_int_equal(end + 30, p->now_s);
+			assert_true(fabs(m->mbps - mean * (m->vendor ? 0.5 : 1)) < 1e-6);
+			seen++;
+		}
+	}
+	assert_true(seen >= 8);
+	plant_free(p);
+}
+
+static void fault(void **state)
+{
+	struct scenario_event down = {.at_s = 50,
+		.until_s = 1e6,
+		.kind = SCENARIO_DOWN,
+		.vendor = "a",
+		.groups = "CN/GD",
+		.value = 0};
+	struct scenario s = scenario(200);
+	struct plant *p;
+
+	(void)state;
+	s.f.events = &down;
+	s.f.events_count = 1;
+	p = plant_new(&s, 1);
+	while (p->now_s < 50)
+		second(p);
+	assert_true(p->retry[0][0] == 0);
+	second(p);
+	second(p);
+	assert_true(p->retry[0][0] > 0);
+	assert_true(plant_faulty(p, 0, 0));
+	assert_false(plant_faulty(p, 1, 1));
+	assert_true(p->facts[0][0].ok == 0 && p->facts[0][0].pulls > 0);
+	plant_free(p);
+}
+
+static void same_seed(void **state)
+{
+	struct scenario s = scenario(100);
+	struct plant *a = plant_new(&s, 7), *b = plant_new(&s, 7), *c = plant_new(&s, 8);
+
+	(void)state;
+	while (a->now_s < 100) {
+		second(a);
+		second(b);
+		second(c);
+	}
+	assert_memory_equal(a->facts, b->facts, sizeof(a->facts));
+	assert_memory_not_equal(a->facts, c->facts, sizeof(a->facts));
+	plant_free(a);
+	plant_free(b);
+	plant_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(little),
+		cmocka_unit_test(meters),
+		cmocka_unit_test(fault),
+		cmocka_unit_test(same_seed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
