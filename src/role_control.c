@@ -87,12 +87,31 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 	return rc;
 }
 
+static void log_breakers(const struct engine *e)
+{
+	const struct engine_view *v = engine_view(e);
+	char text[160];
+
+	for (uint32_t i = 0; i < v->n_breaker_events; i++) {
+		const struct engine_breaker_event *b = &v->breaker_events[i];
+		const struct cat_view *c = &v->world->cat;
+		struct str vendor = cat_text(c, c->vendors[b->vendor].name);
+		struct str group = cat_text(c, c->groups[b->group].name);
+
+		LOG_W("breaker", "vendor=" STR_FMT " group=" STR_FMT " change=\"%s\"",
+			STR_ARG(vendor), STR_ARG(group),
+			breaker_event_text(&b->event, text, sizeof(text)));
+	}
+}
+
 static void tick(struct control_role *r)
 {
 	struct errbuf err = {""};
 
 	if (engine_tick(r->engine, os_now_ms(), &err))
 		LOG_E("tick.refused", "error=\"%s\"", err.s);
+	else
+		log_breakers(r->engine);
 }
 
 static void loop(struct control_role *r)

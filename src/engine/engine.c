@@ -29,6 +29,7 @@ void engine_free(struct engine *e)
 	free(e->geo);
 	conf_free(e->conf);
 	dict_free(e->dict);
+	engine_facts_close(e);
 	engine_state_close(e);
 	if (e->row)
 		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
@@ -89,7 +90,9 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 		e->row = NULL;
 		goto fail;
 	}
-	rc = engine_state_open(e, now_ms, err);
+	rc = engine_facts_open(e, err);
+	if (!rc)
+		rc = engine_state_open(e, now_ms, err);
 	if (!rc)
 		rc = resume(e, err);
 	if (rc)

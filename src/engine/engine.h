@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "scoring/allocate.h"
 #include "scoring/learn.h"
+#include "scoring/breaker.h"
+#include "scoring/forecast.h"
 #include "world/world.h"
 
 struct engine;
@@ -26,7 +28,11 @@ enum engine_rule_kind {
 	RULE_KINDS
 };
 
-enum { ENGINE_MAX_RULES = 4096 };
+enum {
+	ENGINE_MAX_RULES = 4096,
+	ENGINE_MAX_BREAKER_EVENTS = 256, /* told of one tick */
+	ENGINE_FACTS_OLD_MS = 30000,     /* facts that are older say nothing of quality */
+};
 
 struct engine_rule {
 	enum engine_rule_kind kind;
@@ -36,6 +42,14 @@ struct engine_rule {
 	double value;
 	uint64_t until_ms; /* unix; 0: until it is taken away */
 };
+
+/* A breaker's change, or a trip held back by a guard; breaker_event_text says it. */
+struct engine_breaker_event {
+	struct breaker_event event;
+	uint16_t vendor, group; /* ids */
+};
+
+struct facts_view;
 
 /* What the last tick was made from and gave; for status and explain. Borrowed, until the next call
  * of engine_load or engine_tick. Cells are vendors, then n_vendors + region. */
@@ -54,8 +68,14 @@ struct engine_view {
 	uint64_t tick_ms; /* unix time of the last tick; 0: none yet */
 	uint32_t tick_us; /* what it took */
 	uint64_t ticks, refused_ticks;
-	uint32_t alarms;            /* services that kept their previous rows */
-	char error[SL_ERRBUF_SIZE]; /* of the last refused tick; empty when it passed */
+	uint32_t alarms;                /* services that kept their previous rows */
+	char error[SL_ERRBUF_SIZE];     /* of the last refused tick; empty when it passed */
+	const struct facts_view *facts; /* NULL: none yet, or older than ENGINE_FACTS_OLD_MS */
+	uint64_t facts_ms;              /* unix time of the last facts that were good; 0: none */
+	uint64_t facts_refused;         /* blobs that were not */
+	const char *facts_error;        /* why the last one was not; empty when it was good */
+	const struct engine_breaker_event *breaker_events; /* of this tick */
+	uint32_t n_breaker_events;
 };
 
 /* Opens the state in dir (made if absent): dictionary from the last catalogue, ledger, meters.
@@ -85,3 +105,10 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);
 
 const struct engine_view *engine_view(const struct engine *e) SL_NONNULL_ALL SL_PURE;
+
+/* What players say of a vendor in a group, shrunk; and its breaker. Ids of the last tick's
+ * catalogue; borrowed, until the next tick. */
+const struct quality_estimate *engine_quality(
+	const struct engine *e, uint32_t vendor, uint32_t group) SL_NONNULL(1) SL_PURE;
+const struct breaker *engine_breaker(const struct engine *e, uint32_t vendor, uint32_t group)
+	SL_NONNULL(1) SL_PURE;

@@ -252,7 +252,7 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	put_meta(e, w);
 	*ret_alarms = put_rows(e, w);
 	put_cells(e, w);
-	(void)blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL);
+	engine_breaker_put(e, blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL));
 	(void)blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL);
 	rc = blob_writer_finish(w, stamp, ret_blob, ret_size, err);
 	blob_writer_free(w);

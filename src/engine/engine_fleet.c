@@ -316,5 +316,6 @@ int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		.n_groups = e->cat.n_groups,
 		.n_rows = set_rows(e)};
 	apply_rules(e, now_ms);
+	engine_facts_apply(e, now_ms);
 	return 0;
 }

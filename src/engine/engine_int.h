@@ -82,6 +82,8 @@ struct engine {
 	void *work;
 	uint32_t room_rows; /* rows that the arrays above are sized for */
 
+	struct engine_facts *facts; /* engine_facts.h */
+
 	struct engine_rule rules[ENGINE_MAX_RULES];
 	uint32_t n_rules;
 	struct engine_view view;
@@ -113,3 +115,10 @@ struct learn_view engine_learn_view(const struct engine *e, uint32_t cell, doubl
 /* engine_blob.c: the tick blob of the allocated fleet. */
 int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t *ret_size,
 	uint32_t *ret_alarms, struct errbuf *err);
+
+/* engine_facts.c, engine_breaker.c: reports of players into the rows of this tick, behind the
+ * rules. */
+int engine_facts_open(struct engine *e, struct errbuf *err);
+void engine_facts_close(struct engine *e);
+void engine_facts_apply(struct engine *e, uint64_t now_ms);
+void engine_breaker_put(const struct engine *e, struct tick_breaker *to);

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""From reports to shares: a vendor that fails in one province and ISP, seen only through reports, is
+taken out there and nowhere else; when every vendor of the ISP is bad nobody is. With SLUICE_LONG it
+is also watched coming back by steps."""
+import http.client
+import json
+import random
+import threading
+import time
+
+from sluice import LONG, Sluice, run, wait_for
+
+VENDORS = ("alpha", "beta", "gamma")
+TELECOM, UNICOM = "202.96.128.", "210.21.4."  # CN/GD/telecom and CN/GD/unicom by geo/nets.csv
+PULLS = 30  # per vendor, net and second
+
+
+class Audience:
+    """Posts pull attempts every half second; bad: (net, vendor) pairs that fail four times of five."""
+
+    def __init__(self, s):
+        self.s, self.bad, self.stalling, self.stopping = s, set(), set(), False
+        self.rng, self.failed = random.Random(3), None
+        self.thread = threading.Thread(target=self.loop)
+        self.thread.start()
+
+    def report(self, net, vendor, i):
+        r = {"session": "%s%s%d.%d" % (net, vendor, i, self.rng.getrandbits(40)), "stream": "room-1",
+             "vendor": vendor, "ip": net + str(self.rng.randrange(1, 255)), "bitrate_kbps": 3000}
+        r["ok"] = self.rng.random() > (0.8 if (net, vendor) in self.bad else 0.01)
+        if r["ok"]:
+            r["first_frame_ms"] = self.rng.randrange(200, 500)
+        if (net, vendor) in self.stalling and self.rng.random() < 0.4:
+            r["stalls"] = [{"start_ms": 0, "ms": 4000}]
+        return r
+
+    def loop(self):
+        try:
+            c = http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=10)
+            while not self.stopping:
+                reports = [self.report(n, v, i) for n in (TELECOM, UNICOM) for v in VENDORS
+                           for i in range(PULLS // 2)]
+                c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
+                answer = c.getresponse()
+                body = answer.read()
+                assert answer.status == 200, body
+                time.sleep(0.5)  # the audience's own rhythm
+        except Exception as e:  # told by the test
+            self.failed = e
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+        assert not self.failed, self.failed
+
+
+def state(s, net):
+    told = s.ctl("explain", "--ip", net + "9", "--host", "live.sluice.example")
+    return {v["vendor"]: v for v in told["vendors"]}
+
+
+def failure_is_taken_out_of_one_group():
+    with Sluice() as s:
+        a = Audience(s)
+        try:
+            wait_for("quality from reports", lambda: all(
+                v["quality"] > 0.8 and v["quality"] != 1 for v in state(s, TELECOM).values()), 30)
+            assert all(v["blacklist"] == "closed" for v in state(s, TELECOM).values())
+            a.bad.add((TELECOM, "alpha"))
+            began = time.monotonic()
+            wait_for("alpha to be blacklisted", lambda: state(s, TELECOM)["alpha"]["blacklist"] == "open", 15)
+            took = time.monotonic() - began
+            told = state(s, TELECOM)
+            assert told["alpha"]["share_ppm"] == 0 and told["alpha"]["reason"] == "blacklisted", told
+            assert told["beta"]["blacklist"] == told["gamma"]["blacklist"] == "closed", told
+            assert all(v["blacklist"] == "closed" for v in state(s, UNICOM).values())
+            assert s.resolve(ip=TELECOM + "9", client="x")["answers"][0]["vendor"] != "alpha"
+            assert "change=\"closed -> open: pull success" in s.log(), s.log()[-2000:]
+            if LONG:
+                a.bad.clear()
+                seen = []
+
+                def steps():
+                    at = state(s, TELECOM)["alpha"]
+                    if at["blacklist"] not in seen:
+                        seen.append(at["blacklist"])
+                    return at["blacklist"] == "closed"
+                wait_for("alpha to come back", steps, 200)
+                assert seen == ["open", "half-open", "closed"], seen
+            print("  blacklisted %.1f s after the fault" % took)
+        finally:
+            a.stop()
+
+
+def stalls_are_taken_out():
+    with Sluice() as s:
+        a = Audience(s)
+        try:
+            wait_for("quality from reports", lambda: all(
+                v["quality"] != 1 for v in state(s, UNICOM).values()), 30)
+            a.stalling.add((UNICOM, "beta"))
+            began = time.monotonic()
+            wait_for("beta to be blacklisted", lambda: state(s, UNICOM)["beta"]["blacklist"] == "open", 90)
+            assert all(v["blacklist"] == "closed" for v in state(s, TELECOM).values())
+            print("  blacklisted %.1f s after the first stall" % (time.monotonic() - began))
+        finally:
+            a.stop()
+
+
+def an_isp_that_is_down_is_nobodys_fault():
+    with Sluice() as s:
+        a = Audience(s)
+        try:
+            wait_for("quality from reports", lambda: all(
+                v["quality"] != 1 for v in state(s, TELECOM).values()), 30)
+            a.bad.update((TELECOM, v) for v in VENDORS)
+            wait_for("quality to fall", lambda: all(
+                v["quality"] < 0.1 for v in state(s, TELECOM).values()), 90)
+            until = time.monotonic() + 16  # three windows and a tick
+
+            def nobody_is_out():
+                assert all(v["blacklist"] == "closed" for v in state(s, TELECOM).values())
+                return time.monotonic() > until
+            wait_for("the span a breaker looks at", nobody_is_out, 30)
+            assert "closed -> open" not in s.log(), s.log()[-2000:]
+        finally:
+            a.stop()
+
+
+run([failure_is_taken_out_of_one_group, stalls_are_taken_out, an_isp_that_is_down_is_nobodys_fault])
