@@ -26,6 +26,7 @@ static void *room(size_t n, size_t size)
 	X(log, (size_t)COLLECT_MAX_SPANS *COLLECT_MAX_CELLS)                                       \
 	X(names, NAMES_SIZE)                                                                       \
 	X(fact, (size_t)COLLECT_WINDOWS *COLLECT_MAX_CELLS)                                        \
+	X(spare, b->limits.pulls)                                                                  \
 	X(sample, 2 * (size_t)b->limits.pulls)                                                     \
 	X(sample_at, (size_t)COLLECT_WINDOWS *COLLECT_MAX_CELLS + 1)
 

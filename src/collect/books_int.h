@@ -86,6 +86,7 @@ struct collect_books {
 		uint32_t ppm;
 	} kept[64];              /* ring of what was kept, one per second */
 	struct facts_cell *fact; /* by window * COLLECT_MAX_CELLS + cell */
+	uint32_t *spare;         /* for sorting them */
 	uint32_t *sample;        /* first frames, sorted into windows and cells */
 	uint32_t *sample_at;     /* by window * COLLECT_MAX_CELLS + cell: where they begin */
 };

@@ -2,7 +2,7 @@
 /* The sums of books over windows: pull attempts, first frames, users, sessions. */
 #include "collect/books_int.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 /* Pull attempts that no window can show any more. */
 static void forget_pulls(struct collect_books *b, uint64_t now_ms)
@@ -54,11 +54,46 @@ static void put_sample(struct collect_books *b, const struct collect_pull *p, ui
 			p->first_frame_us;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+enum { DIGIT_BITS = 9, DIGITS = 3, SMALL = 64 }; /* first frames are below 2^27 us */
 
-	return x < y ? -1 : x > y;
+static void sort_small(uint32_t *v, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t x = v[i], k = i;
+
+		for (; k > 0 && v[k - 1] > x; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
+/* Sorts by digits, lowest first; a concert's start brings millions of first frames to a tick.
+ * spare has room for n. The result is in v. */
+static void sort(uint32_t *v, uint32_t *spare, uint32_t n)
+{
+	uint32_t *from = v, *to = spare;
+
+	if (n <= SMALL) {
+		sort_small(v, n);
+		return;
+	}
+	for (uint32_t shift = 0; shift < DIGIT_BITS * DIGITS; shift += DIGIT_BITS) {
+		uint32_t at[1 << DIGIT_BITS] = {0}, sum = 0, *swap = from;
+
+		for (uint32_t i = 0; i < n; i++)
+			at[from[i] >> shift & ((1 << DIGIT_BITS) - 1)]++;
+		for (uint32_t d = 0; d < SL_COUNT(at); d++) {
+			uint32_t count = at[d];
+
+			at[d] = sum;
+			sum += count;
+		}
+		for (uint32_t i = 0; i < n; i++)
+			to[at[from[i] >> shift & ((1 << DIGIT_BITS) - 1)]++] = from[i];
+		from = to;
+		to = swap;
+	}
+	memcpy(v, from, n * sizeof(*v)); /* an odd number of passes ends in spare */
 }
 
 /* Nearest rank: the smallest sample that `cent` of a hundred do not pass. */
@@ -100,7 +135,7 @@ static void fill_first_frames(struct collect_books *b, uint64_t now_ms)
 
 			if (n == 0)
 				continue;
-			qsort(run, n, sizeof(*run), by_value);
+			sort(run, b->spare, n);
 			f->first_frame_us = trimmed_mean(run, n);
 			f->first_frame_p50_us = percentile(run, n, 50);
 			f->first_frame_p95_us = percentile(run, n, 95);
