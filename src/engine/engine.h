@@ -10,9 +10,8 @@
 
 #include "conf/conf.h"
 #include "scoring/allocate.h"
-#include "scoring/learn.h"
 #include "scoring/breaker.h"
-#include "scoring/forecast.h"
+#include "scoring/learn.h"
 #include "world/world.h"
 
 struct engine;
