@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue and the geo table change under load, and no question is lost."""
+import json
+import os
+import subprocess
+
+from sluice import BUILD, LONG, TOP, Sluice, run, wait_for
+
+CATALOGUES, GEOS, RATE = (100, 20, 10000) if LONG else (4, 2, 1000)
+
+
+class Load:
+    """sluice-bench with random client subnets until it is told to stop."""
+
+    def __init__(self, s):
+        self.words = [os.path.join(BUILD, "sluice-bench"), "--dns", "127.0.0.1:%d" % s.dns, "--host",
+                      "live.sluice.example", "--ecs", "random", "--inflight", "16", "--seconds",
+                      "3600", "--json"]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.words, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def end(self):
+        self.process.send_signal(2)
+        return json.loads(self.process.communicate(timeout=60)[0])
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+
+
+def no_question_is_lost():
+    with Sluice() as s:
+        catalogue = s.read("catalog.yaml")
+        with open(os.path.join(TOP, "geo", "nets.csv"), encoding="utf-8") as f:
+            nets = f.read()
+        s.write("nets.csv", nets)
+        s.write("sluice.yaml", s.read("sluice.yaml").replace("geo: {overrides: \"", "geo: {overrides: "
+                "\"nets.csv\" } #"))
+        s.ctl("reload")
+        with Load(s) as load:
+            for i in range(CATALOGUES):
+                ttl = 30 + i % 7
+                s.write("catalog.yaml", catalogue.replace("ttl_s: 20", "ttl_s: %d" % ttl))
+                s.ctl("reload")
+                wait_for("TTL %d" % ttl, lambda t=ttl: s.query("live.sluice.example").answer[0].ttl == t)
+            for i in range(GEOS):
+                group = "CN/GD/telecom" if i % 2 else "CN/BJ/unicom"
+                country, province, isp = group.split("/")
+                s.write("nets.csv", nets + "10.1.0.0/16,%s,%s,%s,test\n" % (country, province, isp))
+                s.ctl("reload")
+                wait_for(group, lambda g=group: s.explain_txt("10.1.2.0")["group"] == g)
+            got = load.end()
+        assert got["lost"] == 0 and got["errors"] == 0, got
+        assert got["rate"] >= RATE, got
+        print("%d questions, %.0f/s" % (got["answered"], got["rate"]))
+
+
+if __name__ == "__main__":
+    run([no_question_is_lost])
