@@ -46,6 +46,11 @@ static const struct httpd_route routes[] = {
 		.max_body = COLLECT_MAX_BODY,
 		.fn = collect_qos,
 		.flags = HTTPD_CORS | HTTPD_RATED},
+	{.path = "/v1/cmcd",
+		.methods = HTTPD_POST | HTTPD_GET,
+		.max_body = COLLECT_MAX_BODY,
+		.fn = collect_cmcd,
+		.flags = HTTPD_CORS | HTTPD_RATED},
 };
 
 static bool ready(void *ctx)

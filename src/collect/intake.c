@@ -13,39 +13,60 @@ static struct collect_verdict verdict(enum collect_refusal r, enum collect_field
 	return (struct collect_verdict){r, f};
 }
 
-/* Names of active vendors, for this catalogue. */
+/* Small letters, no final dot: as host names compare. */
+static uint64_t name_hash(const struct collect_intake *in, struct str name)
+{
+	char low[SL_DNS_NAME_MAX];
+
+	if (name.n && name.p[name.n - 1] == '.')
+		name.n--;
+	if (name.n > sizeof(low))
+		return 0;
+	for (size_t i = 0; i < name.n; i++)
+		low[i] =
+			name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20) : name.p[i];
+	return hash64(low, name.n, in->seed);
+}
+
+static void learn(struct collect_intake *in, struct str name, uint32_t vendor)
+{
+	uint64_t h = name_hash(in, name);
+	uint32_t at = (uint32_t)h % COLLECT_VENDOR_SLOTS;
+
+	while (in->vendor[at].vendor && in->vendor[at].hash != h)
+		at = (at + 1) % COLLECT_VENDOR_SLOTS;
+	if (in->vendor[at].vendor)
+		return; /* a name before a host, an earlier host before a later one */
+	in->vendor[at].hash = h;
+	in->vendor[at].vendor = vendor + 1;
+}
+
+/* Names of active vendors, and their CNAMEs. */
 static void learn_vendors(struct collect_intake *in)
 {
 	const struct cat_view *c = &in->world->cat;
 
+	_Static_assert(
+		COLLECT_VENDOR_SLOTS >= 2 * (SL_MAX_VENDORS + SL_MAX_SERVICES * SL_MAX_SLOTS),
+		"a free slot ends each search");
 	memset(in->vendor, 0, sizeof(in->vendor));
-	for (uint32_t v = 0; v < c->n_vendors; v++) {
-		struct str name = cat_text(c, c->vendors[v].name);
-		uint64_t h = hash64(name.p, name.n, in->seed);
-		uint32_t at = (uint32_t)h % COLLECT_VENDOR_SLOTS;
-
-		if (!c->vendors[v].active)
-			continue;
-		while (in->vendor[at].vendor)
-			at = (at + 1) % COLLECT_VENDOR_SLOTS;
-		in->vendor[at].hash = h;
-		in->vendor[at].vendor = v + 1;
-	}
+	for (uint32_t v = 0; v < c->n_vendors; v++)
+		if (c->vendors[v].active)
+			learn(in, cat_text(c, c->vendors[v].name), v);
+	for (uint32_t i = 0; i < c->n_slots; i++)
+		if (c->slots[i].cname_text.count && c->vendors[c->slots[i].vendor].active)
+			learn(in, cat_text(c, c->slots[i].cname_text), c->slots[i].vendor);
 	in->catalogue = c->head->checksum;
 }
 
 uint32_t collect_intake_vendor(const struct collect_intake *in, struct str name)
 {
-	const struct cat_view *c = &in->world->cat;
-	uint64_t h = hash64(name.p, name.n, in->seed);
+	uint64_t h = name_hash(in, name);
 	uint32_t at = (uint32_t)h % COLLECT_VENDOR_SLOTS;
 
-	for (; in->vendor[at].vendor; at = (at + 1) % COLLECT_VENDOR_SLOTS) {
-		uint32_t v = in->vendor[at].vendor - 1;
-
-		if (in->vendor[at].hash == h && str_eq(cat_text(c, c->vendors[v].name), name))
-			return v;
-	}
+	for (; in->vendor[at].vendor; at = (at + 1) % COLLECT_VENDOR_SLOTS)
+		if (in->vendor[at].hash == h) /* 64 bits with a secret seed name one */
+			return in->vendor[at].vendor - 1;
 	return BLOB_NONE;
 }
 

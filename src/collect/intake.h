@@ -9,7 +9,7 @@
 #include "collect/batch.h"
 #include "world/world.h"
 
-enum { COLLECT_TOLD = 1 << 14, COLLECT_VENDOR_SLOTS = 4 * SL_MAX_VENDORS };
+enum { COLLECT_TOLD = 1 << 14, COLLECT_VENDOR_SLOTS = 4096 };
 
 /* Who a request comes from. */
 struct collect_sender {
@@ -54,7 +54,8 @@ struct collect_verdict collect_intake_report(void *in, const struct collect_repo
 /* A report or line that was refused before it came here. */
 void collect_intake_refused(struct collect_intake *in, enum collect_refusal why) SL_NONNULL(1);
 
-/* Id of a vendor by name, BLOB_NONE when there is none that is active. */
+/* Id of a vendor by name or by a host that is a CNAME of it, BLOB_NONE when there is none that is
+ * active. */
 uint32_t collect_intake_vendor(const struct collect_intake *in, struct str name) SL_NONNULL(1);
 
 /* The sender's time, checked against this round's; its arrival when it gives none. */
