@@ -24,6 +24,9 @@ vendors:
   - {name: alpha, guaranteed_mbps: 8000, max_mbps: 14000, addresses: [{a: [192.0.2.11, 192.0.2.12]}]}
   - {name: beta, guaranteed_mbps: 6000, max_mbps: 16000, addresses: [{a: [198.51.100.11]}]}
   - {name: gamma, guaranteed_mbps: 3000, max_mbps: 9000, addresses: [{a: [203.0.113.11]}]}
+nodes:
+  - {name: gz-1, vendor: gamma, group: CN/GD/telecom, capacity_mbps: 100, a: [203.0.113.101, 203.0.113.102]}
+  - {name: gz-2, vendor: gamma, group: CN/GD/telecom, capacity_mbps: 100, a: [203.0.113.103], aaaa: ["2001:db8::103"]}
 signers:
   - {name: sign-alpha, scheme: wangsu, key: alpha-1, backup_key: alpha-2%s}
   - {name: sign-gamma, scheme: akamai, key: gamma-1}
@@ -153,6 +156,24 @@ def play_limits(s):
         assert s.get("/v1/play?" + target)[0] == want, target
 
 
+def own_nodes(s):
+    """n lists nodes of ours by name; the stream decides which; without n there are addresses only."""
+    target = "/v1/resolve?host=drill.sluice.example&ip=202.96.128.86&cur=gamma&ranked=1"
+    plainly = s.get(target)[1]["answers"][0]
+    assert "nodes" not in plainly and len(plainly["ips"]) > 1, plainly
+    seen = set()
+    for i in range(20):
+        one = s.get(target + "&n=1&stream=s%d" % i)[1]["answers"][0]
+        assert len(one["nodes"]) == 1 and one["nodes"][0]["ips"] == one["ips"], one
+        assert one == s.get(target + "&n=1&stream=s%d" % i)[1]["answers"][0]
+        seen.add(one["nodes"][0]["name"])
+    assert seen == {"gz-1", "gz-2"}, seen
+    both = s.get(target + "&n=2&type=AAAA&stream=x")[1]["answers"][0]
+    assert len(both["nodes"]) == 2 and both["ips"] == ["2001:db8::103"], both
+    elsewhere = s.get(target.replace("202.96.128.86", "8.8.8.8") + "&n=2")[1]["answers"][0]
+    assert "nodes" not in elsewhere and elsewhere["ips"] == ["203.0.113.11"], elsewhere
+
+
 def a_missing_key_closes_its_doors_only(s):
     before = s.metric("sluice_http_unsigned_total")
     status, body = s.get("/v1/play?host=shut.sluice.example&stream=x")
@@ -250,7 +271,7 @@ def signed_requests(s):
 
 def the_doors():
     with daemon() as s:
-        for case in (play, play_limits, a_missing_key_closes_its_doors_only, redirects, publishes, fallback,
+        for case in (own_nodes, play, play_limits, a_missing_key_closes_its_doors_only, redirects, publishes, fallback,
                      signed_requests):
             case(s)
 
