@@ -1,8 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config show, reload. */
+/* config show, diff, apply; reload; switches. */
+#include "base/glob.h"
+#include "base/os.h"
 #include "control/control_int.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* A figure, and the file:line or the rule it comes from. */
+static void put_value(cJSON *list, const struct control_call *call, const char *path, double value,
+	const struct control_rule *rule)
+{
+	cJSON *row = control_add_row(list);
+	char origin[SL_MAX_PATH + 128];
+	const char *file;
+	unsigned line = conf_line(call->view->conf, path, &file);
+
+	if (rule)
+		(void)snprintf(origin, sizeof(origin), "%s of %s%s%s",
+			control_rule_kind(rule->kind), rule->who, rule->why[0] ? ": " : "",
+			rule->why);
+	else
+		(void)snprintf(origin, sizeof(origin), "%s:%u", file, line);
+	cJSON_AddStringToObject(row, "value_of", path);
+	control_put(row, "value", value);
+	cJSON_AddStringToObject(row, "origin", origin);
+}
+
+/* The last rule of a kind that bears on a vendor and service, as the engine takes them. */
+static const struct control_rule *rule_on(const struct control_call *call,
+	enum engine_rule_kind kind, const char *vendor, const char *service)
+{
+	const struct control_rules *l = &call->c->rules;
+	const struct control_rule *found = NULL;
+
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->rule[i].kind == kind &&
+			glob_match(str_from(l->rule[i].vendor), str_from(vendor), false) &&
+			(!l->rule[i].service[0] || !service ||
+				glob_match(str_from(l->rule[i].service), str_from(service), false)))
+			found = &l->rule[i];
+	return found;
+}
+
+static void put_weights(cJSON *list, const struct control_call *call)
+{
+	const struct conf_catalog *c = &call->view->conf->catalog;
+	const struct engine_view *view = call->view;
+
+	for (uint32_t s = 0; s < c->services_count; s++)
+		for (uint32_t i = 0; i < c->services[s].vendors_count; i++) {
+			const char *vendor = c->services[s].vendors[i].vendor;
+			uint32_t sid =
+				cat_find_service(&view->world->cat, str_from(c->services[s].name));
+			uint32_t vid = cat_find_vendor(&view->world->cat, str_from(vendor));
+			const struct alloc_service *a;
+			char path[128];
+
+			if (sid == BLOB_NONE || vid == BLOB_NONE)
+				continue;
+			a = &view->fleet->service[sid];
+			(void)snprintf(path, sizeof(path), "services[%u].vendors[%u].weight", s, i);
+			for (uint32_t k = 0; k < a->n_slots; k++)
+				if (a->slot[k].vendor == vid)
+					put_value(list, call, path, a->slot[k].weight,
+						rule_on(call, RULE_WEIGHT, vendor,
+							c->services[s].name));
+		}
+}
+
+static int show_effective(struct control_call *call)
+{
+	const struct engine_view *view = call->view;
+	const struct conf_catalog *c = &view->conf->catalog;
+	int rc = control_need_world(call);
+	cJSON *list;
+
+	if (rc)
+		return rc;
+	list = cJSON_AddArrayToObject(call->out, "values");
+	for (uint32_t i = 0; i < c->vendors_count; i++) {
+		uint32_t v = cat_find_vendor(&view->world->cat, str_from(c->vendors[i].name));
+		const struct control_rule *cap = rule_on(call, RULE_CAP, c->vendors[i].name, NULL);
+		char path[64];
+
+		if (v == BLOB_NONE)
+			continue;
+		(void)snprintf(path, sizeof(path), "vendors[%u].guaranteed_mbps", i);
+		put_value(list, call, path, view->fleet->vendor[v].guaranteed_mbps,
+			cap && cap->value < c->vendors[i].guaranteed_mbps ? cap : NULL);
+		(void)snprintf(path, sizeof(path), "vendors[%u].max_mbps", i);
+		put_value(list, call, path, view->fleet->vendor[v].max_mbps, cap);
+	}
+	put_weights(list, call);
+	return control_do_RULES(call);
+}
 
 int control_do_CONFIG_SHOW(struct control_call *call)
 {
@@ -13,6 +105,8 @@ int control_do_CONFIG_SHOW(struct control_call *call)
 
 	if (!conf)
 		return err_set(&call->err, SL_EAGAIN, "no configuration is in use yet");
+	if (control_flag(call, "effective"))
+		return show_effective(call);
 	out = open_memstream(&text, &n);
 	if (!out)
 		return err_set(&call->err, SL_ENOMEM, "out of memory");
@@ -40,4 +134,143 @@ int control_do_RELOAD(struct control_call *call)
 	cJSON_AddStringToObject(call->out, "reloaded",
 		call->view->conf ? call->view->conf->sluice_file : "nothing");
 	return 0;
+}
+
+enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000 };
+
+/* Lines of a text; the text is cut up. */
+static char **lines_of(char *text, uint32_t *ret_n)
+{
+	char **line = calloc(MAX_LINES, sizeof(*line));
+	uint32_t n = 0;
+
+	while (line && text && *text && n < MAX_LINES) {
+		char *end = strchr(text, '\n');
+
+		line[n++] = text;
+		if (!end)
+			break;
+		*end = '\0';
+		text = end + 1;
+	}
+	*ret_n = n;
+	return line;
+}
+
+/* What lies between the common beginning and the common end: enough to see an edit by hand. */
+static void put_diff(cJSON *out, char **a, uint32_t na, char **b, uint32_t nb)
+{
+	cJSON *list = cJSON_AddArrayToObject(out, "lines");
+	uint32_t head = 0, tail = 0;
+
+	while (head < na && head < nb && strcmp(a[head], b[head]) == 0)
+		head++;
+	while (tail < na - head && tail < nb - head &&
+		strcmp(a[na - 1 - tail], b[nb - 1 - tail]) == 0)
+		tail++;
+	for (int k = 0; k < 2; k++)
+		for (uint32_t i = head; i < (k ? nb : na) - tail; i++) {
+			cJSON *row = control_add_row(list);
+
+			cJSON_AddStringToObject(row, "side", k ? "other" : "in use");
+			control_put(row, "line", i + 1);
+			cJSON_AddStringToObject(row, "text", k ? b[i] : a[i]);
+		}
+	control_put_bool(out, "same", head == na && na == nb);
+}
+
+int control_do_CONFIG_DIFF(struct control_call *call)
+{
+	char *a = NULL, *b = NULL, **la, **lb;
+	uint32_t na, nb;
+	size_t n;
+	int rc = call->view->conf ? 0 : SL_EAGAIN;
+
+	if (!rc)
+		rc = os_read_file(
+			call->view->conf->catalog_file, MAX_CATALOGUE, &a, &n, &call->err);
+	if (!rc)
+		rc = os_read_file(control_arg(call, "file"), MAX_CATALOGUE, &b, &n, &call->err);
+	if (!rc) {
+		la = lines_of(a, &na);
+		lb = lines_of(b, &nb);
+		if (la && lb)
+			put_diff(call->out, la, na, lb, nb);
+		else
+			rc = SL_ENOMEM;
+		free(la);
+		free(lb);
+	}
+	free(a);
+	free(b);
+	return rc;
+}
+
+int control_do_CONFIG_APPLY(struct control_call *call)
+{
+	char *text = NULL;
+	size_t n;
+	int rc = os_read_file(control_arg(call, "file"), MAX_CATALOGUE, &text, &n, &call->err);
+
+	if (!rc)
+		rc = control_keep_put_catalogue(call, text, n);
+	if (!rc)
+		cJSON_AddStringToObject(call->out, "applied", call->view->conf->catalog_file);
+	free(text);
+	return rc;
+}
+
+static const struct {
+	const char *name, *help;
+} switches[SWITCHES] = {
+#define X(id, name, help) {name, help},
+	CONTROL_SWITCH_MAP(X)
+#undef X
+};
+
+bool control_switch_on(const struct control *c, enum control_switch which)
+{
+	char key[64], *value;
+	bool on;
+
+	if (!c->store)
+		return true;
+	(void)snprintf(key, sizeof(key), "switch|%s", switches[which].name);
+	value = store_get(c->store, key);
+	on = !value || strcmp(value, "off") != 0;
+	free(value);
+	return on;
+}
+
+int control_do_SWITCH_LIST(struct control_call *call)
+{
+	cJSON *list = cJSON_AddArrayToObject(call->out, "switches");
+
+	for (uint32_t i = 0; i < SWITCHES; i++) {
+		cJSON *row = control_add_row(list);
+
+		cJSON_AddStringToObject(row, "name", switches[i].name);
+		cJSON_AddStringToObject(row, "state",
+			control_switch_on(call->c, (enum control_switch)i) ? "on" : "off");
+		cJSON_AddStringToObject(row, "when_on", switches[i].help);
+	}
+	return 0;
+}
+
+int control_do_SWITCH_SET(struct control_call *call)
+{
+	const char *name = control_arg(call, "name"), *state = control_arg(call, "state");
+	struct store_item item = {NULL, strcmp(state, "off") == 0 ? "off" : NULL};
+	char key[64];
+
+	if (strcmp(state, "on") != 0 && strcmp(state, "off") != 0)
+		return err_set(&call->err, SL_EINVAL, "state: want on or off");
+	for (uint32_t i = 0; i < SWITCHES; i++) {
+		if (strcmp(name, switches[i].name) != 0)
+			continue;
+		(void)snprintf(key, sizeof(key), "switch|%s", name);
+		item.key = key;
+		return control_change(call, &item, 1);
+	}
+	return err_set(&call->err, SL_ENOENT, "no switch %.32s", name);
 }

@@ -130,11 +130,14 @@ int control_do_ROLLBACK(struct control_call *call)
 		.now_ms = call->now_ms};
 	struct store_result r = {0};
 	int rc = control_need_store(call);
+	bool catalogue;
 	uint64_t last;
 	double to;
 
 	if (rc)
 		return rc;
+	if (control_flag(call, "offline"))
+		return err_set(&call->err, SL_EINVAL, "offline: the daemon is not");
 	if (call->service[0])
 		return err_set(&call->err, SL_EACCES, "%s may change only --service %s", call->who,
 			call->service);
@@ -147,9 +150,12 @@ int control_do_ROLLBACK(struct control_call *call)
 	if (rc || control_flag(call, "dry-run"))
 		return rc;
 	rc = store_rollback(call->c->store, &a, (uint64_t)to, kept, &r, &call->err);
+	if (!rc)
+		rc = control_keep_restore_catalogue(call, &catalogue);
 	if (!rc) {
 		control_put(call->out, "change", (double)r.number);
 		control_put(call->out, "as_after_change", to);
+		control_put_bool(call->out, "catalogue_restored", catalogue);
 	}
 	return rc;
 }

@@ -50,6 +50,8 @@ static bool offer(struct control_call *call, const cJSON *m, cJSON *row)
 		cJSON_AddStringToObject(row, "region", region);
 	if (!vendor || !member_number(m, "mbps", &mbps))
 		(void)err_set(&why, rc, "want vendor and mbps");
+	else if (call->now_ms < call->c->silenced_ms && strcmp(vendor, call->c->silenced) == 0)
+		(void)err_set(&why, rc = SL_EREFUSED, "silenced by a drill");
 	else
 		rc = engine_push_meter(call->c->engine, vendor, region, mbps, to_ms(start),
 			to_ms(end), call->now_ms, &verdict, &why);

@@ -33,6 +33,18 @@ struct control {
 	uint64_t expanded_ms;
 	struct control_waiting *waiting; /* audit rows of reads, for the next round */
 	uint32_t n_waiting;
+
+	/* what history has */
+	uint64_t kept_tick, kept_ms, kept_generation;
+	const struct conf *kept_conf; /* compared only */
+	uint64_t sampled_ms;
+
+	struct control_plans *plans;
+	uint64_t plans_due_ms;
+	/* faults of drills */
+	uint64_t store_cut_ms, silenced_ms;
+	char silenced[SL_MAX_NAME + 1];
+	uint64_t facts_ms;
 };
 
 /* One command being carried out. */
@@ -140,6 +152,44 @@ int control_journal_change(struct control *c, const char *who, const char *comma
 
 /* The rules that hold, given to the engine when they have changed. */
 void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Automatic features: id, name, what it does when on. */
+#define CONTROL_SWITCH_MAP(X)                                                                      \
+	X(PLANS, "plans", "plans of mode automatic fire by themselves")                            \
+	X(ALERTS, "alerts", "alerts are sent to their receivers")
+
+enum control_switch {
+#define X(id, name, help) SWITCH_##id,
+	CONTROL_SWITCH_MAP(X)
+#undef X
+		SWITCHES
+};
+
+/* On unless an operator turned it off. */
+bool control_switch_on(const struct control *c, enum control_switch which) SL_NONNULL_ALL;
+
+/* Once a minute: vendors' load and shares, kept for reports. */
+void control_sample_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Puts a catalogue file in place and reloads; the old one is back when it is refused. */
+int control_keep_put_catalogue(
+	struct control_call *call, const char *text, size_t n) SL_NONNULL_ALL;
+
+struct control_facts;
+struct control_plans;
+
+int control_plans_open(struct control *c) SL_NONNULL_ALL;
+void control_plans_close(struct control *c) SL_NONNULL_ALL;
+
+/* Steps the plans that look for themselves. */
+void control_plans_round(
+	struct control *c, const struct control_facts *facts, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* keep.c: worlds and catalogues to go back to. */
+void control_keep_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* After a rollback of the state: makes the catalogue file what the state says, and reloads. */
+int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed) SL_NONNULL_ALL;
 
 /* Prometheus text of everything. */
 void control_metrics(struct control *c, FILE *out) SL_NONNULL_ALL;

@@ -191,6 +191,10 @@ void control_journal_begin(struct control_call *call)
 
 	if (call->command->method != METHOD_POST || !c->store)
 		return;
+	if (call->now_ms < c->store_cut_ms) {
+		(void)snprintf(c->store_error, sizeof(c->store_error), "cut by a drill");
+		return;
+	}
 	call->transaction = store_begin(c->store, &err) == 0;
 	if (!call->transaction)
 		(void)snprintf(c->store_error, sizeof(c->store_error), "%s", err.s);

@@ -2,12 +2,13 @@
 /* The transport of the admin API: listeners, who is calling, arguments checked, answers sent. */
 #include "base/os.h"
 #include "control/control_int.h"
+#include "control/facts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_BODY = 16 << 20, RATE_PER_S = 200 };
+enum { MAX_BODY = 16 << 20, RATE_PER_S = 200, FACTS_MS = 1000 };
 
 static const struct {
 	int err;
@@ -330,6 +331,8 @@ int control_new(
 	if (!rc)
 		rc = control_journal_open(c, options->conf, err);
 	if (!rc)
+		rc = control_plans_open(c);
+	if (!rc)
 		rc = open_doors(c, options->conf, err);
 	if (rc) {
 		control_free(c);
@@ -344,9 +347,34 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	httpd_free(c->httpd);
+	control_plans_close(c);
 	control_journal_close(c);
 	free(c->routes);
 	free(c);
+}
+
+/* Once a second: what plans and alerts are about. */
+static void facts_round(struct control *c, uint64_t now_ms)
+{
+	struct control_facts facts;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out;
+
+	if (now_ms < c->facts_ms + FACTS_MS)
+		return;
+	c->facts_ms = now_ms;
+	out = open_memstream(&text, &n);
+	if (!out)
+		return;
+	control_metrics(c, out);
+	if (fclose(out)) {
+		free(text);
+		return;
+	}
+	if (control_facts_init(&facts, text) == 0)
+		control_plans_round(c, &facts, now_ms);
+	control_facts_done(&facts);
 }
 
 void control_round(struct control *c, int timeout_ms)
@@ -355,5 +383,8 @@ void control_round(struct control *c, int timeout_ms)
 
 	control_journal_round(c, now_ms);
 	control_rules_round(c, now_ms);
+	control_keep_round(c, now_ms);
+	control_sample_round(c, now_ms);
+	facts_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);
 }

@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "conf/conf.h"
 #include "ctl/help.h"
+#include "ctl/offline.h"
 #include "ctl/score.h"
 #include "world/blob.h"
 
@@ -131,6 +132,8 @@ int ctl_local(const struct ctl_request *r)
 		return do_config_check(r);
 	case COMMAND_WORLD_DUMP:
 		return do_world_dump(r);
+	case COMMAND_WORLD_INSTALL:
+		return ctl_offline(r);
 	case COMMAND_HELP:
 		return do_help(r);
 	default:

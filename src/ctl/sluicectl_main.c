@@ -4,10 +4,13 @@
 #include "ctl/help.h"
 #include "ctl/local.h"
 #include "ctl/meter.h"
+#include "ctl/offline.h"
 #include "ctl/view.h"
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,6 +107,31 @@ static int remote(struct ctl_request *r)
 	return rc;
 }
 
+/* The same look again and again, in place on a terminal. */
+static int watch(struct ctl_request *r)
+{
+	const char *span = ctl_value(r, "interval"), *count = ctl_value(r, "count");
+	bool terminal = isatty(STDOUT_FILENO) == 1 && !r->json;
+	uint64_t ms = 1000;
+	double left = terminal ? HUGE_VAL : 1;
+	int rc = DONE;
+
+	if (span)
+		(void)commands_parse_span(span, &ms);
+	if (count)
+		(void)commands_parse_number(count, &left);
+	while (left > 0) {
+		if (terminal)
+			(void)fputs("\033[H\033[2J", stdout);
+		rc = remote(r);
+		(void)fflush(stdout);
+		left--;
+		if (left > 0)
+			(void)poll(NULL, 0, (int)SL_MIN(ms, UINT64_C(3600000)));
+	}
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_request r;
@@ -128,6 +156,8 @@ int main(int argc, char **argv)
 	}
 	if (r.command->method == METHOD_LOCAL)
 		return ctl_local(&r);
+	if (ctl_value(&r, "offline"))
+		return ctl_offline(&r);
 	if (!r.socket)
 		r.url = or_env(r.url, "SLUICE_URL");
 	r.socket = or_env(r.socket, "SLUICE_SOCKET");
@@ -136,5 +166,5 @@ int main(int argc, char **argv)
 		r.socket = SL_STATEDIR "/admin.sock";
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return UNREACHABLE;
-	return remote(&r);
+	return r.command->id == COMMAND_TOP ? watch(&r) : remote(&r);
 }

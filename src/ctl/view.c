@@ -177,7 +177,12 @@ void ctl_view(const struct cJSON *json, bool colour, FILE *out)
 	struct view w = {colour, out};
 	const cJSON *only = json->child;
 
-	if (only && !only->next && cJSON_IsArray(only) && only->child && is_scalar(only->child))
+	const cJSON *whole = cJSON_GetObjectItemCaseSensitive(json, "markdown");
+
+	if (cJSON_IsString(whole)) /* a document; the rest is the same for programs */
+		(void)fputs(whole->valuestring, out);
+	else if (only && !only->next && cJSON_IsArray(only) && only->child &&
+		 is_scalar(only->child))
 		for (const cJSON *v = only->child; v; v = v->next)
 			(void)fprintf(out, "%s\n", cJSON_IsString(v) ? v->valuestring : "-");
 	else

@@ -205,10 +205,179 @@ def a_corrupt_store_is_rebuilt():
     daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
 
 
+def rollback_brings_the_catalogue_back():
+    good = daemon.read("catalog.yaml")
+    daemon.write("catalog.yaml", good.replace("max_mbps: 9000000", "max_mbps: 7000000"))
+    daemon.ctl("reload")
+    wait_for("the new maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 7000000)
+    wait_for("the change to be kept", lambda: daemon.ctl("history")["changes"][0]["command"] == "reload")
+    told = daemon.ctl("rollback")
+    assert told["catalogue_restored"], told
+    wait_for("the old maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 9000000, 5)
+    assert daemon.read("catalog.yaml") == good
+
+
+def configuration_is_shown_compared_and_applied():
+    rows = {r["value_of"]: r for r in daemon.ctl("config", "show", "--effective")["values"]}
+    assert rows["vendors[0].max_mbps"]["value"] == 14000000, rows
+    assert "catalog.yaml:" in rows["vendors[0].max_mbps"]["origin"], rows
+    daemon.ctl("vendor", "weight", "gamma", "0.5", "--service", "live", "--why", "dear")
+    daemon.tick()
+    rows = {r["value_of"]: r for r in daemon.ctl("config", "show", "--effective")["values"]}
+    gamma = rows["services[0].vendors[2].weight"]
+    assert gamma["value"] == 0.5 and "dear" in gamma["origin"], gamma
+    daemon.ctl("vendor", "weight", "gamma", "off")
+    good = daemon.read("catalog.yaml")
+    daemon.write("new.yaml", good.replace("max_mbps: 9000000", "max_mbps: 8000000"))
+    daemon.write("bad.yaml", good.replace("max_mbps: 9000000", "max_mbps: lots"))
+    new, bad = daemon.dir + "/new.yaml", daemon.dir + "/bad.yaml"
+    told = daemon.ctl("config", "diff", new)
+    assert not told["same"] and [r["text"].strip() for r in told["lines"]] == [
+        "max_mbps: 9000000", "max_mbps: 8000000"], told
+    code, error = daemon.ctl("config", "apply", bad, ok=False)
+    assert code == 1 and "catalog.yaml:" in error, error
+    assert daemon.read("catalog.yaml") == good
+    daemon.ctl("config", "apply", new, "--why", "contract")
+    wait_for("the new maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 8000000)
+    wait_for("the change to be kept", lambda: daemon.ctl("history")["changes"][0]["command"] == "reload")
+    daemon.ctl("rollback")
+    assert daemon.read("catalog.yaml") == good
+    assert "max_mbps" in human("config", "show").stdout
+
+
+def switches_reports_and_views():
+    daemon.ctl("switch", "set", "plans", "off")
+    assert [r["state"] for r in daemon.ctl("switch", "list")["switches"] if r["name"] == "plans"] == ["off"]
+    daemon.ctl("switch", "set", "plans", "on")
+    assert daemon.ctl("switch", "set", "everything", "off", ok=False)[0] == 1
+    assert daemon.ctl("log-level", "warn")["level"] == "warn"
+    assert daemon.ctl("log-level", "loud", ok=False)[0] == 1
+    daemon.ctl("log-level", "info")
+    told = daemon.ctl("export")
+    assert any(r["command"] == "vendor drain" for r in told["actions"]), told
+    assert {r["vendor"] for r in told["traffic"]} == {"alpha", "beta", "gamma"}, told
+    assert human("export").stdout.startswith("# Event from")
+    assert human("top", "--count", "2", "--interval", "10ms").stdout.count("version") == 2
+    assert "alpha" in human("status").stdout and "\033" not in human("status").stdout
+    assert human("names", "vendors").stdout.split() == ["alpha", "beta", "gamma"]
+    assert human("nothing").returncode == 2 and human("--url", "http://127.0.0.1:1", "status").returncode == 3
+
+
+def plan(name):
+    return next(p for p in daemon.ctl("plan", "list")["plans"] if p["plan"] == name)
+
+
+def add_plan(name, **definition):
+    daemon.write(name + ".json", json.dumps(definition))
+    return daemon.ctl("plan", "add", name, daemon.dir + "/" + name + ".json")
+
+
+def a_plan_goes_in_two_steps_and_is_reverted():
+    code, error = daemon.ctl("plan", "fire", "blacklist", "--confirm", "blacklist", ok=False)
+    assert code == 1 and "arm blacklist first" in error, error
+    assert daemon.ctl("plan", "arm", "blacklist", ok=False)[0] == 1  # which vendor?
+    told = daemon.ctl("plan", "arm", "blacklist", "--vendor", "gamma", "--groups", "CN/GD")
+    assert told["moves_percent_at_most"] > 1, told
+    assert daemon.ctl("rules")["rules"] == []
+    assert daemon.ctl("plan", "fire", "blacklist", ok=False)[0] == 1
+    daemon.ctl("plan", "fire", "blacklist", "--confirm", "blacklist")
+    rows = daemon.ctl("rules")["rules"]
+    assert [(r["rule"], r["vendor"], r["groups"]) for r in rows] == [("blacklist", "gamma", "CN/GD")], rows
+    assert plan("blacklist")["state"] == "fired"
+    daemon.ctl("vendor", "weight", "beta", "0.9")  # somebody else's, afterwards
+    daemon.ctl("plan", "revert", "blacklist")
+    assert [r["rule"] for r in daemon.ctl("rules")["rules"]] == ["weight"]
+    daemon.ctl("vendor", "weight", "beta", "off")
+    daemon.ctl("plan", "arm", "guaranteed-only")
+    daemon.ctl("plan", "fire", "guaranteed-only", "--confirm", "guaranteed-only")
+    caps = {r["vendor"]: r["value"] for r in daemon.ctl("rules")["rules"]}
+    assert caps == {"alpha": 8000000, "beta": 6000000, "gamma": 3000000}, caps
+    daemon.ctl("plan", "revert", "guaranteed-only")
+    assert daemon.ctl("rules")["rules"] == []
+
+
+def a_drill_touches_the_test_service_alone():
+    before = share("gamma", "live")
+    told = daemon.ctl("drill", "run", "blacklist", "--vendor", "gamma")
+    assert told["applied_to"] == "drill" and told["would_do"][0]["impact"], told
+    wait_for("the drill to show", lambda: share("gamma", "drill") == 0)
+    assert share("gamma", "live") == before
+    daemon.ctl("blacklist", "remove", "gamma")
+    daemon.ctl("drill", "inject", "vendor-failing", "--vendor", "alpha", "--for", "1s")
+    wait_for("the fault", lambda: share("alpha", "drill") == 0)
+    wait_for("its end", lambda: share("alpha", "drill") > 0)
+    daemon.ctl("drill", "inject", "meter-silent", "--vendor", "beta", "--for", "1s")
+    code, error = daemon.ctl("meter", "push", "beta", "1", ok=False)
+    assert code == 1 and "drill" in error, error
+    daemon.ctl("drill", "inject", "store-cut", "--for", "1s")
+    code, error = daemon.ctl("vendor", "weight", "beta", "0.9", ok=False)
+    assert code == 1 and "cut by a drill" in error, error
+    wait_for("the store to be back", lambda: daemon.ctl("vendor", "weight", "beta", "off", ok=False)[1].count("no such"))
+
+
+def a_plan_fires_by_itself_one_is_vetoed_one_is_blind():
+    when = {"metric": "sluice_vendor_current_mbps", "over": "sluice_vendor_max_mbps",
+            "labels": 'vendor="beta"', "above": 0.5}
+    action = [{"command": "vendor weight", "args": {"vendor": "$vendor", "weight": "0.9"}}]
+    add_plan("night-auto", mode="automatic", when=when, hold_s=1, announce_s=1, do=action)
+    add_plan("night-veto", mode="automatic", when=when, hold_s=1, announce_s=4, do=action)
+    add_plan("night-blind", mode="automatic", when=when, do=action,
+             fresh={"metric": "sluice_vendor_meter_age_seconds", "max": -1})
+    add_plan("night-guard", mode="automatic", when=when, max_moves_percent=0.001,
+             do=[{"command": "vendor drain", "args": {"vendor": "alpha"}}])
+    daemon.write("broken.json", '{"mode":"automatic","do":[{"command":"status","args":{}}]}')
+    assert daemon.ctl("plan", "add", "broken", daemon.dir + "/broken.json", ok=False)[0] == 1
+    daemon.ctl("meter", "push", "beta", "12000000")
+    wait_for("the announcement", lambda: plan("night-veto")["state"] == "announced")
+    daemon.ctl("plan", "veto", "night-veto")
+    wait_for("a plan to fire by itself", lambda: plan("night-auto")["state"] == "fired")
+    change = next(r for r in daemon.ctl("history")["changes"] if r["command"] == "vendor weight")
+    assert (change["who"], change["why"]) == ("plan:night-auto", "plan night-auto"), change
+    wait_for("the guard", lambda: plan("night-guard")["state"] == "guarded")
+    assert plan("night-blind")["state"] == "blind" and plan("night-veto")["state"] == "vetoed"
+    assert [(r["rule"], r["vendor"]) for r in daemon.ctl("rules")["rules"]] == [("weight", "beta")]
+    daemon.ctl("plan", "revert", "night-auto")
+    for name in ("night-auto", "night-veto", "night-blind", "night-guard"):
+        daemon.ctl("plan", "remove", name)
+    assert daemon.ctl("rules")["rules"] == []
+
+
+def control_dead_and_a_rollback_all_the_same():
+    before = share("alpha")
+    wait_for("a world of before to be kept", lambda: len(os.listdir(daemon.state + "/history")) > 1)
+    daemon.tick()
+    daemon.ctl("vendor", "evacuate", "alpha", "--confirm", "alpha", "--why", "a mistake")
+    wait_for("the evacuation", lambda: share("alpha") == 0)
+    offline = [os.path.join(BUILD, "sluicectl"), "rollback", "--offline", "--state", daemon.state]
+    alive = subprocess.run(offline, capture_output=True, text=True, timeout=30, check=False)
+    assert alive.returncode == 1 and "answers" in alive.stderr, alive
+    pid = daemon.pids()["control"]
+    os.kill(daemon.process.pid, signal.SIGSTOP)  # the supervisor, so that it stays dead
+    os.kill(pid, signal.SIGKILL)
+    try:
+        dead = wait_for("control to be dead", lambda: subprocess.run(
+            offline, capture_output=True, text=True, timeout=30, check=False))
+        assert dead.returncode == 0, dead
+        wait_for("answers from the old shares", lambda: any(
+            daemon.resolve(ip="202.96.128.86", client="o%d" % i)["answers"][0]["vendor"] == "alpha"
+            for i in range(20)), 5)
+    finally:
+        os.kill(daemon.process.pid, signal.SIGCONT)
+    wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)
+             and daemon.probe(daemon.admin))
+    assert daemon.ctl("rules")["rules"] == []
+    assert daemon.ctl("history")["changes"][0]["from"] == "offline"
+    wait_for("the share of before", lambda: share("alpha") == before)
+
+
 with daemon:
     run([dry_run_says_who_moves_and_changes_nothing, a_grave_change_wants_its_name,
          drain_by_ramp_watch_and_roll_back, a_change_ends_by_itself, weights_caps_and_restrictions,
          a_retry_is_harmless_and_a_stale_plan_is_refused, tokens_have_roles_scopes_and_an_end,
          bad_requests_are_refused, the_audit_log_is_proved_and_tampering_found,
          kill_9_loses_no_acknowledged_change, a_locked_store_refuses_and_scheduling_goes_on,
+         rollback_brings_the_catalogue_back, configuration_is_shown_compared_and_applied,
+         switches_reports_and_views, a_plan_goes_in_two_steps_and_is_reverted,
+         a_drill_touches_the_test_service_alone, a_plan_fires_by_itself_one_is_vetoed_one_is_blind,
+         control_dead_and_a_rollback_all_the_same,
          a_corrupt_store_is_rebuilt])

@@ -31,7 +31,7 @@ engine   src/engine   {shared} sense control store
 control  src/control  {shared} sense engine store
 store    src/store    {shared} sense engine control
 bench    src/bench    base
-ctl      src/ctl      base conf scoring world
+ctl      src/ctl      base conf scoring world store
 plant    src/sim      base conf
 sim      src/sim      {pure} plant
 sluiced  src          {shared} dns http collect sense engine control store ctl

@@ -32,6 +32,7 @@ static void shapes(void **state)
 	check("{\"x\":1,\"o\":{\"k\":2}}", "x  1\n\no\nk  2\n");
 	check("{\"yaml\":\"a: 1\\nb: 2\\n\"}", "a: 1\nb: 2\n");
 	check("{\"r\":[{\"o\":{\"k\":1,\"l\":[1,2]}}]}", "o\nk=1 l=1 2\n");
+	check("{\"a\":[{\"k\":1}],\"markdown\":\"# x\\n\"}", "# x\n");
 	check("{}", "");
 }
 

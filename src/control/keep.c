@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a rollback goes back to, in STATE/history: the world after every change and once a minute
+ * for a day (hard links to its blobs, a folder each), and every catalogue that was in use.
+ */
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/os.h"
+#include "control/control_int.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EVERY_MS = 60000, KEEP_MS = 86400000, MAX_CATALOGUE = 64 << 20 };
+
+static int link_file(const char *from_dir, const char *to_dir, const char *name)
+{
+	char from[SL_MAX_PATH + 300], to[SL_MAX_PATH + 300];
+
+	(void)snprintf(from, sizeof(from), "%s/%s", from_dir, name);
+	(void)snprintf(to, sizeof(to), "%s/%s", to_dir, name);
+	return link(from, to);
+}
+
+static void remove_dir(const char *dir)
+{
+	char path[SL_MAX_PATH + 600];
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	while (d && (e = readdir(d))) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (e->d_name[0] != '.')
+			(void)unlink(path);
+	}
+	if (d)
+		(void)closedir(d);
+	(void)rmdir(dir);
+}
+
+/* Forgets worlds that are older than a day. */
+static void prune(const struct control *c, uint64_t now_ms)
+{
+	char dir[SL_MAX_PATH + 16], path[SL_MAX_PATH + 300];
+	struct dirent *e;
+	DIR *d;
+
+	(void)snprintf(dir, sizeof(dir), "%s/history", c->state_dir);
+	d = opendir(dir);
+	while (d && (e = readdir(d))) {
+		char *end;
+		uint64_t made = strtoull(e->d_name, &end, 10);
+
+		if (end == e->d_name || *end || made + KEEP_MS > now_ms)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		remove_dir(path);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+static void keep_world(struct control *c, const struct world *w, uint64_t now_ms)
+{
+	char from[SL_MAX_PATH + 16], to[SL_MAX_PATH + 48], name[64];
+	struct errbuf err = {""};
+
+	(void)snprintf(from, sizeof(from), "%s/world", c->state_dir);
+	(void)snprintf(to, sizeof(to), "%s/history/%" PRIu64, c->state_dir, now_ms);
+	if (os_mkdirs(to, 0755, &err)) {
+		LOG_W("history.refused", "error=\"%s\"", err.s);
+		return;
+	}
+	(void)snprintf(
+		name, sizeof(name), "catalogue-%016" PRIx64 ".blob", w->tick.meta->catalogue);
+	if (link_file(from, to, name) == 0) {
+		(void)snprintf(name, sizeof(name), "geo-%016" PRIx64 ".blob", w->tick.meta->geo);
+		if (link_file(from, to, name) == 0 && link_file(from, to, "tick.blob") == 0)
+			return;
+	}
+	remove_dir(to);
+}
+
+static void catalogue_path(const struct control *c, const char *sum, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "%s/history/catalog-%s.yaml", c->state_dir, sum);
+}
+
+/* Notes which catalogue is in use, and keeps its text. */
+static void keep_catalogue(struct control *c, const struct conf *conf)
+{
+	char sum[20], path[SL_MAX_PATH + 64], *text = NULL, *had;
+	struct store_item item = {"catalogue|file", sum};
+	struct errbuf err = {""};
+	size_t n;
+
+	if (os_read_file(conf->catalog_file, MAX_CATALOGUE, &text, &n, &err))
+		return;
+	(void)snprintf(sum, sizeof(sum), "%016" PRIx64, hash64(text, n, 0));
+	had = store_get(c->store, item.key);
+	if (!had || strcmp(had, sum) != 0) {
+		catalogue_path(c, sum, path, sizeof(path));
+		if (os_write_file(path, text, n, 0600, &err) ||
+			control_journal_change(
+				c, "reload", "reload", conf->catalog_file, &item, 1, &err))
+			LOG_W("history.refused", "error=\"%s\"", err.s);
+	}
+	free(had);
+	free(text);
+}
+
+int control_keep_put_catalogue(struct control_call *call, const char *text, size_t n)
+{
+	const struct control_options *opt = &call->c->opt;
+	char file[SL_MAX_PATH], *old = NULL;
+	size_t n_old = 0;
+	int rc;
+
+	if (!call->view->conf || !opt->reload)
+		return err_set(&call->err, SL_EREFUSED, "this daemon cannot reload");
+	(void)snprintf(file, sizeof(file), "%s", call->view->conf->catalog_file);
+	rc = os_read_file(file, MAX_CATALOGUE, &old, &n_old, &call->err);
+	if (!rc)
+		rc = os_write_file(file, text, n, 0644, &call->err);
+	if (!rc) {
+		rc = opt->reload(opt->ctx, &call->err);
+		if (rc)
+			(void)os_write_file(file, old, n_old, 0644, NULL);
+	}
+	call->view = engine_view(call->c->engine);
+	free(old);
+	return rc;
+}
+
+int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
+{
+	struct control *c = call->c;
+	const struct conf *conf = call->view->conf;
+	char path[SL_MAX_PATH + 64], now[20], *want = store_get(c->store, "catalogue|file");
+	char *text = NULL, *old = NULL;
+	size_t n = 0, n_old = 0;
+	int rc = 0;
+
+	*ret_changed = false;
+	if (want && conf &&
+		os_read_file(conf->catalog_file, MAX_CATALOGUE, &old, &n_old, NULL) == 0) {
+		(void)snprintf(now, sizeof(now), "%016" PRIx64, hash64(old, n_old, 0));
+		if (strcmp(now, want) != 0) {
+			catalogue_path(c, want, path, sizeof(path));
+			rc = os_read_file(path, MAX_CATALOGUE, &text, &n, &call->err);
+			if (!rc)
+				rc = control_keep_put_catalogue(call, text, n);
+			*ret_changed = !rc;
+		}
+	}
+	free(text);
+	free(old);
+	free(want);
+	return rc;
+}
+
+void control_keep_round(struct control *c, uint64_t now_ms)
+{
+	const struct engine_view *view = engine_view(c->engine);
+	struct store_stamp stamp = {0, 0};
+
+	if (!view->world || view->ticks == c->kept_tick)
+		return;
+	if (c->store)
+		stamp = store_stamp(c->store);
+	if (c->store && view->conf != c->kept_conf) {
+		char dir[SL_MAX_PATH + 16];
+
+		(void)snprintf(dir, sizeof(dir), "%s/history", c->state_dir);
+		(void)os_mkdirs(dir, 0755, NULL);
+		keep_catalogue(c, view->conf);
+		c->kept_conf = view->conf;
+	}
+	if (now_ms < c->kept_ms + EVERY_MS && stamp.generation == c->kept_generation)
+		return;
+	/* the tick that was running when the rules changed does not show them yet */
+	if (stamp.generation != c->kept_generation && view->tick_ms <= c->expanded_ms)
+		return;
+	c->kept_tick = view->ticks;
+	c->kept_ms = now_ms;
+	c->kept_generation = stamp.generation;
+	keep_world(c, view->world, now_ms);
+	prune(c, now_ms);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How plans are found, carried out and undone: for the commands, the drills and the loop. */
+#pragma once
+
+#include "control/control_int.h"
+#include "control/plan.h"
+
+/* Plans of plans.def, NULL past the last. */
+const char *control_plan_ready_made(uint32_t i);
+
+/* One carrying out of a plan. */
+struct plan_doing {
+	struct control_call *call;
+	const struct plan_def *def;
+	const cJSON *params;
+	const char *service; /* of a drill: only there; NULL: wherever the plan says */
+	bool dry;
+	double worst; /* largest part of a region that moves, percent */
+};
+
+/* The definition: an operator's own before the ready-made. Caller ends with control_plan_done. */
+int control_plan_find_def(struct control *c, const char *name, struct plan_def *ret,
+	struct errbuf *err) SL_NONNULL(1, 2, 3);
+
+/* What is carried for a plan; NULL past PLAN_MAX. */
+struct plan_run *control_plan_run_of(struct control *c, const char *name) SL_NONNULL_ALL;
+void control_plan_set_state(struct plan_run *r, enum plan_state state, uint64_t now_ms,
+	const char *note) SL_NONNULL_ALL;
+
+/* All actions of d->def; their answers are in call->out "actions". */
+int control_plan_do_plan(struct plan_doing *d) SL_NONNULL_ALL;
+
+/* Dry run, guard, then in earnest; within the call's transaction. */
+int control_plan_fire(struct control_call *call, const struct plan_def *def, struct plan_run *r,
+	double max_percent) SL_NONNULL_ALL;
+
+/* Undoes what the plan's changes left as it was. */
+int control_plan_revert(
+	struct control_call *call, const char *name, struct plan_run *run) SL_NONNULL_ALL;
+
+/* Parameters of the call, as the plan's; caller deletes. */
+cJSON *control_plan_params_of(const struct control_call *call) SL_NONNULL_ALL;
+
+/* Definition and run of the call's plan. */
+int control_plan_open_plan(
+	struct control_call *call, struct plan_def *def, struct plan_run **ret_run) SL_NONNULL_ALL;
+
+/* Of the test service that drills may touch; NULL: there is none. */
+const char *control_plan_test_service(
+	const struct engine_view *view, char *ret, size_t size) SL_NONNULL_ALL;
