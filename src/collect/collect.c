@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collect/collect.h"
 
+#include "collect/cdnlog.h"
 #include "collect/collect_int.h"
 
 #include <pthread.h>
@@ -51,6 +52,10 @@ static const struct httpd_route routes[] = {
 		.max_body = COLLECT_MAX_BODY,
 		.fn = collect_cmcd,
 		.flags = HTTPD_CORS | HTTPD_RATED},
+	{.path = "/v1/logs",
+		.methods = HTTPD_POST,
+		.max_body = COLLECT_LOG_BODY,
+		.fn = collect_logs},
 };
 
 static bool ready(void *ctx)

@@ -120,6 +120,35 @@ def test_cmcd_in_every_form(s):
     assert (beta["users"], beta["stalled_users"]) == (3, 1), beta
 
 
+def test_logs(s):
+    """Lines of each format add up per vendor and group, in the minutes they are of."""
+    now = time.time()
+    iso = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    clf = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now))
+    bodies = [
+        ("vendor=alpha&format=huawei", "%s|d|10.1.0.1|n|u|200|HIT|http|GET|1000|5000|ua|-|live|r\n" % iso * 3),
+        ("vendor=alpha&format=aliyun", '[%s] 10.1.0.1 - 2500 "-" "GET http://x/" 200 191 200 MISS "M" "t"\n' % clf),
+        ("vendor=alpha&format=nginx", '10.1.0.1 - - [%s] "GET / HTTP/1.1" 503 30 "-" "c"\n' % clf),
+        ("vendor=alpha&format=volcengine", json.dumps({"request_time": now, "client_ip": "10.1.0.1",
+                                                       "total_out_byte": 4})),
+        ("", json.dumps({"t_ms": now * 1000, "vendor": "alpha", "client": "10.1.0.1", "octets": 5})),
+        ("vendor=alpha&columns=client,octets,time&separator=;", "10.1.0.1;6;%s" % iso)]
+    for query, body in bodies:
+        status, answer = s.ask("POST", "/v1/logs?" + query, body)
+        assert status == 200, (query, answer)
+        s.accepted += answer["accepted"]
+    cells = [c for c in s.facts()["cells"] if c["window"] >= 4]
+    total = {n: sum(c["log_" + n] for c in cells) for n in ("octets", "requests", "errors", "slow")}
+    assert total == {"octets": 3245, "requests": 8, "errors": 1, "slow": 1}, total
+    assert {(c["vendor"], c["group"]) for c in cells} == {(0, 1)}, cells
+    old = '{"t_ms":%d,"vendor":"alpha","client":"10.1.0.1"}' % ((now - 3600) * 1000)
+    status, answer = s.ask("POST", "/v1/logs", "\n".join([old, bodies[4][1], "junk"]))
+    assert status == 400 and answer["accepted"] == 1, answer
+    assert [(i["index"], i["code"]) for i in answer["items"]] == [(0, "old"), (2, "line")], answer
+    assert s.ask("POST", "/v1/logs?format=none", "x")[0] == 400
+    assert s.ask("POST", "/v1/logs", bodies[4][1], {"X-Forwarded-For": "10.3.0.9"})[0] == 403
+
+
 def test_browsers_may_call(s):
     for door in ("/v1/qos", "/v1/cmcd"):
         c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=10)
@@ -131,7 +160,7 @@ def test_browsers_may_call(s):
 
 def main():
     for test in (test_bad_items_are_named_and_good_ones_kept, test_a_group_comes_from_the_address,
-                 test_cmcd_in_every_form, test_browsers_may_call):
+                 test_cmcd_in_every_form, test_logs, test_browsers_may_call):
         s = Server()
         try:
             test(s)
