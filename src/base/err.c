@@ -29,7 +29,7 @@ static void err_put(struct errbuf *err, const char *fmt, va_list ap)
 		(void)vsnprintf(err->s, sizeof(err->s), fmt, ap);
 }
 
-int(err_set)(struct errbuf *err, int code, const char *fmt, ...)
+int err_set(struct errbuf *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -52,9 +52,3 @@ int err_set(struct errbuf *err, int code, const char *fmt, ...) SL_PRINTF(3, 4);
 
 /* As err_set, with ": " and the text of errno behind it; returns -errno. */
 int err_set_errno(struct errbuf *err, const char *fmt, ...) SL_PRINTF(2, 3);
-
-/* The static analyzer sees one file at a time; it must know that a code comes back as it was given.
- */
-#ifdef __clang_analyzer__
-#define err_set(err, code, ...) ((void)err_set(err, code, __VA_ARGS__), (code))
-#endif
