@@ -11,7 +11,7 @@ NO_SPDX_NEEDED = re.compile(r"(^|/)(\.[^/]*|LICENSE[^/]*|CHANGES|[^/]*\.(md|am|i
                             r"|^tests/[^.]*/(corpus|data|golden)/")
 NOT_TEXT = re.compile(r"\.(mmdb|bin|blob|gz|xz|png|ico|woff2?|pcap)$|(^|/)(corpus|golden)/")
 HOME = re.compile(r"(?<![\w$}.*-])/(?:work|farm|root|home)/")
-UNFINISHED = re.compile(r"(?<!/)\b(TODO|FIXME|XXX|HACK|not implemented|for now|placeholder|stub(?:bed)?)\b", re.I)
+UNFINISHED = re.compile(r"(?<!/)\b(TODO|FIXME|XXX|HACK|not implemented|for now|placeholder|stub(?:bed)?(?!-))\b", re.I)
 LONG_REASON = re.compile(r"\blong(er)?\b|\blines\b|one table|one file", re.I)
 
 
