@@ -17,8 +17,8 @@ static int check_listen(const struct conf *c, struct errbuf *err)
 {
 	const struct conf_listen *l = &c->sluice.listen;
 	const struct listeners all[] = {{"http", l->http, l->http_count},
-		{"reports", l->reports, l->reports_count}, {"admin", l->admin, l->admin_count},
-		{"dns", l->dns, l->dns_count}};
+		{"https", l->https, l->https_count}, {"reports", l->reports, l->reports_count},
+		{"admin", l->admin, l->admin_count}, {"dns", l->dns, l->dns_count}};
 	struct conf_names names;
 	char path[CONF_PATH_SIZE];
 	int rc = conf_names_init(&names, c, SL_COUNT(all) * CONF_MAX_LISTEN, err);
@@ -83,6 +83,10 @@ int conf_check_sluice(const struct conf *c, struct errbuf *err)
 		return conf_refuse(c, err, SL_ELIMIT, "threads",
 			"too many, got %u of dns and http, want at most %d", threads,
 			SL_MAX_WORKERS);
+	if (c->sluice.listen.https_count && !(c->sluice.http.certificate && c->sluice.http.key))
+		return conf_refuse(c, err, SL_EFORMAT, "listen.https",
+			"nothing to show clients, got no http.certificate or no http.key, want "
+			"both");
 	rc = check_listen(c, err);
 	return rc ? rc : check_keys(c, err);
 }

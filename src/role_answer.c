@@ -10,6 +10,7 @@
 #include "tally/worker.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINK_MS = 1000, DRAIN_MS = 3000 };
@@ -22,6 +23,8 @@ struct answer_role {
 	struct dnsd_settings dns_settings;
 	struct http_server *http;
 	struct httpd_prefix trusted[CONF_MAX_PREFIXES];
+	struct timespec cert_time; /* of the certificate in use */
+	uint32_t cert_failed;
 };
 
 static uint32_t n_threads(uint32_t asked)
@@ -83,10 +86,14 @@ static int open_http(struct answer_role *r, const struct http_options *o, struct
 static int open_doors(struct answer_role *r, struct errbuf *err)
 {
 	const struct conf_sluice *s = &r->conf->sluice;
-	struct os_addr dns_addr[CONF_MAX_LISTEN], http_addr[CONF_MAX_LISTEN];
+	struct os_addr dns_addr[CONF_MAX_LISTEN], http_addr[2 * CONF_MAX_LISTEN];
 	struct dnsd_options dns = DNSD_OPTIONS_DEFAULT;
 	struct http_options http = {.listen = http_addr,
-		.n_listen = s->listen.http_count,
+		.n_listen = s->listen.http_count + s->listen.https_count,
+		.first_tls = s->listen.http_count,
+		.tls_cert = s->http.certificate,
+		.tls_key = s->http.key,
+		.limits = {.rate_per_s = s->http.rate_per_s, .rate_burst = s->http.rate_burst},
 		.threads = n_threads(s->threads.http),
 		.workers = &r->workers,
 		.trusted = r->trusted,
@@ -98,6 +105,9 @@ static int open_doors(struct answer_role *r, struct errbuf *err)
 			(struct httpd_prefix){s->trusted_proxies[i].ip, s->trusted_proxies[i].len};
 	if (!rc)
 		rc = parse_all(s->listen.http, s->listen.http_count, http_addr, err);
+	if (!rc)
+		rc = parse_all(s->listen.https, s->listen.https_count,
+			http_addr + s->listen.http_count, err);
 	dns.listen = dns_addr;
 	dns.n_listen = s->listen.dns_count;
 	dns.udp_threads = n_threads(s->threads.dns);
@@ -145,6 +155,26 @@ static void stop(struct answer_role *r)
 	conf_free(r->conf);
 }
 
+/* A new certificate is taken without a restart; one that is no good leaves the old in use. */
+static void look_at_certificate(struct answer_role *r)
+{
+	struct stat st;
+	uint32_t failed;
+
+	if (!r->http || !r->conf->sluice.http.certificate ||
+		stat(r->conf->sluice.http.certificate, &st))
+		return;
+	failed = http_tls_failed(r->http);
+	if (failed != r->cert_failed)
+		LOG_E("tls.refused", "certificate=%s", r->conf->sluice.http.certificate);
+	r->cert_failed = failed;
+	if (r->cert_time.tv_sec && memcmp(&r->cert_time, &st.st_mtim, sizeof(st.st_mtim)) != 0) {
+		http_tls_reload(r->http);
+		LOG_I("tls.reloaded", "certificate=%s", r->conf->sluice.http.certificate);
+	}
+	r->cert_time = st.st_mtim;
+}
+
 int role_answer(const char *path, struct conf *conf)
 {
 	struct answer_role r = {.conf = conf};
@@ -157,8 +187,10 @@ int role_answer(const char *path, struct conf *conf)
 	} else {
 		LOG_I("answer.ready", "dns=%u http=%u workers=%u", conf->sluice.listen.dns_count,
 			conf->sluice.listen.http_count, r.workers.n);
-		while (!role_stop)
+		while (!role_stop) {
 			link_round(r.link, LINK_MS);
+			look_at_certificate(&r);
+		}
 	}
 	stop(&r);
 	return rc ? 1 : 0;

@@ -15,11 +15,15 @@ struct http_thread {
 	struct httpd *httpd;
 	pthread_t id;
 	bool running;
-	_Atomic uint32_t stop; /* relaxed flag with one writer: http_stop; 1 + patience in ms */
+	_Atomic uint32_t *reload; /* the server's; relaxed, one writer */
+	uint32_t reloaded;        /* what of it has been done; owned by the thread */
+	_Atomic uint32_t failed;  /* relaxed counter with one writer, the thread */
+	_Atomic uint32_t stop;    /* relaxed flag with one writer: http_stop; 1 + patience in ms */
 } SL_ALIGNED(64);
 
 struct http_server {
-	uint32_t n_threads, n_listen;
+	uint32_t n_threads, n_listen, first_tls;
+	_Atomic uint32_t reload; /* relaxed counter with one writer: http_tls_reload */
 	struct os_addr bound[HTTP_MAX_LISTEN]; /* immutable after http_open */
 	struct http_thread threads[];
 };
@@ -42,6 +46,17 @@ static void round_once(struct http_thread *t, int timeout_ms)
 	publish_quiescent();
 }
 
+static void reload_tls(struct http_thread *t)
+{
+	uint32_t want = atomic_load_explicit(t->reload, memory_order_relaxed);
+
+	if (want == t->reloaded)
+		return;
+	t->reloaded = want;
+	if (httpd_tls_reload(t->httpd, NULL))
+		atomic_fetch_add_explicit(&t->failed, 1, memory_order_relaxed);
+}
+
 static void drain(struct http_thread *t, uint32_t patience_ms)
 {
 	uint64_t end_ms = os_mono_ms() + patience_ms;
@@ -59,6 +74,7 @@ static void *loop(void *arg)
 	publish_reader_start();
 	do {
 		round_once(t, ROUND_MS);
+		reload_tls(t);
 		stop = atomic_load_explicit(&t->stop, memory_order_relaxed);
 	} while (!stop);
 	drain(t, stop - 1);
@@ -78,7 +94,7 @@ static int listen_all(struct http_server *s, struct http_thread *t, bool first, 
 			s->bound[i].len = sizeof(s->bound[i].ss);
 			(void)getsockname(fd, (struct sockaddr *)&s->bound[i].ss, &s->bound[i].len);
 		}
-		rc = httpd_listen(t->httpd, fd, false, err);
+		rc = httpd_listen(t->httpd, fd, i >= s->first_tls, err);
 		if (rc)
 			return rc;
 	}
@@ -93,6 +109,8 @@ static int open_thread(
 		.ready = ready,
 		.trusted = o->trusted,
 		.n_trusted = o->n_trusted,
+		.tls_cert = o->tls_cert,
+		.tls_key = o->tls_key,
 		.limits = o->limits};
 	int rc = worker_init(&t->w.worker, o->workers, o->first_worker + index);
 
@@ -100,6 +118,7 @@ static int open_thread(
 
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");
+	t->reload = &s->reload;
 	conf.routes = http_routes(&conf.n_routes);
 	if (!conf.limits.reply_octets)
 		conf.limits.reply_octets = REPLY_OCTETS; /* of a whole batch */
@@ -129,6 +148,7 @@ int http_open(const struct http_options *o, struct http_server **ret_server, str
 	memset(s, 0, size);
 	s->n_threads = o->threads;
 	s->n_listen = o->n_listen;
+	s->first_tls = o->tls_cert ? o->first_tls : o->n_listen;
 	memcpy(s->bound, o->listen, o->n_listen * sizeof(s->bound[0]));
 	for (uint32_t i = 0; i < s->n_threads && !rc; i++)
 		rc = open_thread(s, o, i, err);
@@ -182,6 +202,22 @@ void http_stop(struct http_server *s, uint32_t patience_ms)
 		free_thread(&s->threads[i]);
 	}
 	free(s);
+}
+
+void http_tls_reload(struct http_server *s)
+{
+	atomic_fetch_add_explicit(&s->reload, 1, memory_order_relaxed);
+	for (uint32_t i = 0; i < s->n_threads; i++)
+		httpd_wake(s->threads[i].httpd);
+}
+
+uint32_t http_tls_failed(const struct http_server *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_threads; i++)
+		n += atomic_load_explicit(&s->threads[i].failed, memory_order_relaxed);
+	return n;
 }
 
 uint16_t http_port(const struct http_server *s, uint32_t index)

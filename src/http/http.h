@@ -13,9 +13,11 @@ enum { HTTP_MAX_LISTEN = 8 };
 
 /* All borrowed; must outlive the server. */
 struct http_options {
-	const struct os_addr *listen; /* plain HTTP */
-	uint32_t n_listen;            /* 1..HTTP_MAX_LISTEN */
-	uint32_t threads;             /* 1..SL_MAX_WORKERS */
+	const struct os_addr *listen;   /* plain HTTP */
+	uint32_t n_listen;              /* 1..HTTP_MAX_LISTEN, with those over TLS */
+	uint32_t first_tls;             /* listen[first_tls..] are over TLS; n_listen: none */
+	const char *tls_cert, *tls_key; /* PEM files; NULL without TLS */
+	uint32_t threads;               /* 1..SL_MAX_WORKERS */
 	const struct workers *workers;
 	uint32_t first_worker; /* threads take workers first_worker.. of it, one each */
 	const struct httpd_prefix *trusted; /* proxies; NULL: loopback */
@@ -41,6 +43,11 @@ int http_start(const struct http_options *o, struct http_server **ret_server, st
 /* Stops accepting, finishes the requests under way for at most patience_ms, ends the threads and
  * frees. NULL is fine. */
 void http_stop(struct http_server *s, uint32_t patience_ms);
+
+/* Has every thread read certificate and key again, in its next round; on failure the old ones stay
+ * (http_tls_failed counts). Any thread. */
+void http_tls_reload(struct http_server *s) SL_NONNULL_ALL;
+uint32_t http_tls_failed(const struct http_server *s) SL_NONNULL_ALL;
 
 /* Port that listener `index` is bound to, host order. */
 uint16_t http_port(const struct http_server *s, uint32_t index) SL_NONNULL_ALL;

@@ -9,12 +9,15 @@ import http.client
 import http.server
 import json
 import os
+import socket
+import ssl
 import stat
+import subprocess
 import threading
 import time
 import urllib.parse
 
-from sluice import Sluice, run, wait_for
+from sluice import Sluice, free_port, run, wait_for
 
 KEYS = {"alpha-1": "first of alpha", "alpha-2": "second of alpha", "gamma-1": "00112233445566778899aabbccddeeff",
         "app-1": "key of the app", "app-2": "next key of the app"}
@@ -297,5 +300,41 @@ def keys_change_without_a_restart():
         assert plain(s, "/x.flv", {"Host": "live.sluice.example"})[0].status == 302  # a browser cannot sign
 
 
+def https():
+    """TLS beside plain HTTP; a new certificate is taken while it runs, a bad one is not."""
+    port = free_port()
+    s = daemon("http: {certificate: cert.pem, key: key.pem, rate_per_s: 100000}\n")
+    s.write("sluice.yaml", s.read("sluice.yaml").replace("listen: {", 'listen: {https: ["127.0.0.1:%d"], ' % port))
+
+    def certificate(name):
+        made = os.path.join(s.dir, "new.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
+                        "-keyout", os.path.join(s.dir, "key.pem"), "-out", made], check=True, capture_output=True)
+        os.rename(made, os.path.join(s.dir, "cert.pem"))
+
+    def over_tls(name):
+        context = ssl.create_default_context(cafile=os.path.join(s.dir, "cert.pem"))
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as plainly:
+                with context.wrap_socket(plainly, server_hostname=name) as c:
+                    c.sendall(b"GET /v1/resolve?host=live.sluice.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    return b"".join(iter(lambda: c.recv(65536), b""))
+        except ssl.SSLCertVerificationError:
+            return b""
+
+    certificate("one.example")
+    with s:
+        reply = over_tls("one.example")
+        assert reply.startswith(b"HTTP/1.1 200") and b'"answers"' in reply, reply
+        certificate("two.example")
+        wait_for("the new certificate", lambda: b"200 OK" in over_tls("two.example"))
+        good = s.read("cert.pem")
+        s.write("cert.pem", "nothing")
+        wait_for("its refusal", lambda: "tls.refused" in s.log())
+        s.write("cert.pem", good)
+        assert b"200 OK" in over_tls("two.example")
+
+
 if __name__ == "__main__":
-    run([the_doors, keys_change_without_a_restart])
+    run([the_doors, keys_change_without_a_restart, https])

@@ -58,7 +58,9 @@ static void reads_every_key_of_sluice(void **state)
 {
 	static const char text[] =
 		"catalog: c.yaml\nstate: st\nstore: /x/s.db\nunit: east\nuser: nobody\n"
-		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], reports: [], admin: [\"81\"]}\n"
+		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], https: [\"443\"], reports: [], "
+		"admin: [\"81\"]}\n"
+		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9}\n"
 		"threads: {dns: 3, http: 61}\n"
 		"dns: {nsid: n1, cookies: false, rate_limit: {per_second: 7, slip: 0, dry_run: "
 		"true, "
@@ -84,6 +86,11 @@ static void reads_every_key_of_sluice(void **state)
 	assert_string_equal(s->listen.dns[0], "[::1]:53");
 	assert_string_equal(s->listen.http[0], "80");
 	assert_int_equal(s->listen.reports_count, 0);
+	assert_string_equal(s->listen.https[0], "443");
+	assert_string_equal(s->http.certificate, "/c.pem");
+	assert_string_equal(s->http.key, "/k.pem");
+	assert_int_equal(s->http.rate_per_s, 5);
+	assert_int_equal(s->http.rate_burst, 9);
 	assert_string_equal(s->listen.admin[0], "81");
 	assert_int_equal(s->threads.dns, 3);
 	assert_int_equal(s->threads.http, 61);
@@ -149,6 +156,9 @@ static void gives_defaults_to_sluice(void **state)
 	assert_int_equal(s->trusted_proxies_count, 2);
 	assert_int_equal(s->trusted_proxies[1].len, 128);
 	assert_int_equal(s->keys_count + s->accounts_count, 0);
+	assert_int_equal(s->listen.https_count, 0);
+	assert_null(s->http.certificate);
+	assert_int_equal(s->http.rate_per_s, 0);
 	assert_false(s->require_signature);
 	assert_int_equal(s->signature_window_s, 300);
 	assert_int_equal(s->log.level, CONF_LEVEL_INFO);

@@ -9,11 +9,15 @@ struct row {
 static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
-		"unit, user, listen, threads, dns, geo, tick_ms, stale_after_s, explain, "
+		"unit, user, listen, threads, dns, http, geo, tick_ms, stale_after_s, explain, "
 		"trusted_proxies, trusted_senders, keys, accounts, require_signature, "
 		"signature_window_s, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
+	{"TLS without a certificate", "  http: [\"8053\"]\n",
+		"  http: [\"8053\"]\n  https: [\"8443\"]\n",
+		"sluice.yaml:5: listen.https: nothing to show clients, got no http.certificate or "
+		"no http.key, want both"},
 	{"two keys of one name", NULL, "keys: [{name: k, file: a}, {name: k, file: b}]\n",
 		"sluice.yaml:11: keys[1].name: name given twice, got \"k\", want it unique"},
 	{"two accounts of one name", NULL,
