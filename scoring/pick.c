@@ -100,3 +100,15 @@ uint32_t pick_rank(const uint8_t *order, uint32_t n_order, uint32_t usable, uint
 	}
 	return n;
 }
+
+uint32_t pick_rung(const uint32_t *rung_ppm, uint32_t n, uint32_t hash)
+{
+	uint64_t at = ((uint64_t)hash * SCORE_PPM) >> 32, end = 0;
+
+	for (uint32_t k = 0; k + 1 < n; k++) {
+		end += rung_ppm[k];
+		if (at < end)
+			return k;
+	}
+	return n ? n - 1 : 0;
+}

@@ -30,3 +30,10 @@ uint32_t pick_next(struct pick_seq *seq, const uint32_t share[static SCORE_ROW],
  */
 uint32_t pick_rank(const uint8_t *order, uint32_t n_order, uint32_t usable, uint32_t avoid,
 	uint32_t cur, uint32_t first, uint8_t ret_slot[static SL_MAX_SLOTS]) SL_NONNULL(1, 7);
+
+/*
+ * The rung of the ladder that a new session is held to, by the row's rung_ppm (sum SCORE_PPM) and a
+ * hash of the client: the same client keeps its rung while the parts stay, and no client is lowered
+ * further while fewer are. Returns 0 (the first rung) to n - 1.
+ */
+uint32_t pick_rung(const uint32_t *rung_ppm, uint32_t n, uint32_t hash) SL_NONNULL(1) SL_PURE;

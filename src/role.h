@@ -32,9 +32,10 @@ extern volatile sig_atomic_t role_stop, role_reload;
 /* Installs the handlers; SIGPIPE is ignored. */
 void role_signals(void);
 
-/* Becomes the user of the configuration, if started as root and one is named; the state folder is
- * given to that user first. */
-int role_drop_privileges(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
+/* Becomes the user of the configuration, if started as root and one is named, so that every file is
+ * that user's; only what binding listeners takes is kept, until role_drop_capabilities. */
+int role_become_user(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
+int role_drop_capabilities(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
 
 /* Runs all three as children of this process and restarts the fallen; state is the folder with the
  * last good configuration. Returns the exit code. */

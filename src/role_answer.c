@@ -131,7 +131,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 		return err_set(err, SL_ENOMEM, "out of memory");
 	rc = open_doors(r, err);
 	if (!rc)
-		rc = role_drop_privileges(r->conf, err);
+		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
 		rc = link_new(dir, r->workers.publish, r->workers.seen, &r->link, err);

@@ -72,7 +72,7 @@ static int start(struct collect_role *r, struct errbuf *err)
 	if (!rc)
 		rc = open_listeners(r, err);
 	if (!rc)
-		rc = role_drop_privileges(r->conf, err);
+		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
 		rc = link_new(dir, r->publish, r->seen, &r->link, err);

@@ -77,7 +77,7 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 	o.engine = r->engine;
 	rc = control_new(&o, &r->control, err);
 	if (!rc)
-		rc = role_drop_privileges(conf, err);
+		rc = role_drop_capabilities(conf, err);
 	if (!rc)
 		rc = engine_load(r->engine, conf, os_now_ms(), err);
 	if (rc)

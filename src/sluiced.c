@@ -8,9 +8,9 @@
 #include "role.h"
 #include "world/cat_build.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ void role_signals(void)
 	(void)sigaction(SIGPIPE, &sa, NULL);
 }
 
-int role_drop_privileges(const struct conf *conf, struct errbuf *err)
+int role_become_user(const struct conf *conf, struct errbuf *err)
 {
 	const char *user = conf->sluice.user;
 	struct passwd *pw;
@@ -51,9 +51,22 @@ int role_drop_privileges(const struct conf *conf, struct errbuf *err)
 	pw = getpwnam(user);
 	if (!pw)
 		return err_set(err, SL_ENOENT, "user \"%s\" does not exist", user);
-	if (setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE,
+		    CAP_NET_ADMIN, -1) < 0 ||
+		capng_change_id((int)pw->pw_uid, (int)pw->pw_gid,
+			CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) < 0)
 		return err_set_errno(err, "cannot become user \"%s\"", user);
 	return 0;
+}
+
+int role_drop_capabilities(const struct conf *conf, struct errbuf *err)
+{
+	if (!conf->sluice.user || getuid() == 0)
+		return 0;
+	capng_clear(CAPNG_SELECT_BOTH);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? err_set_errno(err, "cannot drop capabilities")
+						  : 0;
 }
 
 /* The state folder is made, and given to the user that the roles become. */
@@ -61,11 +74,15 @@ static int prepare_state(const struct conf *conf, struct errbuf *err)
 {
 	const char *user = conf->sluice.user;
 	struct passwd *pw = user && getuid() == 0 ? getpwnam(user) : NULL;
+	char good[SL_MAX_PATH];
 	int rc = os_mkdirs(conf->sluice.state, 0755, err);
 
 	if (!rc)
 		rc = good_write(conf, err);
-	if (!rc && pw && chown(conf->sluice.state, pw->pw_uid, pw->pw_gid) < 0)
+	(void)snprintf(good, sizeof(good), "%.900s/config.good", conf->sluice.state);
+	if (!rc && pw &&
+		(chown(conf->sluice.state, pw->pw_uid, pw->pw_gid) < 0 ||
+			chown(good, pw->pw_uid, pw->pw_gid) < 0))
 		rc = err_set_errno(err, "%s", conf->sluice.state);
 	return rc;
 }
@@ -144,9 +161,16 @@ static int parse_args(int argc, char **argv, struct args *a)
 
 static int run_role(const char *name, const char *path, struct conf *conf)
 {
+	struct errbuf err = {""};
+
 	for (size_t i = 0; i < SL_COUNT(roles); i++)
 		if (strcmp(name, roles[i].name) == 0) {
 			log_set_role(roles[i].name);
+			if (role_become_user(conf, &err)) {
+				LOG_E("role.refused", "error=\"%s\"", err.s);
+				conf_free(conf);
+				return 1;
+			}
 			return roles[i].run(path, conf);
 		}
 	(void)fprintf(stderr, "sluiced: no role \"%s\": answer, control or collect\n", name);

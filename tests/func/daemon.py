@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon as a whole: every door agrees, figures move the shares, and what falls comes back."""
 import os
+import pwd
 import random
+import re
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 import dns.flags
 import dns.message
 import dns.rcode
 
-from sluice import LONG, SHARED, Sluice, run, wait_for
+from sluice import BUILD, LONG, SHARED, TOP, Sluice, run, wait_for
 
 WORLD = os.path.abspath(os.path.join(SHARED, "data", "steering-world.mmdb"))
 VENDORS = ("alpha", "beta", "gamma")
@@ -51,15 +54,18 @@ def shares_by_dns(s, subnets, host="drill.sluice.example"):
     return {v: c / len(subnets) for v, c in count.items()}
 
 
-def subnets_of_one_group(s, n):
-    """Blocks of CN/GD/telecom: as geo has them, else those of the overrides, told apart by /24."""
-    found, rng = [], random.Random(5)
-    while len(found) < n:
-        address = "%d.%d.%d.0" % (rng.choice((14, 58, 59, 61, 113, 116, 119, 121, 183, 202, 219)),
-                                  rng.randrange(256), rng.randrange(256))
-        if s.explain_txt(address)["group"] == "CN/GD/telecom":
-            found.append(address)
-    return found
+def subnets_of_one_group(n):
+    """Blocks of CN/GD/telecom, by sluice-geo over the same database and corrections."""
+    rng = random.Random(5)
+    asked = ["%d.%d.%d.0" % (rng.choice((14, 58, 59, 61, 113, 116, 119, 121, 183, 202, 219)),
+                             rng.randrange(256), rng.randrange(256)) for _ in range(20 * n)]
+    told = subprocess.run([os.path.join(BUILD, "sluice-geo"), "lookup", "--overrides",
+                           os.path.join(TOP, "geo", "nets.csv")] +
+                          (["--db", WORLD] if geo() else []) + ["-"], input="\n".join(asked),
+                          capture_output=True, text=True, check=True).stdout
+    found = [row.split("\t")[0] for row in told.splitlines() if "\tCN/GD/telecom\t" in row]
+    assert len(found) >= n, len(found)
+    return found[:n]
 
 
 def doors_agree():
@@ -100,7 +106,7 @@ def meters_move_the_shares():
         assert all(abs(got[v] - want[v]) <= 0.001 for v in VENDORS), (want, got)
         drill = shares_by_explain(s, "drill.sluice.example")
         n = 10000 if geo() else 300
-        got = shares_by_dns(s, subnets_of_one_group(s, n))
+        got = shares_by_dns(s, subnets_of_one_group(n))
         assert all(abs(got[v] - drill[v]) <= (0.02 if geo() else 0.1) for v in VENDORS), (drill, got)
         meters(s, alpha=14000000)  # at its maximum
         s.tick()
@@ -183,6 +189,62 @@ def a_bad_reload_changes_nothing():
         wait_for("the new TTL in DNS", lambda: s.query("live.sluice.example").answer[0].ttl == 7)
 
 
+def a_corrupt_geo_file_is_refused_and_a_good_one_taken():
+    small = os.path.abspath(os.path.join(SHARED, "data", "steering-cn.mmdb"))
+    if not os.path.exists(small):
+        print("skipped: %s is absent" % small)
+        return
+    with open(small, "rb") as f:
+        good = f.read()
+    address = "114.213.171.205"
+    with Sluice(geo='databases: ["db.mmdb"]', prepare={"db.mmdb": good}) as s:
+        assert s.explain_txt(address)["group"] == "CN/AH/cernet"
+        for bad in (good[:len(good) // 2], b"nonsense" * 1000, good[:-20000] + b"\0" * 20000):
+            s.write_octets("db.mmdb", bad)
+            seen = s.log().count("conf.refused")
+            os.kill(s.process.pid, signal.SIGHUP)
+            wait_for("the refusal", lambda n=seen: s.log().count("conf.refused") > n)
+            assert s.explain_txt(address)["group"] == "CN/AH/cernet"
+        s.write_octets("db.mmdb", good)
+        with open(os.path.join(s.dir, "nets.csv"), "w", encoding="utf-8") as f:
+            f.write("prefix,country,province,isp,source\n114.213.171.0/24,CN,GD,telecom,test\n")
+        s.write("sluice.yaml", re.sub(r'overrides: "[^"]*"', 'overrides: "nets.csv"',
+                                      s.read("sluice.yaml")))
+        os.kill(s.process.pid, signal.SIGHUP)
+        wait_for("the correction", lambda: s.explain_txt(address)["group"] == "CN/GD/telecom")
+
+
+def each_role_runs_alone():
+    with Sluice() as s:
+        s.stop()
+        answer = s.role("answer")
+        try:
+            wait_for("answers from the blobs", lambda: s.probe(s.http))
+            assert s.resolve(ip=TELECOM)["answers"]
+            assert not s.probe(s.admin, "/healthz")
+            control = s.role("control")
+            try:
+                wait_for("control", lambda: s.probe(s.admin))
+                s.tick()
+            finally:
+                assert Sluice.end(control) == 0
+            assert s.resolve(ip=TELECOM)["answers"]
+        finally:
+            assert Sluice.end(answer) == 0
+
+
+def a_role_becomes_the_user_it_is_told():
+    if os.getuid() != 0:
+        print("skipped: only root can become another user")
+        return
+    with Sluice(extra="user: nobody") as s:
+        for pid in s.pids().values():
+            assert os.stat("/proc/%d" % pid).st_uid == pwd.getpwnam("nobody").pw_uid
+        meters(s, alpha=9000000, beta=1000000, gamma=500000)
+        s.tick()
+        assert shares_by_explain(s)["alpha"] <= 0.005
+
+
 def mutated(rng, packet):
     p = bytearray(packet)
     for _ in range(rng.randrange(1, 6)):
@@ -261,4 +323,6 @@ if __name__ == "__main__":
     run([zone_and_steering_are_right, doors_agree, meters_move_the_shares,
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
          what_crashes_a_role_twice_is_set_aside,
-         a_bad_reload_changes_nothing, mutated_packets_and_requests_do_no_harm])
+         a_bad_reload_changes_nothing, a_corrupt_geo_file_is_refused_and_a_good_one_taken,
+         each_role_runs_alone, a_role_becomes_the_user_it_is_told,
+         mutated_packets_and_requests_do_no_harm])

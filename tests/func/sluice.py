@@ -54,7 +54,7 @@ def free_port():
 class Sluice:
     """One daemon. example: a folder of conf/examples; geo: lines of sluice.yaml's geo section."""
 
-    def __init__(self, example="demo", geo=None, extra="", threads=1):
+    def __init__(self, example="demo", geo=None, extra="", threads=1, prepare=None):
         self.dir = tempfile.mkdtemp(prefix="sluice-func-")
         source = os.path.join(TOP, "conf", "examples", example)
         for name in os.listdir(source):
@@ -71,6 +71,9 @@ geo: {overrides: "%s"%s}
 %s
 """ % (self.dns, self.http, self.reports, self.admin, threads, threads, nets,
        ", " + geo if geo else "", extra))
+        for name, octets in (prepare or {}).items():
+            self.write_octets(name, octets)
+        os.chmod(self.dir, 0o755)
         self.state = os.path.join(self.dir, "run")
         self.log_path = os.path.join(self.dir, "log")
         self.process = None
@@ -79,6 +82,12 @@ geo: {overrides: "%s"%s}
     def write(self, name, text):
         with open(os.path.join(self.dir, name), "w", encoding="utf-8") as f:
             f.write(text)
+
+    def write_octets(self, name, octets):
+        path = os.path.join(self.dir, name)
+        with open(path + ".new", "wb") as f:
+            f.write(octets)
+        os.rename(path + ".new", path)
 
     def read(self, name):
         with open(os.path.join(self.dir, name), encoding="utf-8") as f:
@@ -136,6 +145,21 @@ geo: {overrides: "%s"%s}
             code = self.process.wait()
         self.process = None
         return code
+
+    def role(self, name):
+        """One role alone, to be ended with Sluice.end."""
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            return subprocess.Popen([os.path.join(BUILD, "sluiced"), "-c", self.config,
+                                     "--role", name], stdout=log, stderr=log)
+
+    @staticmethod
+    def end(process):
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def pids(self):
         """Process ids by role."""

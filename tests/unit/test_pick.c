@@ -158,6 +158,32 @@ static void ranks(void **state)
 	}
 }
 
+static void rungs_by_hash(void **state)
+{
+	static const struct {
+		uint32_t ppm[3], hash, rung;
+	} rows[] = {
+		{{1000000, 0, 0}, UINT32_MAX, 0},
+		{{800000, 200000, 0}, 0, 0},
+		{{800000, 200000, 0}, 3435973836U, 0}, /* 0.8 of the space, less one */
+		{{800000, 200000, 0}, 3435973840U, 1},
+		{{0, 0, 1000000}, 0, 2},
+		{{0, 600000, 400000}, 2576980377U, 1},
+		{{0, 600000, 400000}, 2576980400U, 2},
+	};
+	uint32_t hits[3] = {0};
+	uint64_t x = 1;
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++)
+		assert_int_equal(pick_rung(rows[i].ppm, 3, rows[i].hash), rows[i].rung);
+	for (uint32_t i = 0; i < 100000; i++)
+		hits[pick_rung((const uint32_t[]){500000, 300000, 200000}, 3,
+			(uint32_t)(next(&x) << 1))]++;
+	assert_true(abs((int)hits[0] - 50000) < 600 && abs((int)hits[1] - 30000) < 600);
+	assert_int_equal(pick_rung(rows[0].ppm, 0, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +192,7 @@ int main(void)
 		cmocka_unit_test(drifting_shares_stay_within_one),
 		cmocka_unit_test(honours_the_mask),
 		cmocka_unit_test(ranks),
+		cmocka_unit_test(rungs_by_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
