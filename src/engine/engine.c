@@ -90,7 +90,7 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 		e->row = NULL;
 		goto fail;
 	}
-	rc = engine_facts_open(e, err);
+	rc = engine_facts_open(e, now_ms, err);
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
 	if (!rc)

@@ -71,7 +71,7 @@ struct engine_view {
 	char error[SL_ERRBUF_SIZE];     /* of the last refused tick; empty when it passed */
 	const struct facts_view *facts; /* NULL: none yet, or older than ENGINE_FACTS_OLD_MS */
 	uint64_t facts_ms;              /* unix time of the last facts that were good; 0: none */
-	uint64_t facts_refused;         /* blobs that were not */
+	uint64_t facts_refused;         /* ticks that found facts which were not */
 	const char *facts_error;        /* why the last one was not; empty when it was good */
 	const struct engine_breaker_event *breaker_events; /* of this tick */
 	uint32_t n_breaker_events;

@@ -16,13 +16,22 @@ enum level { LEVEL_PROVINCE, LEVEL_ISP, LEVELS };
 
 static const struct quality_params params = QUALITY_PARAMS_DEFAULT;
 
-int engine_facts_open(struct engine *e, struct errbuf *err)
+int engine_facts_open(struct engine *e, uint64_t now_ms, struct errbuf *err)
 {
 	struct engine_facts *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (f == MAP_FAILED)
+	size_t size = ledger_size(ENGINE_CELLS);
+	void *mem = malloc(size);
+
+	if (f == MAP_FAILED || !mem) {
+		if (f != MAP_FAILED)
+			(void)munmap(f, sizeof(*f));
+		free(mem);
 		return err_set(err, SL_ENOMEM, "engine: no memory for facts");
+	}
+	memset(mem, 0, size);
+	f->live = ledger_init(mem, size, ENGINE_CELLS, now_ms);
 	e->facts = f;
 	return 0;
 }
@@ -39,6 +48,7 @@ void engine_facts_close(struct engine *e)
 	if (!e->facts)
 		return;
 	drop_blob(e->facts);
+	free(e->facts->live);
 	(void)munmap(e->facts, sizeof(*e->facts));
 	e->facts = NULL;
 }
@@ -191,15 +201,43 @@ static void set_quality(struct engine *e)
 	}
 }
 
-void engine_facts_apply(struct engine *e, uint64_t now_ms)
+/* The bitrates of live sessions, per vendor and vendor region: the forecast's fast meter. Without
+ * facts they age as sessions end. */
+static void feed_live(struct engine *e, bool news, uint64_t now_ms)
 {
 	struct engine_facts *f = e->facts;
-	bool news, fresh;
+	double mbps[ENGINE_CELLS] = {0};
+
+	ledger_advance(f->live, now_ms, LEARN_LENGTH_PRIOR);
+	if (!news)
+		return;
+	for (uint32_t g = 0; g < e->cat.n_groups; g++)
+		for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
+			uint16_t r = e->cat.region_of[g * e->cat.n_vendors + v].v;
+
+			mbps[v] += f->cell[g][v].audience_mbps;
+			if (r < e->cat.n_regions)
+				mbps[SL_MAX_VENDORS + r] += f->cell[g][v].audience_mbps;
+		}
+	for (uint32_t i = 0; i < ENGINE_CELLS; i++)
+		if (mbps[i] > 0 || ledger_known(f->live, i))
+			ledger_set(f->live, i, mbps[i]);
+}
+
+const struct ledger *engine_facts_live(const struct engine *e)
+{
+	return e->facts->live;
+}
+
+void engine_facts_read(struct engine *e, uint64_t now_ms)
+{
+	struct engine_facts *f = e->facts;
+	bool news;
 
 	learn_levels(e);
 	news = take_blob(e);
-	fresh = f->blob && f->time_ms + ENGINE_FACTS_OLD_MS > now_ms;
-	if (!fresh) /* no fact is no failure: all vendors are as the prior says */
+	f->fresh = f->blob && f->time_ms + ENGINE_FACTS_OLD_MS > now_ms;
+	if (!f->fresh) /* no fact is no failure: all vendors are as the prior says */
 		f->view.n_cells = 0;
 	count(e);
 	for (uint32_t g = 0; g < e->cat.n_groups; g++)
@@ -208,9 +246,16 @@ void engine_facts_apply(struct engine *e, uint64_t now_ms)
 			if (!news) /* the same windows must not count twice */
 				f->cell[g][v].window = (struct quality_facts){0};
 		}
+	feed_live(e, news && f->fresh, now_ms);
+}
+
+void engine_facts_apply(struct engine *e, uint64_t now_ms)
+{
+	struct engine_facts *f = e->facts;
+
 	set_quality(e);
 	engine_breaker_tick(e, now_ms);
-	e->view.facts = fresh ? &f->view : NULL;
+	e->view.facts = f->fresh ? &f->view : NULL;
 	e->view.facts_ms = f->time_ms;
 	e->view.facts_refused = f->refused;
 	e->view.facts_error = f->error;

@@ -17,6 +17,8 @@ struct engine_facts {
 	const void *blob; /* mapped; NULL before the first */
 	size_t size;
 	struct facts_view view;
+	bool fresh;          /* young enough to say something */
+	struct ledger *live; /* bitrates of live sessions, by cell of ENGINE_CELLS */
 	uint64_t checksum, time_ms, refused;
 	char error[SL_ERRBUF_SIZE];
 	uint64_t catalogue; /* that the levels are of */

@@ -89,6 +89,7 @@ static double mean_session_s(const struct engine *e)
 struct learn_view engine_learn_view(const struct engine *e, uint32_t cell, double max_mbps)
 {
 	return (struct learn_view){.ledger = e->ledger,
+		.fast = engine_facts_live(e),
 		.cell = cell,
 		.stride = ENGINE_CELLS,
 		.doors = TALLY_DOORS,
@@ -303,6 +304,7 @@ int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		return rc;
 	ledger_advance(e->ledger, now_ms, mean_session_s(e));
 	engine_tally_read(e);
+	engine_facts_read(e, now_ms);
 	set_vendors(e, now_ms);
 	set_services(e, now_ms);
 	e->fleet = (struct alloc_fleet){.vendor = e->vendor,

@@ -118,7 +118,9 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 
 /* engine_facts.c, engine_breaker.c: reports of players into the rows of this tick, behind the
  * rules. */
-int engine_facts_open(struct engine *e, struct errbuf *err);
+int engine_facts_open(struct engine *e, uint64_t now_ms, struct errbuf *err);
 void engine_facts_close(struct engine *e);
+void engine_facts_read(struct engine *e, uint64_t now_ms); /* before the forecast */
 void engine_facts_apply(struct engine *e, uint64_t now_ms);
+const struct ledger *engine_facts_live(const struct engine *e);
 void engine_breaker_put(const struct engine *e, struct tick_breaker *to);
