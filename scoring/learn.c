@@ -24,7 +24,7 @@ enum {
 #define COVER_FADE    0.9
 #define COVER_MAX     1000.0
 #define RATIO_LEAST   0.02 /* of M: below, a ratio says nothing */
-#define FAST_TRUST    0.8
+#define FAST_TRUST    0.95
 #define FAST_PULL     0.25 /* reports may move P by so much of M at most */
 #define LENGTH_PRIOR  50.0 /* sessions */
 #define LENGTH_FADE_S 3600.0
