@@ -14,7 +14,7 @@
 #include "sim/scenario.h"
 
 enum plant_door { PLANT_HTTP, PLANT_DIALECT, PLANT_DNS, PLANT_DOORS };
-enum { PLANT_PHASES = 7, PLANT_MAX_METERS = 2 * (SIM_MAX_VENDORS + SIM_MAX_REGIONS) };
+enum { PLANT_PHASES = 5, PLANT_MAX_METERS = 2 * (SIM_MAX_VENDORS + SIM_MAX_REGIONS) };
 
 /* 1 January 2026, so that no difference of times is near zero. */
 #define PLANT_EPOCH_MS UINT64_C(1767225600000)
@@ -67,6 +67,7 @@ struct plant {
 	struct plant_meter meter[PLANT_MAX_METERS];
 	uint32_t n_meters;
 	double reported_live, reported_ended; /* sessions, of this second */
+	double heard_live;                    /* sessions behind the live_mbps of the facts */
 	struct plant_facts facts[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 
 	/* hidden */

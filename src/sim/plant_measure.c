@@ -145,6 +145,7 @@ void plant_measure(struct plant *p)
 		meter(p, v, region);
 		region += p->s->f.vendors[v].regions_count;
 	}
+	p->heard_live += (p->reported_live - p->heard_live) / HEARD_S;
 	for (uint32_t g = 0; g < p->n_groups; g++)
 		report(p, g);
 }

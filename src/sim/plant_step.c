@@ -231,7 +231,6 @@ static void leave(struct plant *p)
 				for (uint32_t k = 0; k < PLANT_PHASES; k++) {
 					double *n = &p->live[d][g][v][k];
 
-					p->reported_live += *n * share;
 					p->reported_ended +=
 						*n * (1 - p->phase_keep[k] * stay) * share;
 
@@ -241,6 +240,7 @@ static void leave(struct plant *p)
 					else
 						p->waiting[g][d] += *n * (1 - stay);
 					*n *= stay;
+					p->reported_live += *n * share;
 				}
 		}
 		for (uint32_t i = 0;

@@ -30,6 +30,7 @@ struct policy_tally {
 	double door_kbps[PLANT_DOORS][SIM_MAX_VENDORS + SIM_MAX_REGIONS];
 	struct {
 		double sequence_kbps, sticky_kbps, fresh, refresh;
+		double refused_kbps[PLANT_DOORS];
 	} group[SIM_MAX_GROUPS];
 };
 

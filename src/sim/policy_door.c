@@ -54,6 +54,14 @@ static double mask_sum(const struct policy_row *r, uint32_t n, uint32_t mask)
 	return sum;
 }
 
+/* What is refused is demand all the same: shares that forget it would open for it each time. */
+static void refuse(struct doors *d, enum plant_door door, uint32_t g, double sessions)
+{
+	d->t->refused += sessions;
+	d->p->tally.group[g].refused_kbps[door] += sessions * d->p->kbps;
+	plant_refuse(d->w, door, g, sessions);
+}
+
 /* Sequence mode: by shares among who may, again for what passes a budget. */
 static void route(struct doors *d, uint32_t g, double sessions, uint32_t avoid)
 {
@@ -81,13 +89,10 @@ static void route(struct doors *d, uint32_t g, double sessions, uint32_t avoid)
 			left -= may;
 		}
 		left -= now * r->share[SCORE_NONE] / sum;
-		d->t->refused += now * r->share[SCORE_NONE] / sum;
-		plant_refuse(d->w, PLANT_HTTP, g, now * r->share[SCORE_NONE] / sum);
+		refuse(d, PLANT_HTTP, g, now * r->share[SCORE_NONE] / sum);
 	}
-	if (left > 1e-9) {
-		d->t->refused += left;
-		plant_refuse(d->w, PLANT_HTTP, g, left);
-	}
+	if (left > 1e-9)
+		refuse(d, PLANT_HTTP, g, left);
 }
 
 /* Seated sessions of vendors that may not keep them, when they ask again. */
@@ -187,8 +192,7 @@ static void block(struct doors *d, uint32_t g, enum plant_door door, struct plan
 	if (!(n > 0))
 		return;
 	if (b->vendor == SIM_NONE) {
-		d->t->refused += n;
-		plant_refuse(d->w, door, g, n);
+		refuse(d, door, g, n);
 		return;
 	}
 	if (door == PLANT_DIALECT) {

@@ -35,7 +35,8 @@ struct policy_demand {
 struct policy {
 	enum policy_kind kind;
 	const struct plant *world;
-	double kbps; /* expected of a session */
+	double kbps;    /* expected of a session */
+	double bitrate; /* kbps of a session as reported; 0: nobody reports */
 	uint64_t now_ms;
 	struct policy_decision out;
 	struct policy_tally tally;

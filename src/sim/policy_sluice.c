@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMOOTH_TICKS = 3, TICK_MS = 1000, HISTORY_STEP_S = 5 };
+enum { SMOOTH_TICKS = 3, TICK_MS = 1000, HISTORY_STEP_S = 5, LEAST_REPORTS = 100 };
 
 static const struct meter_limits meter_limits = METER_LIMITS_DEFAULT;
 
@@ -133,11 +133,24 @@ void policy_sluice_restart(struct policy *p)
 	memset(&p->sense, 0, sizeof(p->sense));
 	policy_sense_init(p);
 	for (uint32_t g = 0; g < p->world->n_groups; g++) {
-		p->demand[g].last_sequence = p->tally.group[g].sequence_kbps;
+		p->demand[g].last_sequence = p->tally.group[g].sequence_kbps +
+					     p->tally.group[g].refused_kbps[PLANT_HTTP];
 		p->demand[g].last_sticky = p->tally.group[g].sticky_kbps;
 		p->demand[g].last_fresh = p->tally.group[g].fresh;
 		p->demand[g].last_refresh = p->tally.group[g].refresh;
 	}
+}
+
+/* Bitrate of a session as players report it, over what the tally counts it at. */
+static double reported_bitrate(const struct policy *p)
+{
+	return p->bitrate > 0 && !plain(p) ? fmin(2, fmax(0.5, p->bitrate / p->kbps)) : 1;
+}
+
+/* True load over what the tally counts. */
+static double factor(const struct policy *p, uint32_t door)
+{
+	return plain(p) ? 1 : learn_factor(&p->doors, door) * reported_bitrate(p);
 }
 
 static void spent_into_ledger(struct policy *p)
@@ -149,6 +162,7 @@ static void spent_into_ledger(struct policy *p)
 			p->last_door_kbps[d][c] = p->tally.door_kbps[d][c];
 			if (!(more > 0))
 				continue;
+			more *= reported_bitrate(p);
 			if (d == PLANT_DNS)
 				ledger_add_later(p->ledger, d * p->cells + c, 1, more,
 					p->world->s->f.audience.ttl_s);
@@ -176,8 +190,10 @@ static void read_demand(struct policy *p, uint32_t g)
 {
 	struct policy_demand *d = &p->demand[g];
 
-	d->sequence_mbps = expect(
-		d->sequence_mbps, grown(&d->last_sequence, p->tally.group[g].sequence_kbps) / 1000);
+	d->sequence_mbps = expect(d->sequence_mbps,
+		grown(&d->last_sequence, p->tally.group[g].sequence_kbps +
+						 p->tally.group[g].refused_kbps[PLANT_HTTP]) /
+			1000);
 	d->sticky_mbps = expect(
 		d->sticky_mbps, grown(&d->last_sticky, p->tally.group[g].sticky_kbps) / 1000);
 	d->fresh_rate +=
@@ -190,7 +206,7 @@ static void read_demand(struct policy *p, uint32_t g)
 static void read_reports(struct policy *p)
 {
 	const struct plant *w = p->world;
-	double live[SIM_MAX_VENDORS + SIM_MAX_REGIONS] = {0};
+	double live[SIM_MAX_VENDORS + SIM_MAX_REGIONS] = {0}, all = 0;
 
 	if (!(w->s->f.audience.reports > 0))
 		return;
@@ -204,6 +220,10 @@ static void read_reports(struct policy *p)
 		}
 	for (uint32_t c = 0; c < p->cells; c++)
 		ledger_set(p->fast, c, live[c]);
+	for (uint32_t v = 0; v < w->n_vendors; v++)
+		all += live[v];
+	if (w->heard_live > LEAST_REPORTS)
+		p->bitrate = all * 1000 / w->heard_live;
 	learn_length_observe(&p->length, w->reported_live, w->reported_ended, 1);
 }
 
@@ -253,7 +273,7 @@ static void set_vendors(struct policy *p)
 
 		*f = predict(p, c);
 		load = f->mbps + f->pending;
-		current = f->metered ? f->meter : load;
+		current = f->metered ? f->meter * f->survive : load;
 		if (plain(p)) {
 			load = current = p->meter[c].present ? p->meter[c].mbps : 0;
 			f->known = p->meter[c].present;
@@ -272,11 +292,6 @@ static void set_vendors(struct policy *p)
 			p->region[c - w->n_vendors].forecast_mbps = load;
 		}
 	}
-}
-
-static double factor(const struct policy *p, uint32_t door)
-{
-	return plain(p) ? 1 : learn_factor(&p->doors, door);
 }
 
 static void set_row(struct policy *p, uint32_t g)
@@ -363,12 +378,13 @@ static void put_budgets(struct policy *p)
 		double room = (1 - p->vendor[v].headroom) * max - f->mbps - f->pending, leaving = 0;
 
 		for (uint32_t d = 0; d < PLANT_DOORS; d++)
-			leaving += ledger_departing(p->ledger, d * p->cells + c, 2 * TICK_MS);
+			leaving += ledger_departing(p->ledger, d * p->cells + c, 2 * TICK_MS) *
+				   learn_factor(&p->doors, d);
 		p->out.ceiling[c] = HUGE_VAL;
 		if (!plain(p) && p->service.overload != ALLOC_SPREAD)
 			p->out.ceiling[c] =
 				p->tally.spent_kbps[c] +
-				(room > 0 ? (room / factor_of_cell(p, c) + leaving) * 1000 : 0);
+				(room > 0 ? (room + leaving) / factor_of_cell(p, c) * 1000 : 0);
 	}
 }
 

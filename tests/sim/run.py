@@ -42,20 +42,12 @@ TARGETS = [
 ]
 # (scenario, figure): the figure that is held instead
 MISSED = {
-    ("demand_above_maxima", "overshoot"): 1.06,
-    ("demand_above_maxima", "flips"): 0.25,
-    ("demand_above_maxima_lower", "overshoot"): 1.06,
-    ("demand_above_maxima_lower", "flips"): 0.13,
-    ("demand_above_maxima_spread", "flips"): 0.1,
-    ("doors_mixed", "churn"): 11,
+    ("demand_above_maxima_lower", "overshoot"): 1.01,
+    ("demand_above_maxima_lower", "flips"): 0.09,
+    ("doors_mixed", "churn"): 20,
     ("drain", "commit_use"): 0.94,
-    ("forged_reports", "commit_use"): 0.91,
-    ("forged_reports", "avoidable_burst"): 0.085,
-    ("forged_reports", "churn"): 14,
-    ("forged_reports", "share_shift"): 0.27,
-    ("meter_lies", "commit_use"): 0.985,
-    ("pay_as_you_go", "commit_use"): 0.975,
-    ("pay_as_you_go", "avoidable_burst"): 0.025,
+    ("forged_reports", "churn"): 7,
+    ("forged_reports", "share_shift"): 0.07,
 }
 
 
