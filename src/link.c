@@ -16,9 +16,10 @@ struct link {
 	struct publish *publish;
 	struct seen *seen;
 	int inotify;
-	uint64_t epoch, generation; /* of the published world */
-	uint64_t refused_sum;       /* checksum of the last tick that was refused */
-	uint32_t period_ms;         /* longest TTL of the services */
+	const struct world_file *file; /* published: only this thread replaces it */
+	uint64_t epoch, generation;    /* of it */
+	uint64_t refused_sum;          /* checksum of the last tick that was refused */
+	uint32_t period_ms;            /* longest TTL of the services */
 	char keys_dir[SL_MAX_PATH];
 	struct timespec keys_time; /* of the file that was read last */
 };
@@ -42,7 +43,7 @@ static void take(struct link *l)
 	struct errbuf err = {""};
 	struct world_file *f;
 	const struct world *w;
-	int rc = world_open(l->dir, &f, &err);
+	int rc = world_open(l->dir, l->file, &f, &err);
 
 	if (rc == SL_ENOENT)
 		return; /* before the first tick, or between a sweep and a tick: comes again */
@@ -70,6 +71,7 @@ static void take(struct link *l)
 	l->epoch = w->tick.head->epoch;
 	l->generation = w->tick.head->generation;
 	l->period_ms = longest_ttl_ms(w);
+	l->file = f;
 	publish_swap(l->publish, f);
 }
 

@@ -107,7 +107,7 @@ static int install(const char *from, const char *state, struct errbuf *err)
 {
 	struct world_file *f;
 	uint64_t catalogue, geo, generation = 0;
-	int rc = world_open(from, &f, err);
+	int rc = world_open(from, NULL, &f, err);
 
 	if (rc)
 		return rc;

@@ -56,7 +56,7 @@ static int resume(struct engine *e, struct errbuf *err)
 	struct errbuf why = {""};
 	struct world_file *f = NULL;
 	const struct world *w;
-	int rc = world_open(e->world_dir, &f, &why);
+	int rc = world_open(e->world_dir, NULL, &f, &why);
 
 	if (rc == SL_ENOENT)
 		return 0;

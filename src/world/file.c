@@ -5,7 +5,10 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+enum { LARGE_PAGE = 2 << 20 };
 
 static void blob_path(char *ret, const char *dir, const struct blob_def *def, uint64_t sum)
 {
@@ -15,56 +18,96 @@ static void blob_path(char *ret, const char *dir, const struct blob_def *def, ui
 		(void)snprintf(ret, SL_MAX_PATH, "%s/%s-%016" PRIx64 ".blob", dir, def->name, sum);
 }
 
-struct maps {
-	const void *map[3];
-	size_t size[3];
-};
-
-static int map_blob(struct maps *m, int i, const char *dir, const struct blob_def *def,
-	uint64_t sum, struct errbuf *err)
+static void map_put(struct world_map *m)
 {
+	if (!m || --m->refs)
+		return;
+	if (m->copied)
+		free((void *)(uintptr_t)m->p);
+	else
+		os_unmap(m->p, m->size);
+	free(m);
+}
+
+/* The geo table is looked up in random places: in large pages that costs fewer misses. */
+static void copy_to_large_pages(struct world_map *m)
+{
+	size_t n = (m->size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	void *p = aligned_alloc(LARGE_PAGE, n);
+
+	if (!p)
+		return; /* it goes on where it is */
+	(void)madvise(p, n, MADV_HUGEPAGE);
+	memcpy(p, m->p, m->size);
+	os_unmap(m->p, m->size);
+	m->p = p;
+	m->copied = true;
+}
+
+static int map_blob(const char *dir, const struct blob_def *def, uint64_t sum,
+	struct world_map **ret_map, struct errbuf *err)
+{
+	struct world_map *m = calloc(1, sizeof(*m));
 	char path[SL_MAX_PATH];
 	int rc;
 
+	if (!m)
+		return err_set(err, SL_ENOMEM, "world: out of memory");
+	m->refs = 1;
+	*ret_map = m;
 	blob_path(path, dir, def, sum);
-	rc = os_map_file(path, SL_MAX_BLOB_OCTETS, &m->map[i], &m->size[i], err);
-	return rc ? rc : blob_check(def, m->map[i], m->size[i], err);
+	rc = os_map_file(path, SL_MAX_BLOB_OCTETS, &m->p, &m->size, err);
+	if (rc)
+		return rc;
+	if (def == &geoblob_def)
+		copy_to_large_pages(m);
+	return blob_check(def, m->p, m->size, err);
 }
 
-static void unmap_all(const void *const map[static 3], const size_t size[static 3])
+/* As map_blob, unless the world before has it. */
+static int map_or_share(const struct world_file *before, unsigned i, const char *dir,
+	const struct blob_def *def, uint64_t sum, struct world_map **ret_map, struct errbuf *err)
 {
-	for (int i = 0; i < 3; i++)
-		os_unmap(map[i], size[i]);
+	struct world_map *had = before ? before->map[i] : NULL;
+
+	if (!had || ((const struct blob_head *)had->p)->checksum != sum)
+		return map_blob(dir, def, sum, ret_map, err);
+	had->refs++;
+	*ret_map = had;
+	return 0;
 }
 
-int world_open(const char *dir, struct world_file **ret_world, struct errbuf *err)
+int world_open(const char *dir, const struct world_file *before, struct world_file **ret_world,
+	struct errbuf *err)
 {
-	struct maps m = {{NULL}, {0}};
+	struct world_map *m[WORLD_MAPS] = {NULL};
 	struct tick_view tick;
-	int rc = map_blob(&m, 2, dir, &tick_def, 0, err);
+	int rc = map_blob(dir, &tick_def, 0, &m[WORLD_TICK], err);
 
 	if (!rc) {
-		tick_view_init(&tick, m.map[2]);
-		rc = map_blob(&m, 0, dir, &catalogue_def, tick.meta->catalogue, err);
+		tick_view_init(&tick, m[WORLD_TICK]->p);
+		rc = map_or_share(before, WORLD_CATALOGUE, dir, &catalogue_def,
+			tick.meta->catalogue, &m[WORLD_CATALOGUE], err);
 	}
 	if (!rc)
-		rc = map_blob(&m, 1, dir, &geoblob_def, tick.meta->geo, err);
+		rc = map_or_share(
+			before, WORLD_GEO, dir, &geoblob_def, tick.meta->geo, &m[WORLD_GEO], err);
 	if (!rc)
-		rc = world_join(m.map[0], m.map[1], m.map[2], ret_world, err);
-	if (rc) {
-		unmap_all(m.map, m.size);
-		return rc;
-	}
-	memcpy((*ret_world)->map, m.map, sizeof(m.map));
-	memcpy((*ret_world)->size, m.size, sizeof(m.size));
-	return 0;
+		rc = world_join(
+			m[WORLD_CATALOGUE]->p, m[WORLD_GEO]->p, m[WORLD_TICK]->p, ret_world, err);
+	for (unsigned i = 0; rc && i < WORLD_MAPS; i++)
+		map_put(m[i]);
+	if (!rc)
+		memcpy((*ret_world)->map, m, sizeof(m));
+	return rc;
 }
 
 void world_close(struct world_file *f)
 {
 	if (!f)
 		return;
-	unmap_all(f->map, f->size);
+	for (unsigned i = 0; i < WORLD_MAPS; i++)
+		map_put(f->map[i]);
 	free(f);
 }
 

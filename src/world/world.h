@@ -46,11 +46,12 @@ struct world_file; /* a world and the memory it lies in */
 
 const struct world *world_of(const struct world_file *f) SL_NONNULL_ALL SL_PURE;
 
-/* Maps, checks and joins what DIR/tick.blob names. SL_ETORN when the tick was made for another
- * catalogue or geo table, or an id of one does not exist in the other. Caller frees with
- * world_close. */
-int world_open(const char *dir, struct world_file **ret_world, struct errbuf *err)
-	SL_NONNULL(1, 2) SL_WUNUSED;
+/* Maps, checks and joins what DIR/tick.blob names. What is the same as in before (NULL: none) is
+ * not mapped and checked again but shared with it; both are then for one thread to open and close.
+ * SL_ETORN when the tick was made for another catalogue or geo table, or an id of one does not
+ * exist in the other. Caller frees with world_close. */
+int world_open(const char *dir, const struct world_file *before, struct world_file **ret_world,
+	struct errbuf *err) SL_NONNULL(1, 3) SL_WUNUSED;
 
 /* The same from three blobs in memory that have passed blob_check; they are borrowed. */
 int world_join(const void *catalogue, const void *geo, const void *tick,

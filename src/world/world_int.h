@@ -4,10 +4,20 @@
 
 #include "world/world.h"
 
+/* A checked blob in memory, shared by the worlds that were made of it. Owned by the thread that
+ * opens and closes worlds. */
+struct world_map {
+	const void *p;
+	size_t size;
+	uint32_t refs;
+	bool copied; /* into memory of ours, on large pages */
+};
+
+enum { WORLD_CATALOGUE, WORLD_GEO, WORLD_TICK, WORLD_MAPS };
+
 struct world_file {
 	struct world world;
+	struct world_map *map[WORLD_MAPS]; /* of world_open; NULL of world_join */
 	const void *geo_blob;
-	const void *map[3]; /* of world_open: catalogue, geo, tick */
-	size_t size[3];
 	struct nodes_node nodes[];
 };

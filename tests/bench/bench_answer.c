@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (argc > 1) {
-		if (world_open(argv[1], &f, &err)) {
+		if (world_open(argv[1], NULL, &f, &err)) {
 			(void)fprintf(stderr, "bench_answer: %s\n", err.s);
 			return 1;
 		}
