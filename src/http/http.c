@@ -7,7 +7,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { BACKLOG = 4096, ROUND_MS = 1000, REPLY_OCTETS = 1 << 20 };
+/* A head of 4 KiB is ample for what comes here, and the library zeroes a pool of thrice that size
+ * after every request. */
+enum { BACKLOG = 4096, ROUND_MS = 1000, REPLY_OCTETS = 1 << 20, HEAD_OCTETS = 4096 };
 
 /* One loop; owned by its thread once that runs, but for stop and the wake. */
 struct http_thread {
@@ -122,6 +124,8 @@ static int open_thread(
 	conf.routes = http_routes(&conf.n_routes);
 	if (!conf.limits.reply_octets)
 		conf.limits.reply_octets = REPLY_OCTETS; /* of a whole batch */
+	if (!conf.limits.head_octets)
+		conf.limits.head_octets = HEAD_OCTETS;
 	rc = httpd_new(&conf, &t->httpd, err);
 	return rc ? rc : listen_all(s, t, index == 0, err);
 }

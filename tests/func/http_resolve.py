@@ -63,6 +63,18 @@ def test_methods(s):
     assert r.getheader("Access-Control-Allow-Origin") == "*"
 
 
+def test_head_limit(s):
+    """A head of 4 KiB is taken, one octet more is not."""
+    line = b"GET /v1/resolve?host=live.sluice.example HTTP/1.1\r\nHost: x\r\nX-Pad: %s\r\n\r\n"
+    for size, want in ((4096, b"200"), (4097, b"431")):
+        head = line % (b"a" * (size - len(line) + 2))
+        assert len(head) == size
+        with socket.create_connection(("127.0.0.1", s.port), timeout=10) as c:
+            c.sendall(head)
+            status = c.recv(65536).split()[1]
+        assert status == want, (size, status)
+
+
 def test_client_of_proxy(s):
     """The test's own address is a trusted proxy: the client is the one it names."""
     r, body = get(s.port, "/v1/resolve?host=live.sluice.example", headers={"X-Forwarded-For": "10.2.0.9"})
@@ -139,7 +151,7 @@ def test_stop_under_load(s):
 def main():
     s = Server()
     try:
-        for test in (test_answers, test_methods, test_client_of_proxy, test_sequence, test_many_at_once,
+        for test in (test_answers, test_methods, test_head_limit, test_client_of_proxy, test_sequence, test_many_at_once,
                      test_stop_under_load):
             test(s)
             print("ok", test.__name__)
