@@ -35,8 +35,6 @@ enum collect_field {
 
 /* One report. Texts point into the body, or into `scratch` where the body had escapes. */
 struct collect_report {
-	uint32_t has;      /* bit per enum collect_field */
-	uint32_t n_stalls; /* of COLLECT_STALL_MS or more */
 	struct {
 		struct str kind, session, user, stream, vendor, node, definition, client_kind, ip;
 	} text;
@@ -48,6 +46,8 @@ struct collect_report {
 	} flag;
 	char scratch[1024];
 	uint32_t scratch_used;
+	uint32_t has;      /* bit per enum collect_field */
+	uint32_t n_stalls; /* of COLLECT_STALL_MS or more */
 };
 
 static inline bool collect_has(const struct collect_report *r, enum collect_field f)
