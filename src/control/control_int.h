@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of src/control share: the state of the process and one call of a command. */
+/* What the files of src/control share: the state of the process and one call of a command. Longer
+ * than a header should be, because every part of the loop is declared in this one place. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -40,6 +41,7 @@ struct control {
 	uint64_t sampled_ms;
 
 	struct control_plans *plans;
+	struct control_alerts *alerts;
 	uint64_t plans_due_ms;
 	/* faults of drills */
 	uint64_t store_cut_ms, silenced_ms;
@@ -156,7 +158,7 @@ void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 /* Automatic features: id, name, what it does when on. */
 #define CONTROL_SWITCH_MAP(X)                                                                      \
 	X(PLANS, "plans", "plans of mode automatic fire by themselves")                            \
-	X(ALERTS, "alerts", "alerts are sent to their receivers")
+	X(ALERTS, "alerts", "alerts that fire are written to the log")
 
 enum control_switch {
 #define X(id, name, help) SWITCH_##id,
@@ -178,6 +180,13 @@ int control_keep_put_catalogue(
 struct control_facts;
 struct control_plans;
 
+struct control_alerts;
+
+int control_alerts_open(struct control *c) SL_NONNULL_ALL;
+void control_alerts_close(struct control *c) SL_NONNULL_ALL;
+void control_alerts_round(
+	struct control *c, const struct control_facts *facts, uint64_t now_ms) SL_NONNULL_ALL;
+
 int control_plans_open(struct control *c) SL_NONNULL_ALL;
 void control_plans_close(struct control *c) SL_NONNULL_ALL;
 
@@ -187,6 +196,9 @@ void control_plans_round(
 
 /* keep.c: worlds and catalogues to go back to. */
 void control_keep_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Just after a change, before a tick shows it: what offline rollback goes back to. */
+void control_keep_before(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* After a rollback of the state: makes the catalogue file what the state says, and reloads. */
 int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed) SL_NONNULL_ALL;

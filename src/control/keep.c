@@ -162,6 +162,15 @@ int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
 	return rc;
 }
 
+/* The tick on disk is still the one from before the change. */
+void control_keep_before(struct control *c, uint64_t now_ms)
+{
+	const struct world *w = engine_view(c->engine)->world;
+
+	if (w)
+		keep_world(c, w, now_ms);
+}
+
 void control_keep_round(struct control *c, uint64_t now_ms)
 {
 	const struct engine_view *view = engine_view(c->engine);

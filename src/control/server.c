@@ -199,6 +199,8 @@ static void handle(void *ctx, const struct httpd_request *rq, struct httpd_reply
 	call.out = out = cJSON_CreateObject();
 	control_journal_begin(&call);
 	rc = control_journal_end(&call, carry_out(&call, rq, args));
+	if (!rc && cJSON_HasObjectItem(out, "change"))
+		control_keep_before(c, call.now_ms);
 	control_rules_round(c, call.now_ms);
 	if (rc) {
 		c->refused++;
@@ -333,6 +335,8 @@ int control_new(
 	if (!rc)
 		rc = control_plans_open(c);
 	if (!rc)
+		rc = control_alerts_open(c);
+	if (!rc)
 		rc = open_doors(c, options->conf, err);
 	if (rc) {
 		control_free(c);
@@ -348,6 +352,7 @@ void control_free(struct control *c)
 		return;
 	httpd_free(c->httpd);
 	control_plans_close(c);
+	control_alerts_close(c);
 	control_journal_close(c);
 	free(c->routes);
 	free(c);
@@ -372,8 +377,10 @@ static void facts_round(struct control *c, uint64_t now_ms)
 		free(text);
 		return;
 	}
-	if (control_facts_init(&facts, text) == 0)
+	if (control_facts_init(&facts, text) == 0) {
 		control_plans_round(c, &facts, now_ms);
+		control_alerts_round(c, &facts, now_ms);
+	}
 	control_facts_done(&facts);
 }
 

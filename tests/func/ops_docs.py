@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manual page and the completion are what the table of commands says; docs/metrics.md names
 every metric of the code and no other."""
+import json
 import os
 import re
 import subprocess
@@ -49,4 +50,13 @@ for name in sorted(code - document):
     say("docs/metrics.md does not name " + name)
 for name in sorted(document - code):
     say("docs/metrics.md names %s, which nothing gives" % name)
+
+# what ships for Prometheus and Grafana speaks of metrics that there are, and of every alert
+shipped = read("contrib/prometheus/sluice.rules.yaml") + read("contrib/grafana/sluice.json")
+for name in sorted(set(re.findall(r"\b(?:sluice|process)_\w+", shipped)) - code):
+    say("contrib: nothing gives " + name)
+for name in re.findall(r'^ALERT\("([\w-]+)"', read("src/control/alerts.def"), re.M):
+    if "alert: Sluice" + "".join(w.capitalize() for w in name.split("-")) not in shipped:
+        say("contrib/prometheus has no rule for " + name)
+json.loads(read("contrib/grafana/sluice.json"))
 sys.exit(failed)

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 
 from sluice import BUILD, Sluice, run, wait_for
 
@@ -343,6 +344,22 @@ def a_plan_fires_by_itself_one_is_vetoed_one_is_blind():
     assert daemon.ctl("rules")["rules"] == []
 
 
+def an_alert_fires_once_is_silenced_and_ends():
+    def alert(name):
+        return [a["state"] for a in daemon.ctl("alert", "list")["alerts"] if a["alert"] == name]
+    for vendor, most in (("alpha", 14), ("beta", 16), ("gamma", 9)):
+        daemon.ctl("meter", "push", vendor, str(most * 1000000))
+    wait_for("refusing to fire", lambda: "firing" in alert("refusing"))
+    assert daemon.log().count("alert.firing alert=refusing") == len(alert("refusing")), daemon.log()
+    daemon.ctl("alert", "silence", "refusing", "--for", "1h", "--why", "a test")
+    assert set(alert("refusing")) == {"silent"}
+    assert daemon.ctl("alert", "silence", "nothing", "--for", "1h", ok=False)[0] == 1
+    time.sleep(0.01)  # a meter's window must end later than the last one
+    for vendor in ("alpha", "beta", "gamma"):
+        daemon.ctl("meter", "push", vendor, "1000")
+    wait_for("its end", lambda: alert("refusing") == [])
+
+
 def control_dead_and_a_rollback_all_the_same():
     daemon.tick()
     before = share("alpha")
@@ -381,5 +398,6 @@ with daemon:
          rollback_brings_the_catalogue_back, configuration_is_shown_compared_and_applied,
          switches_reports_and_views, a_plan_goes_in_two_steps_and_is_reverted,
          a_drill_touches_the_test_service_alone, a_plan_fires_by_itself_one_is_vetoed_one_is_blind,
+         an_alert_fires_once_is_silenced_and_ends,
          control_dead_and_a_rollback_all_the_same,
          a_corrupt_store_is_rebuilt])
