@@ -28,13 +28,16 @@ die() {
     exit 1
 }
 
+# A log without make's lines of progress.
+show_log() { grep -vE '^  (CC|CCLD|AR|GEN|CXX|CXXLD) ' "$1"; }
+
 # quietly LOG COMMAND...: nothing on success; on failure the whole log, the command, and its status.
 quietly() {
     local log=$1 rc=0
     shift
     "$@" >"$log" 2>&1 </dev/null || rc=$?
     [ $rc -eq 0 ] || {
-        cat "$log" >&2
+        show_log "$log" >&2
         printf '%s: failed with %d: %s\n' "${0##*/}" "$rc" "$*" >&2
     }
     return $rc
