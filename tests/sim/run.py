@@ -127,7 +127,7 @@ def main():
 
 def write(path, seeds, verdicts, tables):
     with open(path, "w", encoding="ascii") as f:
-        f.write("# Figures of the simulator\n\nMade by `make sim` on %s: %d seeds, worst and median. What each figure means\n"
+        f.write("# Figures of the simulator\n\nMade on %s by `tests/sim/run.py --seeds %d --all`: worst and median. What each figure means\n"
                 "stands in simulation.md; the targets in tests/sim/run.py.\n\n## Missed targets\n\n"
                 % (datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), seeds))
         missed = [v for v in verdicts if not v[5].startswith("met")]
