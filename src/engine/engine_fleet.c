@@ -109,6 +109,15 @@ static const struct learn_forecast *predict(struct engine *e, uint32_t cell, uin
 	return &e->forecast[cell];
 }
 
+/* What the last meter says of now: the part of it that has not left since. A figure of two minutes
+ * ago as it stands would keep a vendor shut while it empties, and then flood it. */
+static double current_of(const struct learn_forecast *f)
+{
+	if (f->metered)
+		return f->meter * f->survive;
+	return f->known ? f->mbps : 0;
+}
+
 static void set_vendor(struct engine *e, uint32_t v, uint64_t now_ms)
 {
 	struct alloc_vendor *to = &e->vendor[v];
@@ -122,7 +131,7 @@ static void set_vendor(struct engine *e, uint32_t v, uint64_t now_ms)
 	to->headroom = f->headroom;
 	to->known = f->known;
 	to->forecast_mbps = f->known ? f->mbps : 0;
-	to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
+	to->current_mbps = current_of(f);
 }
 
 static void set_region(struct engine *e, uint32_t r, uint64_t now_ms)
@@ -140,7 +149,7 @@ static void set_region(struct engine *e, uint32_t r, uint64_t now_ms)
 	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
 	f = predict(e, SL_MAX_VENDORS + r, now_ms, to->max_mbps, session_s, headroom);
 	to->forecast_mbps = f->known ? f->mbps : 0;
-	to->current_mbps = f->metered ? f->meter : to->forecast_mbps;
+	to->current_mbps = current_of(f);
 }
 
 static void set_vendors(struct engine *e, uint64_t now_ms)
