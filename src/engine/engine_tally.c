@@ -96,11 +96,14 @@ struct sums {
 	uint64_t seq_kbps, sticky_kbps, fresh, refresh;
 };
 
-static void add_row(
-	const struct tally *t, uint32_t service, uint32_t group, uint32_t n_slots, struct sums *s)
+static void add_row(const struct tally *t, const struct cat_service *from, uint32_t service,
+	uint32_t group, struct sums *s)
 {
 	const struct tally_row *r = &t->row[service][group];
+	uint32_t n_slots = from->slots.count;
 
+	/* what is refused is demand all the same: shares that forget it open for it each tick */
+	s->seq_kbps += tally_get(&r->none) * from->bitrate_kbps;
 	for (uint32_t i = 0; i < n_slots; i++) {
 		const struct tally_slot *slot = &r->slot[i];
 		uint64_t sticky = tally_get(&slot->sticky_kbps);
@@ -151,8 +154,7 @@ void engine_tally_read(struct engine *e)
 
 			for (uint32_t i = 0; i < e->n_tallies; i++)
 				if (e->tally[i].map)
-					add_row(e->tally[i].map, s, g,
-						e->cat.services[s].slots.count, &sums);
+					add_row(e->tally[i].map, &e->cat.services[s], s, g, &sums);
 			update_row(&e->row[s * SL_MAX_GROUPS + g], &sums);
 		}
 	}
