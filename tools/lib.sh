@@ -13,7 +13,8 @@ safe_top() {
     [ ! -f "$memo" ] || link=$(cat "$memo")
     if [ -z "$link" ] || [ ! -O "${link%/*}" ] || [ "$(readlink "$link")" != "$SL_TOP" ]; then
         link=$(mktemp -d "${TMPDIR:-/tmp}/sluice-tree.XXXXXX")/tree || return 1
-        ln -s "$SL_TOP" "$link" && printf '%s\n' "$link" >"$memo" || return 1
+        # Whoever may read the tree may go through: a daemon can have become another user.
+        chmod 755 "${link%/*}" && ln -s "$SL_TOP" "$link" && printf '%s\n' "$link" >"$memo" || return 1
     fi
     SL_TOP=$link
 }

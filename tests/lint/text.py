@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every file of ours looks like: licence line first, lengths, no trailing blanks, no path of
 one machine, nothing unfinished. (Columns are clang-format's business.)"""
+import os
 import re
 
 import lint
@@ -41,6 +42,12 @@ def unfinished(path, text):
             for m in [UNFINISHED.search(line)] if m]
 
 
+def mode(path, text, executable=None):
+    if executable is None:
+        executable = os.access(os.path.join(lint.TOP, path), os.X_OK)
+    return [(1, "begins with #! but is not executable")] if text.startswith("#!") and not executable else []
+
+
 def length(path, text):
     n = text.count("\n")
     header = path.endswith(".h")
@@ -74,6 +81,8 @@ lint.caught(blanks, "x.c", "int x; \n", "int x;\n")
 lint.caught(blanks, "x.c", "int x;")
 lint.caught(machine, "x.c", "open /" + "root/x\n", "open(D/root/x) $HOME/x /var/lib\n")
 lint.caught(unfinished, "x.c", "/* TO" + "DO later */\n", "/* done */\n")
+if not mode("x", "#!/bin/sh\n", False) or mode("x", "#!/bin/sh\n", True) or mode("x", "text\n", False):
+    lint.say("self-test", 0, "cannot tell a script that does not run")
 lint.caught(length, "x.c", "/* x */\n" + "int;\n" * 600, "/* Long because of one table. */\n" + "int;\n" * 600)
 lint.caught(length, "x.c", "/* Long because. */\n" + "int;\n" * 900)
 lint.caught(length, "x.h", "/* x */\n" + "int;\n" * 300)
@@ -81,7 +90,7 @@ lint.caught(functions, "x.c", "int f(void)\n{\n" + "\tg();\n" * 90 + "}\n", "int
 lint.caught(one_include_guard, "x.h", "int x;\n")
 
 SELF = "tests/lint/text.py"
-for check in (licence, blanks, machine, unfinished):
+for check in (licence, blanks, machine, unfinished, mode):
     for path in lint.files():
         if path == "LICENSE" or path == SELF and check in (machine, unfinished):
             continue
