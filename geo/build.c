@@ -66,11 +66,11 @@ static int check_isps(const struct geo_input *in, struct errbuf *err)
 	for (size_t i = 0; i < in->n_isps; i++) {
 		size_t n = strlen(in->isps[i].name);
 
-		if (n == 0 || n > SL_MAX_NAME - sizeof("CN/XXX/") ||
+		if (n == 0 || n > SL_MAX_NAME - sizeof("CN/ABC/") ||
 			n != strspn(in->isps[i].name, letters))
 			return err_set(err, SL_EINVAL,
 				"carrier \"%s\": want up to %zu of a-z, 0-9 and ._+-",
-				in->isps[i].name, SL_MAX_NAME - sizeof("CN/XXX/"));
+				in->isps[i].name, SL_MAX_NAME - sizeof("CN/ABC/"));
 	}
 	return 0;
 }

@@ -28,16 +28,9 @@ bool ip_parse(struct str s, struct ip *ret_ip)
 
 static bool parse_len(struct str s, uint8_t max, uint8_t *ret_len)
 {
-	unsigned v = 0;
+	uint64_t v;
 
-	if (s.n == 0 || s.n > 3)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (unsigned)(s.p[i] - '0');
-	}
-	if (v > max)
+	if (!str_parse_u64(s, 3, &v) || v > max)
 		return false;
 	*ret_len = (uint8_t)v;
 	return true;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -47,4 +48,21 @@ static inline struct str str_cut(struct str *rest, char sep)
 	rest->p = rest->p ? rest->p + used : NULL;
 	rest->n -= used;
 	return head;
+}
+
+/* All of s as a decimal number: digits only, at most max_digits of them (1..19). *ret is written on
+ * success. */
+static inline bool str_parse_u64(struct str s, size_t max_digits, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > max_digits)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	*ret = v;
+	return true;
 }

@@ -3,27 +3,13 @@
 
 #include "http/sign.h"
 
+enum { TIME_DIGITS = 12 }; /* unix seconds */
+
 static const char sign_param[] = "&sign=";
 
 static struct http_account_verdict refused(const char *code, const char *message)
 {
 	return (struct http_account_verdict){.code = code, .message = message};
-}
-
-/* Decimal unix seconds, at most 12 digits. */
-static bool parse_time(struct str s, uint64_t *ret)
-{
-	uint64_t v = 0;
-
-	if (s.n == 0 || s.n > 12)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	}
-	*ret = v;
-	return true;
 }
 
 /* What of the target is signed; n 0 when the sign is not its last parameter. */
@@ -61,7 +47,7 @@ struct http_account_verdict http_account_check(
 			       : v;
 	if (!v.account)
 		return refused("unknown_account", "there is no such account");
-	if (part.n == 0 || !parse_time(rq->t, &t))
+	if (part.n == 0 || !str_parse_u64(rq->t, TIME_DIGITS, &t))
 		return refused("bad_signature",
 			"account, t (unix seconds) and, as the last parameter, sign are wanted");
 	v.secret = keys_secret_at(keys, v.account->key);

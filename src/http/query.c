@@ -56,17 +56,12 @@ static bool set_type(struct http_query *q, struct str v)
 
 static bool small_number(struct str v, unsigned max, uint8_t *ret)
 {
-	unsigned n = 0;
+	uint64_t n;
 
-	if (v.n == 0 || v.n > 2)
+	if (!str_parse_u64(v, 2, &n) || n < 1 || n > max)
 		return false;
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] < '0' || v.p[i] > '9')
-			return false;
-		n = n * 10 + (unsigned)(v.p[i] - '0');
-	}
 	*ret = (uint8_t)n;
-	return n >= 1 && n <= max;
+	return true;
 }
 
 static bool set_n(struct http_query *q, struct str v)

@@ -24,6 +24,8 @@ struct pass {
 	bool chunked, expect_other;
 };
 
+enum { LENGTH_DIGITS = 18 }; /* of Content-Length, below 2^63 (RFC 9112 section 6.3) */
+
 static const struct {
 	const char *name;
 	enum httpd_method method;
@@ -80,7 +82,8 @@ static enum MHD_Result look_at(struct pass *p, const struct httpd_field *f)
 	case 14:
 		if (!str_eq_ci(f->name, STR_LIT("content-length")))
 			break;
-		if (p->n_length++ || !httpd_parse_length(f->value, &p->head->content_length))
+		if (p->n_length++ ||
+			!str_parse_u64(f->value, LENGTH_DIGITS, &p->head->content_length))
 			return refuse(p, HTTPD_REFUSED_FRAMING);
 		p->head->has_length = true;
 		break;

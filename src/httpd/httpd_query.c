@@ -47,21 +47,6 @@ bool httpd_unescape(struct str raw, struct buf *out, struct str *ret)
 	return !out->overflow;
 }
 
-bool httpd_parse_length(struct str s, uint64_t *ret)
-{
-	uint64_t v = 0;
-
-	if (s.n == 0 || s.n > 18)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	}
-	*ret = v;
-	return true;
-}
-
 struct str httpd_trim(struct str s)
 {
 	while (s.n && (*s.p == ' ' || *s.p == '\t')) {

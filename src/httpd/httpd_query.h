@@ -16,9 +16,6 @@ struct httpd_prefix;
  * out. false: an incomplete or non-hexadecimal escape, %00, or no room left in out. */
 bool httpd_unescape(struct str raw, struct buf *out, struct str *ret) SL_NONNULL(2, 3);
 
-/* All digits, no sign, no blank, below 2^63 (RFC 9112 section 6.3). */
-bool httpd_parse_length(struct str s, uint64_t *ret) SL_NONNULL(2);
-
 /* Outer blanks and tabs cut. */
 struct str httpd_trim(struct str s);
 

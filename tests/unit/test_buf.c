@@ -42,12 +42,29 @@ static void cuts_strings(void **state)
 	assert_true(str_eq_ci(STR_LIT("AbC"), STR_LIT("aBc")));
 }
 
+static void parses_decimals(void **state)
+{
+	static const char *const bad[] = {
+		"", "+5", "-1", "5 ", " 5", "0x5", "5,5", "1000000000000000000"};
+	uint64_t v = 7;
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(bad); i++)
+		assert_false(str_parse_u64(str_from(bad[i]), 18, &v));
+	assert_int_equal(v, 7);
+	assert_true(str_parse_u64(STR_LIT("0"), 18, &v) && v == 0);
+	assert_true(str_parse_u64(STR_LIT("65536"), 5, &v) && v == 65536);
+	assert_false(str_parse_u64(STR_LIT("65536"), 4, &v));
+	assert_true(str_parse_u64(STR_LIT("999999999999999999"), 18, &v));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_and_sticks_on_overflow),
 		cmocka_unit_test(writes_numbers_and_json),
 		cmocka_unit_test(cuts_strings),
+		cmocka_unit_test(parses_decimals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

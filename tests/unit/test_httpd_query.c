@@ -53,22 +53,6 @@ static void unescapes_within_its_room(void **state)
 	assert_true(httpd_unescape(STR_LIT("plain"), &out, &got));
 }
 
-static void parses_lengths(void **state)
-{
-	uint64_t v = 7;
-
-	(void)state;
-	assert_true(httpd_parse_length(STR_LIT("0"), &v) && v == 0);
-	assert_true(httpd_parse_length(STR_LIT("65536"), &v) && v == 65536);
-	assert_true(httpd_parse_length(STR_LIT("999999999999999999"), &v));
-	assert_false(httpd_parse_length(STR_LIT("1000000000000000000"), &v));
-	assert_false(httpd_parse_length(STR_LIT(""), &v));
-	assert_false(httpd_parse_length(STR_LIT("+5"), &v));
-	assert_false(httpd_parse_length(STR_LIT("5 "), &v));
-	assert_false(httpd_parse_length(STR_LIT("0x5"), &v));
-	assert_false(httpd_parse_length(STR_LIT("5,5"), &v));
-}
-
 static void trims(void **state)
 {
 	(void)state;
@@ -166,7 +150,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unescapes),
 		cmocka_unit_test(unescapes_within_its_room),
-		cmocka_unit_test(parses_lengths),
 		cmocka_unit_test(trims),
 		cmocka_unit_test(knows_octets),
 		cmocka_unit_test(finds_the_client),
