@@ -145,3 +145,8 @@ void link_round(struct link *l, int timeout_ms)
 	take_keys(l);
 	seen_rotate(l->seen, os_mono_ms(), l->period_ms);
 }
+
+uint64_t link_world_ms(const struct link *l)
+{
+	return l->file ? world_of(l->file)->tick.head->time_ms : 0;
+}

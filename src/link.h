@@ -19,3 +19,6 @@ void link_free(struct link *l);
 /* Waits for a change or timeout_ms, whichever is first (a signal ends it too), takes a newer world,
  * and rotates the filter of seen clients. */
 void link_round(struct link *l, int timeout_ms) SL_NONNULL_ALL;
+
+/* Unix time of the tick that is answered from; 0: none yet. */
+uint64_t link_world_ms(const struct link *l) SL_NONNULL_ALL;

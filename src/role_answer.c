@@ -175,6 +175,17 @@ static void look_at_certificate(struct answer_role *r)
 	r->cert_time = st.st_mtim;
 }
 
+/* For control: that this process looks for worlds, and how old the one is that it has. */
+static void tell(const struct answer_role *r)
+{
+	struct tally *t = r->workers.n ? r->workers.tally[0] : NULL;
+
+	if (!t)
+		return;
+	atomic_store_explicit(&t->world_ms, link_world_ms(r->link), memory_order_relaxed);
+	atomic_store_explicit(&t->looked_ms, os_now_ms(), memory_order_relaxed);
+}
+
 int role_answer(const char *path, struct conf *conf)
 {
 	struct answer_role r = {.conf = conf};
@@ -189,6 +200,7 @@ int role_answer(const char *path, struct conf *conf)
 			conf->sluice.listen.http_count, r.workers.n);
 		while (!role_stop) {
 			link_round(r.link, LINK_MS);
+			tell(&r);
 			look_at_certificate(&r);
 		}
 	}

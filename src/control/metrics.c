@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /metrics: the last tick and the sums of all tallies in Prometheus' text format. */
-#include "answer/decide.h"
+#include "control/metrics.h"
+
 #include "base/os.h"
-#include "control/control_int.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -13,12 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum metric_id {
-#define METRIC(id, name, type, help) METRIC_##id,
-#include "control/metrics.def"
-#undef METRIC
-};
-
 static const struct {
 	const char *name, *type, *help;
 } metrics[] = {
@@ -27,7 +21,12 @@ static const struct {
 #undef METRIC
 };
 
-static void head(FILE *out, enum metric_id id)
+const char *control_metric_name(enum control_metric id)
+{
+	return metrics[id].name;
+}
+
+void control_metric_head(FILE *out, enum control_metric id)
 {
 	(void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[id].name, metrics[id].help,
 		metrics[id].name, metrics[id].type);
@@ -41,8 +40,7 @@ static void number(FILE *out, double v)
 		(void)fprintf(out, " %.9g\n", v);
 }
 
-/* labels: pairs of name and text up to a NULL name; values are escaped. */
-static void sample(FILE *out, enum metric_id id, double v, ...)
+void control_metric(FILE *out, enum control_metric id, double v, ...)
 {
 	const char *name, *value;
 	bool first = true;
@@ -65,26 +63,24 @@ static void sample(FILE *out, enum metric_id id, double v, ...)
 	number(out, v);
 }
 
-#define NO_LABELS (const char *)NULL
-
-static void single(FILE *out, enum metric_id id, double v)
-{
-	head(out, id);
-	sample(out, id, v, NO_LABELS);
-}
-
-static const char *text_of(struct str s, char *buf, size_t size)
+const char *control_text_of(struct str s, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, STR_FMT, STR_ARG(s));
 	return buf;
+}
+
+static void single(FILE *out, enum control_metric id, double v)
+{
+	control_metric_head(out, id);
+	control_metric(out, id, v, NO_LABELS);
 }
 
 static void put_world(FILE *out, const struct control *c, const struct engine_view *view)
 {
 	uint64_t now = os_now_ms();
 
-	head(out, METRIC_BUILD);
-	sample(out, METRIC_BUILD, 1, "version", PACKAGE_VERSION, NO_LABELS);
+	control_metric_head(out, METRIC_BUILD);
+	control_metric(out, METRIC_BUILD, 1, "version", PACKAGE_VERSION, NO_LABELS);
 	single(out, METRIC_READY, view->world != NULL);
 	single(out, METRIC_TICKS, (double)view->ticks);
 	single(out, METRIC_TICKS_REFUSED, (double)view->refused_ticks);
@@ -101,7 +97,7 @@ static void put_world(FILE *out, const struct control *c, const struct engine_vi
 	single(out, METRIC_STALE, world_stale(view->world, now));
 }
 
-static double vendor_figure(const struct engine_view *view, enum metric_id id, uint32_t v)
+static double vendor_figure(const struct engine_view *view, enum control_metric id, uint32_t v)
 {
 	const struct alloc_vendor *a = &view->fleet->vendor[v];
 	const struct meter *m = &view->meters[v];
@@ -133,29 +129,31 @@ static double vendor_figure(const struct engine_view *view, enum metric_id id, u
 
 static void put_vendors(FILE *out, const struct engine_view *view)
 {
-	static const enum metric_id ids[] = {METRIC_CURRENT, METRIC_FORECAST, METRIC_EXPECTED,
+	static const enum control_metric ids[] = {METRIC_CURRENT, METRIC_FORECAST, METRIC_EXPECTED,
 		METRIC_GUARANTEED, METRIC_MAXIMUM, METRIC_CAPPED, METRIC_METER_AGE,
 		METRIC_METER_SILENT};
 	char name[SL_MAX_NAME + 1];
 
 	for (size_t i = 0; i < SL_COUNT(ids); i++) {
-		head(out, ids[i]);
+		control_metric_head(out, ids[i]);
 		for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
 			double value = vendor_figure(view, ids[i], v);
 
 			if (view->world->cat.vendors[v].active && isfinite(value))
-				sample(out, ids[i], value, "vendor",
-					text_of(control_vendor_name(view, v), name, sizeof(name)),
+				control_metric(out, ids[i], value, "vendor",
+					control_text_of(
+						control_vendor_name(view, v), name, sizeof(name)),
 					NO_LABELS);
 		}
 	}
-	head(out, METRIC_METERS);
+	control_metric_head(out, METRIC_METERS);
 	for (uint32_t v = 0; v < view->fleet->n_vendors; v++)
 		for (uint32_t i = 0; i < METER_VERDICTS; i++)
 			if (view->meters[v].count[i])
-				sample(out, METRIC_METERS, (double)view->meters[v].count[i],
+				control_metric(out, METRIC_METERS, (double)view->meters[v].count[i],
 					"vendor",
-					text_of(control_vendor_name(view, v), name, sizeof(name)),
+					control_text_of(
+						control_vendor_name(view, v), name, sizeof(name)),
 					"result", meter_verdict_text(i), NO_LABELS);
 }
 
@@ -164,9 +162,9 @@ static void put_regions(FILE *out, const struct engine_view *view)
 	char vendor[SL_MAX_NAME + 1], name[SL_MAX_NAME + 1];
 
 	for (int k = 0; k < 2; k++) {
-		enum metric_id id = k ? METRIC_REGION_MAXIMUM : METRIC_REGION_FORECAST;
+		enum control_metric id = k ? METRIC_REGION_MAXIMUM : METRIC_REGION_FORECAST;
 
-		head(out, id);
+		control_metric_head(out, id);
 		for (uint32_t r = 0; r < view->fleet->n_regions; r++) {
 			const struct alloc_region *a = &view->fleet->region[r];
 			double v = k ? a->max_mbps : a->forecast_mbps;
@@ -174,10 +172,11 @@ static void put_regions(FILE *out, const struct engine_view *view)
 				cat_text(&view->world->cat, view->world->cat.regions[r].name);
 
 			if (isfinite(v))
-				sample(out, id, v, "vendor",
-					text_of(control_vendor_name(view, a->vendor), vendor,
-						sizeof(vendor)),
-					"region", text_of(region, name, sizeof(name)), NO_LABELS);
+				control_metric(out, id, v, "vendor",
+					control_text_of(control_vendor_name(view, a->vendor),
+						vendor, sizeof(vendor)),
+					"region", control_text_of(region, name, sizeof(name)),
+					NO_LABELS);
 		}
 	}
 }
@@ -202,137 +201,30 @@ static void put_shares(FILE *out, const struct engine_view *view)
 	char service[SL_MAX_NAME + 1], vendor[SL_MAX_NAME + 1];
 
 	for (int k = 0; k < 2; k++) {
-		enum metric_id id = k ? METRIC_BLACKLISTED : METRIC_SHARE;
+		enum control_metric id = k ? METRIC_BLACKLISTED : METRIC_SHARE;
 
-		head(out, id);
+		control_metric_head(out, id);
 		for (uint32_t s = 0; s < cat->n_services; s++) {
 			const struct cat_service *svc = &cat->services[s];
 			double ppm[SCORE_ROW];
 
 			if (!control_mean_shares(view, s, ppm))
 				continue;
-			(void)text_of(cat_text(cat, svc->name), service, sizeof(service));
+			(void)control_text_of(cat_text(cat, svc->name), service, sizeof(service));
 			for (uint32_t i = 0; i < svc->slots.count; i++)
-				sample(out, id, k ? blocked_groups(view, s, i) : ppm[i] / 1e6,
-					"service", service, "vendor",
-					text_of(control_vendor_name(view,
+				control_metric(out, id,
+					k ? blocked_groups(view, s, i) : ppm[i] / 1e6, "service",
+					service, "vendor",
+					control_text_of(
+						control_vendor_name(view,
 							cat->slots[svc->slots.first + i].vendor),
 						vendor, sizeof(vendor)),
 					NO_LABELS);
 			if (!k)
-				sample(out, id, ppm[SCORE_NONE] / 1e6, "service", service, "vendor",
-					"none", NO_LABELS);
+				control_metric(out, id, ppm[SCORE_NONE] / 1e6, "service", service,
+					"vendor", "none", NO_LABELS);
 		}
 	}
-}
-
-/* Sums of one service over groups and workers. */
-struct sums {
-	uint64_t slot[SL_MAX_SLOTS][3];
-	uint64_t none;
-};
-
-static void sum_service(
-	const struct control_tallies *t, const struct cat_view *cat, uint32_t s, struct sums *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	for (uint32_t k = 0; k < t->n; k++)
-		for (uint32_t g = 0; g < cat->n_groups; g++) {
-			const struct tally_row *r = &t->tally[k]->row[s][g];
-
-			ret->none += tally_get(&r->none);
-			for (uint32_t i = 0; i < cat->services[s].slots.count; i++) {
-				ret->slot[i][0] += tally_get(&r->slot[i].fresh);
-				ret->slot[i][1] += tally_get(&r->slot[i].refresh);
-				ret->slot[i][2] += tally_get(&r->slot[i].moved);
-			}
-		}
-}
-
-static void put_decisions(
-	FILE *out, const struct engine_view *view, const struct control_tallies *t)
-{
-	static const char *const kinds[] = {"new", "refresh", "move"};
-	const struct cat_view *cat = &view->world->cat;
-	char service[SL_MAX_NAME + 1], vendor[SL_MAX_NAME + 1];
-	uint64_t none[SL_MAX_SERVICES];
-	struct sums sums;
-
-	head(out, METRIC_DECISIONS);
-	for (uint32_t s = 0; s < cat->n_services; s++) {
-		sum_service(t, cat, s, &sums);
-		none[s] = sums.none;
-		(void)text_of(cat_text(cat, cat->services[s].name), service, sizeof(service));
-		for (uint32_t i = 0; i < cat->services[s].slots.count; i++) {
-			uint32_t v = cat->slots[cat->services[s].slots.first + i].vendor;
-
-			(void)text_of(control_vendor_name(view, v), vendor, sizeof(vendor));
-			for (uint32_t k = 0; k < 3; k++)
-				sample(out, METRIC_DECISIONS, (double)sums.slot[i][k], "service",
-					service, "vendor", vendor, "kind", kinds[k], NO_LABELS);
-		}
-	}
-	head(out, METRIC_REFUSED);
-	for (uint32_t s = 0; s < cat->n_services; s++)
-		sample(out, METRIC_REFUSED, (double)none[s], "service",
-			text_of(cat_text(cat, cat->services[s].name), service, sizeof(service)),
-			NO_LABELS);
-}
-
-static uint64_t sum_of(const struct control_tallies *t, size_t offset)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t k = 0; k < t->n; k++)
-		sum += tally_get(
-			(const tally_number *)(const void *)((const char *)t->tally[k] + offset));
-	return sum;
-}
-
-/* Counters of the workers: rows of one metric follow each other in the table. */
-static void put_counters(FILE *out, const struct control_tallies *t)
-{
-	static const struct {
-		const char *name, *labels, *help;
-	} rows[] = {
-#define COUNTER(id, name, labels, help) {name, labels, help},
-#include "tally/counters.def"
-#undef COUNTER
-	};
-
-	for (size_t i = 0; i < SL_COUNT(rows); i++) {
-		bool labels = rows[i].labels[0] != '\0';
-		size_t first = 0;
-
-		while (strcmp(rows[first].name, rows[i].name))
-			first++;
-		if (first == i)
-			(void)fprintf(out, "# HELP %s %s\n# TYPE %s counter\n", rows[i].name,
-				rows[i].help, rows[i].name);
-		(void)fprintf(out, "%s%s%s%s %" PRIu64 "\n", rows[i].name, labels ? "{" : "",
-			rows[i].labels, labels ? "}" : "",
-			sum_of(t, offsetof(struct tally, counters) + i * sizeof(tally_number)));
-	}
-}
-
-static void put_reasons(FILE *out, const struct control_tallies *t)
-{
-	uint64_t sum = 0;
-
-	head(out, METRIC_REASONS);
-	for (uint8_t i = 0; i < ANSWER_REASONS; i++)
-		sample(out, METRIC_REASONS,
-			(double)sum_of(
-				t, offsetof(struct tally, reasons) + i * sizeof(tally_number)),
-			"reason", answer_reason_text(i), NO_LABELS);
-	head(out, METRIC_LATENCY);
-	for (uint32_t i = 0; i < TALLY_LATENCY_BUCKETS; i++) {
-		sum += sum_of(t, offsetof(struct tally, latency) + i * sizeof(tally_number));
-		(void)fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n",
-			metrics[METRIC_LATENCY].name, ldexp(1e-6, (int)i), sum);
-	}
-	(void)fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_count %" PRIu64 "\n",
-		metrics[METRIC_LATENCY].name, sum, metrics[METRIC_LATENCY].name, sum);
 }
 
 static void put_process(FILE *out, const struct control *c)
@@ -374,11 +266,8 @@ void control_metrics(struct control *c, FILE *out)
 		put_vendors(out, view);
 		put_regions(out, view);
 		put_shares(out, view);
-		put_decisions(out, view, &t);
 	}
-	single(out, METRIC_WORKERS, t.n);
-	put_counters(out, &t);
-	put_reasons(out, &t);
+	control_metrics_answers(out, view, &t, os_now_ms());
 	put_process(out, c);
 	control_tallies_close(&t);
 }

@@ -157,6 +157,7 @@ void dnsd_udp_loop(struct dnsd_thread *t)
 	prepare(t, u);
 	rearm(u, BATCH);
 	while (!dnsd_stopping(t)) {
+		uint64_t start_ns;
 		int n;
 
 		publish_offline();
@@ -164,8 +165,10 @@ void dnsd_udp_loop(struct dnsd_thread *t)
 		publish_online();
 		if (n <= 0)
 			continue;
+		start_ns = os_mono_ns();
 		dnsd_round(&t->d);
 		send_all(t, u, answer(t, u, (unsigned)n));
+		tally_time(&t->d.w.tally->dns_time, os_mono_ns() - start_ns, (unsigned)n);
 		rearm(u, (unsigned)n);
 	}
 }

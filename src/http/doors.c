@@ -9,21 +9,23 @@ enum checks { CHECKS_OPEN, CHECKS_ACCOUNT };
 
 typedef void door_fn(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp);
 
-static unsigned latency_bucket(uint64_t us)
-{
-	unsigned bits = us ? 64u - (unsigned)__builtin_clzll(us) : 0;
+enum door {
+#define DOOR(name, path, prefix, methods, max_body, flags, checks) DOOR_##name,
+#include "http/doors.def"
+#undef DOOR
+	DOORS
+};
+_Static_assert(DOORS <= (int)TALLY_HTTP_DOORS, "the tally has room for every door");
 
-	return SL_MIN(bits, (unsigned)TALLY_LATENCY_BUCKETS - 1);
-}
-
-static void count(struct tally *t, unsigned status, uint64_t ns)
+static void count(struct tally *t, enum door door, unsigned status, uint64_t ns)
 {
 	static const uint8_t by_class[] = {TALLY_HTTP_5XX, TALLY_HTTP_5XX, TALLY_HTTP_2XX,
 		TALLY_HTTP_3XX, TALLY_HTTP_4XX, TALLY_HTTP_5XX};
 
 	tally_count(t, TALLY_HTTP_REQUESTS);
 	tally_count(t, by_class[SL_MIN(status / 100, 5u)]);
-	tally_add(&t->latency[latency_bucket(ns / 1000)], 1);
+	tally_add(&t->http_door[door], 1);
+	tally_time(&t->http_time, ns, 1);
 }
 
 static struct str param(const struct httpd_request *rq, struct str name)
@@ -70,8 +72,8 @@ static void answer_account(door_fn *door, struct http_worker *w, const struct ht
 	httpd_reply_header(rp, "X-Sluice-Signature", w->signature);
 }
 
-static void enter(door_fn *door, enum checks checks, void *ctx, const struct httpd_request *rq,
-	struct httpd_reply *rp)
+static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
+	const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	struct http_worker *w = ctx;
 	uint64_t start_ns = os_mono_ns();
@@ -86,7 +88,7 @@ static void enter(door_fn *door, enum checks checks, void *ctx, const struct htt
 	} else {
 		door(w, rq, rp);
 	}
-	count(w->worker.tally, rp->body.overflow && !rp->owned ? 500 : rp->status,
+	count(w->worker.tally, id, rp->body.overflow && !rp->owned ? 500 : rp->status,
 		os_mono_ns() - start_ns);
 }
 
@@ -94,7 +96,7 @@ static void enter(door_fn *door, enum checks checks, void *ctx, const struct htt
 	static void enter_##name(                                                                  \
 		void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)                 \
 	{                                                                                          \
-		enter(http_door_##name, CHECKS_##checks, ctx, rq, rp);                             \
+		enter(DOOR_##name, http_door_##name, CHECKS_##checks, ctx, rq, rp);                \
 	}
 #include "http/doors.def"
 #undef DOOR

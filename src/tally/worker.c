@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { SAMPLE_MS = 100 }; /* at most one decision of a worker in so long goes into the ring */
+
 int worker_init(struct worker *w, const struct workers *all, uint32_t index)
 {
 	void *rows = mmap(NULL, sizeof(struct answer_rows), PROT_READ | PROT_WRITE,
@@ -53,6 +55,23 @@ static void spend(struct worker *w, const struct question *q, const struct cat_s
 	tally_add(&w->tally->door_kbps[w->door][SL_MAX_VENDORS + r], kbps);
 }
 
+static void put_sample(struct worker *w, const struct question *q, const struct answer *a)
+{
+	const struct blob_head *head = w->world->tick.head;
+	const struct tally_decision d = {.time_ms = w->now_ms,
+		.service = q->service,
+		.group = q->group,
+		.door = (uint8_t)w->door,
+		.reason = a->reason,
+		.kind = a->kind,
+		.slot = a->n ? a->slot[0] : UINT8_MAX,
+		.epoch = head->epoch,
+		.generation = head->generation};
+
+	w->sampled_ms = w->now_ms;
+	tally_put_decision(w->tally, &d);
+}
+
 void worker_record(struct worker *w, const struct question *q, const struct answer *a,
 	uint32_t sessions, bool seen)
 {
@@ -61,7 +80,9 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 	struct tally_slot *slot = &row->slot[a->slot[0] % SL_MAX_SLOTS];
 	uint64_t kbps = (uint64_t)sessions * s->bitrate_kbps;
 
-	tally_add(&w->tally->reasons[a->reason], 1);
+	tally_add(&w->tally->answers[q->service][w->door][a->reason], 1);
+	if (w->now_ms >= w->sampled_ms + SAMPLE_MS)
+		put_sample(w, q, a);
 	if (a->stale)
 		tally_count(w->tally, TALLY_STALE_ANSWERS);
 	if (a->n == 0) {

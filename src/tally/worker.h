@@ -29,6 +29,7 @@ struct worker {
 	const struct keys_view *keys; /* NULL: none are there */
 	uint64_t now_ms;
 	bool stale;
+	uint64_t sampled_ms; /* of the last decision put into the ring */
 	struct answer_full full;
 };
 

@@ -39,8 +39,8 @@ tests    tests        {shared} dns http collect sense engine control store ctl s
 tools    tools        {shared}
 """.format(pure=PURE, shared=SHARED)
 
-# The table of commands is one for both its sides.
-TABLES = {("control", "ctl/commands.h"), ("control", "ctl/commands.def")}
+# The table of commands is one for both its sides, that of doors for who counts them and who shows it.
+TABLES = {("control", "ctl/commands.h"), ("control", "ctl/commands.def"), ("control", "http/doors.def")}
 
 # Clock, sockets, files, log: for shells only. These units are functions of their arguments.
 SHELL_HEADERS = ("base/os.h", "base/log.h")

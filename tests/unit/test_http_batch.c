@@ -131,7 +131,10 @@ static void test_malformed(void **state)
 			fail_msg("%s", rows[i]);
 	/* nothing was counted for what could not be read whole */
 	assert_int_equal(post("{\"requests\":[{\"host\":\"live.sluice.example\"},"), 400);
-	assert_int_equal(tally_get(&h.w.worker.tally->reasons[ANSWER_STICKY]), 0);
+	for (uint32_t s = 0; s < SL_MAX_SERVICES; s++)
+		for (uint32_t r = 0; r < TALLY_REASONS; r++)
+			assert_int_equal(
+				tally_get(&h.w.worker.tally->answers[s][TALLY_DOOR_DNS][r]), 0);
 }
 
 static void many(int n, const char *one)
