@@ -50,13 +50,22 @@ static unsigned block_bits(const struct geo_node *n, unsigned i)
 	return 8 - k;
 }
 
-static uint32_t node_leaf(const struct geo_table *t, const struct geo_node *n, unsigned i)
+/* In line: without a flag for newer processors the compiler's own is a call with a table. */
+static unsigned ones(uint64_t x)
+{
+	x -= x >> 1 & UINT64_C(0x5555555555555555);
+	x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+	x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(x * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static const uint32_t *node_leaf(const struct geo_table *t, const struct geo_node *n, unsigned i)
 {
 	const uint32_t *leaves = at(t, t->leaves);
 	unsigned w = i >> 6;
 	uint64_t upto = n->bits[w] & (~UINT64_C(0) >> (63 - (i & 63)));
 
-	return leaves[n->base + n->rank[w] + (unsigned)__builtin_popcountll(upto) - 1];
+	return &leaves[n->base + n->rank[w] + ones(upto) - 1];
 }
 
 static struct geo_hit find(const struct geo_table *t, uint32_t root, struct ip a)
@@ -72,7 +81,7 @@ static struct geo_hit find(const struct geo_table *t, uint32_t root, struct ip a
 		unsigned i = a.b[depth / 8];
 
 		n = &nodes[v & ~GEO_CHILD];
-		v = node_leaf(t, n, i);
+		v = *node_leaf(t, n, i);
 		if (!(v & GEO_CHILD))
 			return (struct geo_hit){(uint16_t)v, (uint8_t)(depth + block_bits(n, i))};
 		depth += 8;
@@ -84,12 +93,19 @@ void geo_prefetch(const struct geo_table *t, struct ip a, unsigned step)
 {
 	const uint32_t *slots = at(t, a.family == IP_V4 ? t->root4 : t->root6);
 	const uint32_t *slot = &slots[(unsigned)a.b[0] << 8 | a.b[1]];
-	const struct geo_node *nodes = at(t, t->nodes);
+	const struct geo_node *nodes = at(t, t->nodes), *n;
 
-	if (step == 0)
+	if (step == 0) {
 		__builtin_prefetch(slot);
-	else if (*slot & GEO_CHILD)
-		__builtin_prefetch(&nodes[*slot & ~GEO_CHILD]);
+		return;
+	}
+	if (!(*slot & GEO_CHILD))
+		return;
+	n = &nodes[*slot & ~GEO_CHILD];
+	if (step == 1)
+		__builtin_prefetch(n);
+	else
+		__builtin_prefetch(node_leaf(t, n, a.b[2]));
 }
 
 /* What the v4 block's length becomes in the v6 address that wraps it. */

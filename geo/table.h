@@ -91,8 +91,8 @@ int geo_table_check(const void *p, size_t n, struct errbuf *err) SL_NONNULL(1) S
  */
 void geo_lookup(const struct geo_table *t, struct ip a, struct geo_hit *ret_hit) SL_NONNULL(1, 3);
 
-/* Brings near what geo_lookup will read: step 0 first, step 1 (which reads what step 0 brought) a
- * little later. For who looks up many addresses together. */
+/* Brings near what geo_lookup will read: steps 0, 1 and 2, each a little after the one before,
+ * because it reads what that one brought. For who looks up many addresses together. */
 void geo_prefetch(const struct geo_table *t, struct ip a, unsigned step) SL_NONNULL(1);
 
 /*

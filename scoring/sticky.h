@@ -29,7 +29,7 @@ static inline uint32_t sticky_lookup(const uint32_t *entry, uint32_t n, uint32_t
 	for (uint32_t half = n; half > 1;) { /* first entry that is not below key */
 		uint32_t step = half / 2;
 
-		at += entry[at + step - 1] < key ? step : 0;
+		at += step & -(uint32_t)(entry[at + step - 1] < key); /* no branch to guess */
 		half -= step;
 	}
 	return entry[at] & 0xff;

@@ -32,7 +32,7 @@ uint64_t answer_key(struct ip client, struct place place, uint32_t service)
 	uint8_t len = SL_MAX(place.block, client.family == IP_V4 ? KEY_LEN_V4 : KEY_LEN_V6);
 	struct ip block = ip_mask(client, len);
 
-	return hash_mix(hash64(&block, sizeof(block), len), service);
+	return hash_mix(hash64(block.b, sizeof(block.b), len), service);
 }
 
 void answer_full_update(

@@ -96,25 +96,6 @@ struct ip ip_embedded_v4(struct ip a)
 	return a;
 }
 
-/* The upper n bits of 64, n of 0 to 64. */
-static uint64_t upper(unsigned n)
-{
-	return n ? UINT64_MAX << (64 - n) : 0;
-}
-
-struct ip ip_mask(struct ip a, uint8_t len)
-{
-	uint64_t half[2];
-
-	if (len >= ip_bits(a))
-		return a;
-	memcpy(half, a.b, sizeof(half));
-	half[0] &= htobe64(upper(SL_MIN(len, 64U)));
-	half[1] &= htobe64(upper(len > 64 ? len - 64U : 0));
-	memcpy(a.b, half, sizeof(half));
-	return a;
-}
-
 bool ip_is_loopback(struct ip a)
 {
 	static const uint8_t one[16] = {[15] = 1};

@@ -2,8 +2,10 @@
 /* Client addresses: one type for both families, parsed and printed the standard way. */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/attr.h"
@@ -33,13 +35,28 @@ struct ip ip_from_sockaddr(const struct sockaddr *sa) SL_NONNULL(1);
  * address, inverted) become the v4 address they stand for; all else stays. */
 struct ip ip_embedded_v4(struct ip a) SL_PURE;
 
-/* The address with all bits past len zeroed. */
-struct ip ip_mask(struct ip a, uint8_t len) SL_PURE;
-
 /* Bits of an address of this family: 32 or 128. */
 static inline uint8_t ip_bits(struct ip a)
 {
 	return a.family == IP_V4 ? 32 : 128;
+}
+
+/* The upper n bits of 64, n of 0 to 64, in network order. */
+static inline uint64_t ip_upper_bits(unsigned n)
+{
+	return htobe64(n ? UINT64_MAX << (64 - n) : 0);
+}
+
+/* The address with all bits past len zeroed. */
+static inline struct ip ip_mask(struct ip a, uint8_t len)
+{
+	uint64_t half[2];
+
+	memcpy(half, a.b, sizeof(half));
+	half[0] &= ip_upper_bits(SL_MIN(len, 64U));
+	half[1] &= ip_upper_bits(SL_MIN(SL_MAX(len, 64U), 128U) - 64U);
+	memcpy(a.b, half, sizeof(half));
+	return a;
 }
 
 static inline bool ip_eq(struct ip a, struct ip b)

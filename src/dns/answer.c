@@ -162,11 +162,30 @@ static void take_cookie(struct reply *r, const struct dnsd_worker *d)
 	const struct dns_secrets *s = &d->set->secrets;
 	uint32_t now_s = (uint32_t)(d->w.now_ms / 1000);
 
+	if (!r->q->opt.cookie_n)
+		return;
 	r->cookie = dns_cookie_check(s, &r->q->opt, r->job->client, now_s);
 	if (r->cookie == DNS_COOKIE_NONE)
 		return;
 	r->opt.cookie = true;
 	dns_cookie_make(s, &r->q->opt, r->job->client, now_s, r->opt.cookie_octets);
+}
+
+/* Member by member: the room for a cookie is not worth clearing for every answer. */
+static void begin(struct reply *r, const struct dnsd_worker *d, const struct dnsd_job *job)
+{
+	r->job = job;
+	r->q = &job->q;
+	r->n_answer = r->n_authority = r->n_additional = 0;
+	r->rcode = DNS_NOERROR;
+	r->cookie = DNS_COOKIE_NONE;
+	r->aa = r->truncated = false;
+	r->opt.scope = r->opt.rcode_high = 0;
+	r->opt.cookie = false;
+	r->opt.ede = DNS_EDE_NONE;
+	r->opt.ede_text = (struct str){0};
+	r->opt.nsid = d->set->nsid;
+	take_cookie(r, d);
 }
 
 static bool exempt(const struct dnsd_worker *d, struct ip client)
@@ -218,10 +237,10 @@ void dnsd_read(
 		geo_prefetch(w->geo, job->q.opt.ecs, 0);
 }
 
-void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job)
+void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned part)
 {
 	if (job->name && job->q.opt.has_ecs)
-		geo_prefetch(d->w.world->geo, job->q.opt.ecs, 1);
+		geo_prefetch(d->w.world->geo, job->q.opt.ecs, part);
 }
 
 void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
@@ -235,6 +254,22 @@ void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 	row = world_row(d->w.world, job->name->service, job->place.group);
 	__builtin_prefetch(row);
 	__builtin_prefetch(row + 1); /* where its second half may lie */
+}
+
+void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)
+{
+	const struct tally_slot *counted;
+
+	if (!job->located)
+		return;
+	reply_seat(d->w.world, job, job->name->service);
+	if (job->slot >= SL_MAX_SLOTS)
+		return;
+	__builtin_prefetch(
+		memo_at(d->memo, memo_tag(job->name->service, job->place.group, job->slot)), 1);
+	counted = &d->w.tally->row[job->name->service][job->place.group].slot[job->slot];
+	__builtin_prefetch(&counted->fresh, 1);
+	__builtin_prefetch(&counted->sticky_kbps, 1);
 }
 
 /* TCP shows that the client is there; over UDP only a cookie does. */
@@ -254,7 +289,7 @@ size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_
 	uint8_t *out, size_t room)
 {
 	const struct dns_query *q = &job->q;
-	struct reply r = {.q = q, .job = job, .opt = {.ede = DNS_EDE_NONE}};
+	struct reply r;
 	size_t limit;
 
 	tally_count(d->w.tally, proto == DNSD_UDP ? TALLY_DNS_UDP_QUERIES : TALLY_DNS_TCP_QUERIES);
@@ -264,12 +299,11 @@ size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_
 	}
 	if (q->opt.has_ecs)
 		tally_count(d->w.tally, TALLY_DNS_ECS);
-	if (q->opt.cookie_n)
-		take_cookie(&r, d);
+	begin(&r, d, job);
 	limit = limit_of(&r, proto, room);
-	r.opt.nsid = d->set->nsid;
-	r.b = buf_over(out, limit - dns_opt_size(&q->opt, &r.opt));
-	r.b.p += DNS_HEADER;
+	r.b = (struct buf){.base = out,
+		.p = out + DNS_HEADER,
+		.end = out + limit - dns_opt_size(&q->opt, &r.opt)};
 	buf_put(&r.b, q->msg + DNS_HEADER, q->question_n);
 	fill(&r, d, job->rc);
 	if (!goes_out(&r, d, proto))
@@ -285,5 +319,6 @@ size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct i
 
 	dnsd_read(d, &job, msg, n, client);
 	dnsd_locate(d, &job);
+	dnsd_seat(d, &job);
 	return dnsd_answer(d, &job, proto, out, room);
 }

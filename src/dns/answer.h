@@ -55,7 +55,7 @@ void dnsd_round(struct dnsd_worker *d) SL_NONNULL_ALL;
 
 enum { DNSD_OUT_MAX = SL_DNS_TCP_MAX };
 
-/* A message on its way through: read, then located, then answered. Over a batch each step runs for
+/* A message on its way through: read, located, seated, answered. Over a batch each step runs for
  * all messages before the next one does, so that what one has to wait for from memory is waited for
  * together. Holds no longer than the round. */
 struct dnsd_job {
@@ -67,6 +67,8 @@ struct dnsd_job {
 	const struct cat_dname *name; /* NULL: not there as a whole */
 	struct place place;           /* located: as in struct steering */
 	uint64_t key;
+	uint32_t
+		slot; /* located: by the sticky key alone; SCORE_NONE or more where there is none */
 	struct dns_query q;
 };
 
@@ -74,19 +76,22 @@ struct dnsd_job {
 void dnsd_read(struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n,
 	struct ip client) SL_NONNULL_ALL;
 
-/* Between: brings near what step 2 will read. */
-void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job) SL_NONNULL_ALL;
+/* Between: brings near what step 2 will read; part 1, then part 2, which reads what 1 brought. */
+void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned part) SL_NONNULL_ALL;
 
 /* Step 2: where the client of a scheduled host is. */
 void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
 
+/* Step 3: which vendor its sticky key gives. */
+void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
+
 /*
- * Step 3: answers. Returns the octets written to out, 0 for no answer. room: at least
+ * Step 4: answers. Returns the octets written to out, 0 for no answer. room: at least
  * SL_DNS_UDP_MAX for UDP, DNSD_OUT_MAX for TCP.
  */
 size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
 	uint8_t *out, size_t room) SL_NONNULL_ALL;
 
-/* All three for one message. dnsd_round has been called. */
+/* All four for one message. dnsd_round has been called. */
 size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
 	enum dnsd_proto proto, uint8_t *out, size_t room) SL_NONNULL_ALL;

@@ -2,7 +2,8 @@
 /*
  * What a worker remembers of its decisions while nothing they were made from changes: a sticky
  * answer depends on (service, group, slot of the key) only. Direct-mapped; an entry of another view
- * is no entry. Holds indexes, never pointers into a world. Owned by one thread.
+ * is no entry. Holds indexes, never pointers into a world, and only the vendor that is answered.
+ * Owned by one thread.
  */
 #pragma once
 
@@ -14,10 +15,7 @@ struct memo {
 	uint32_t view; /* of the worker when it was made; 0: never */
 	uint32_t tag;
 	uint32_t slot;  /* index in the catalogue, of the target */
-	uint32_t addrs; /* likewise, for TARGET_ADDRESSES */
-	uint8_t kind;   /* enum target_kind */
-	uint8_t n;      /* ranked vendors */
-	uint8_t ranked[SL_MAX_RANKED];
+	uint32_t addrs; /* likewise; BLOB_NONE for TARGET_CNAME */
 };
 
 static inline uint32_t memo_tag(uint32_t service, uint32_t group, uint32_t slot)

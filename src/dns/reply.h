@@ -75,6 +75,9 @@ void reply_any(struct reply *r) SL_NONNULL_ALL;
 /* The place and sticky key of the job's client for a service. */
 void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
 
+/* The slot that the sticky key of a located job gives. */
+void reply_seat(const struct world *w, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
+
 /* A scheduled host, or what explains one (steer.c). */
 void reply_steer(
 	struct reply *r, struct dnsd_worker *d, const struct cat_dname *name) SL_NONNULL_ALL;

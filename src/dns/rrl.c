@@ -9,7 +9,7 @@ enum { UNIT = 1024 };
 
 void dns_rrl_init(struct dns_rrl *r, uint32_t rate, uint64_t seed)
 {
-	r->rate = SL_MIN(SL_MAX(rate, 1U), (uint32_t)DNS_RRL_RATE_MAX);
+	r->step = UINT64_C(1000) * UNIT / SL_MIN(SL_MAX(rate, 1U), (uint32_t)DNS_RRL_RATE_MAX);
 	r->seed = seed;
 }
 
@@ -18,21 +18,20 @@ static uint64_t block_hash(const struct dns_rrl *r, struct ip client)
 	struct ip block =
 		ip_mask(client, client.family == IP_V4 ? DNS_RRL_PREFIX_V4 : DNS_RRL_PREFIX_V6);
 
-	return hash64(&block, sizeof(block), r->seed);
+	return hash64(block.b, sizeof(block.b), r->seed);
 }
 
 bool dns_rrl_count(struct dns_rrl *r, struct ip client, uint64_t answer, uint64_t now_ms)
 {
 	_Atomic uint64_t *cell = &r->cell[hash_mix(block_hash(r, client), answer) % DNS_RRL_CELLS];
-	uint64_t step = UINT64_C(1000) * UNIT / r->rate,
-		 burst = UINT64_C(1000) * UNIT * DNS_RRL_BURST_S;
+	uint64_t burst = UINT64_C(1000) * UNIT * DNS_RRL_BURST_S;
 	uint64_t now = now_ms * UNIT, even = atomic_load_explicit(cell, memory_order_relaxed);
 
-	if (even < now || even > now + burst + step) /* a pause, or a clock that went back */
+	if (even < now || even > now + burst + r->step) /* a pause, or a clock that went back */
 		even = now;
 	if (even > now + burst)
 		return false;
-	atomic_store_explicit(cell, even + step, memory_order_relaxed);
+	atomic_store_explicit(cell, even + r->step, memory_order_relaxed);
 	return true;
 }
 

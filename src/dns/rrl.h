@@ -24,7 +24,7 @@ enum {
 };
 
 struct dns_rrl {
-	uint32_t rate; /* answers a second; constant while workers run */
+	uint64_t step; /* time of one answer, in units of 1/1024 ms; constant while workers run */
 	uint64_t seed; /* so that nobody outside can aim at a cell; constant */
 	_Atomic uint64_t cell[DNS_RRL_CELLS];
 	_Atomic uint64_t learned[DNS_RRL_LEARNED];

@@ -11,6 +11,7 @@ struct steering {
 	struct place place;
 	struct question q;
 	struct answer a;
+	uint32_t slot; /* by the sticky key alone */
 	uint32_t ttl_s;
 	bool found; /* target is that of a.slot[0] */
 	struct target target;
@@ -29,6 +30,11 @@ void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 	job->located = true;
 }
 
+void reply_seat(const struct world *w, struct dnsd_job *job, uint32_t service)
+{
+	job->slot = answer_sticky_slot(w, world_row(w, service, job->place.group), job->key);
+}
+
 static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service)
 {
 	struct dnsd_job own;
@@ -37,6 +43,7 @@ static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, ui
 	if (!job->located) { /* by a wildcard, or to be explained */
 		own = *job;
 		reply_locate(d->w.world, &own, service);
+		reply_seat(d->w.world, &own, service);
 		job = &own;
 	}
 	s->service = &d->w.world->cat.services[service];
@@ -46,6 +53,7 @@ static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, ui
 		.key = job->key,
 		.cur = SCORE_NONE,
 		.stale = d->w.stale};
+	s->slot = job->slot;
 	s->found = false;
 	if (job->told)
 		r->opt.scope = job->place.scope;
@@ -97,28 +105,27 @@ static void remember(
 	m->view = d->view;
 	m->tag = tag;
 	m->slot = (uint32_t)(t->slot - c->slots);
-	m->addrs = t->kind == TARGET_ADDRESSES ? (uint32_t)(t->addrs - c->addrsets) : 0;
-	m->kind = (uint8_t)t->kind;
-	m->n = (uint8_t)s->a.n;
-	memcpy(m->ranked, s->a.slot, sizeof(m->ranked));
+	m->addrs = t->kind == TARGET_ADDRESSES ? (uint32_t)(t->addrs - c->addrsets) : BLOB_NONE;
 }
 
+/* What DNS uses of the decision: the first vendor and its target. */
 static void recall(struct steering *s, const struct dnsd_worker *d, const struct memo *m,
 	const struct tick_row *row)
 {
 	const struct cat_view *c = &d->w.world->cat;
+	struct target *t = &s->target;
 
-	s->a.n = m->n;
+	s->a.n = 1;
+	s->a.slot[0] = (uint8_t)(m->slot - s->service->slots.first);
 	s->a.reason = ANSWER_STICKY;
 	s->a.kind = ANSWER_NEW;
 	s->a.stale = false;
 	s->a.row = row;
-	memcpy(s->a.slot, m->ranked, sizeof(m->ranked));
-	s->target.kind = m->kind;
-	s->target.slot = &c->slots[m->slot];
-	s->target.vendor = s->target.slot->vendor;
-	s->target.addrs = &c->addrsets[m->addrs];
-	s->target.n_nodes = 0;
+	t->kind = m->addrs == BLOB_NONE ? TARGET_CNAME : TARGET_ADDRESSES;
+	t->slot = &c->slots[m->slot];
+	t->vendor = t->slot->vendor;
+	t->addrs = m->addrs == BLOB_NONE ? NULL : &c->addrsets[m->addrs];
+	t->n_nodes = 0;
 	s->found = true;
 }
 
@@ -128,14 +135,13 @@ static void decide(
 	const struct world *w = d->w.world;
 	const struct tick_row *row;
 	struct memo *m = NULL;
-	uint32_t slot, tag = 0;
+	uint32_t tag = 0;
 
 	begin(s, r, d, service);
 	row = world_row(w, service, s->q.group);
 	s->ttl_s = answer_ttl_s(s->service, row);
-	slot = apex || s->q.stale ? SCORE_NONE : answer_sticky_slot(w, row, s->q.key);
-	if (slot < SL_MAX_SLOTS && d->view) {
-		tag = memo_tag(service, s->q.group, slot);
+	if (s->slot < SL_MAX_SLOTS && d->view && !apex && !s->q.stale) {
+		tag = memo_tag(service, s->q.group, s->slot);
 		m = memo_at(d->memo, tag);
 		if (m->view == d->view && m->tag == tag) {
 			recall(s, d, m, row);

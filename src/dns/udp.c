@@ -110,9 +110,13 @@ static unsigned answer(struct dnsd_thread *t, struct udp *u, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		dnsd_read(&t->d, &u->job[i], u->in[i], u->rx[i].msg_len, dnsd_peer(&u->peer[i]));
 	for (unsigned i = 0; i < n; i++)
-		dnsd_approach(&t->d, &u->job[i]);
+		dnsd_approach(&t->d, &u->job[i], 1);
+	for (unsigned i = 0; i < n; i++)
+		dnsd_approach(&t->d, &u->job[i], 2);
 	for (unsigned i = 0; i < n; i++)
 		dnsd_locate(&t->d, &u->job[i]);
+	for (unsigned i = 0; i < n; i++)
+		dnsd_seat(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct msghdr *from = &u->rx[i].msg_hdr, *to = &u->tx[out].msg_hdr;
 		size_t len = 0;

@@ -3,6 +3,26 @@
 
 enum { POINTER = 0xc0, RR_HEAD = 10, OPT_DO = 0x8000 };
 
+/* A wire name in lower case, eight octets at a time: adding to seven bits sets the eighth from 'A'
+ * on in one sum and past 'Z' in the other. Length octets are below 'A'. */
+static void lower(uint8_t *to, const uint8_t *from, size_t n)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		uint64_t v, low, capital;
+
+		memcpy(&v, from + i, 8);
+		low = v & 0x7f * each;
+		capital = (low + (0x80 - 'A') * each) ^ (low + (0x80 - 'Z' - 1) * each);
+		v |= (capital & ~v & 0x80 * each) >> 2;
+		memcpy(to + i, &v, 8);
+	}
+	for (; i < n; i++)
+		to[i] = (uint8_t)(from[i] | (uint8_t)((uint8_t)(from[i] - 'A') < 26) << 5);
+}
+
 /* One question (RFC 1035 section 4.1.2). A pointer cannot be right in the first name of a message:
  * there is nothing before it to point to. Returns its end, NULL for FORMERR. */
 static const uint8_t *parse_question(struct dns_query *q, const uint8_t *p, const uint8_t *end)
@@ -19,8 +39,7 @@ static const uint8_t *parse_question(struct dns_query *q, const uint8_t *p, cons
 	n = (size_t)(p - name) + 1;
 	if (n > SL_DNS_NAME_MAX || end - p < 5)
 		return NULL;
-	for (size_t i = 0; i < n; i++) /* length octets are below 'A' */
-		q->name[i] = (uint8_t)(name[i] | (uint8_t)((uint8_t)(name[i] - 'A') < 26) << 5);
+	lower(q->name, name, n);
 	q->name_n = (uint8_t)n;
 	q->type = dns_be16(p + 1);
 	q->class = dns_be16(p + 3);

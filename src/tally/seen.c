@@ -26,6 +26,6 @@ void seen_rotate(struct seen *s, uint64_t now_ms, uint32_t period_ms)
 		return;
 	s->rotated_ms = now_ms;
 	for (uint32_t i = 0; i < SEEN_WORDS; i++)
-		atomic_store_explicit(&s->half[older][i], 0, memory_order_relaxed);
+		atomic_store_explicit(&s->word[i][older], 0, memory_order_relaxed);
 	atomic_store_explicit(&s->current, older, memory_order_relaxed);
 }

@@ -18,7 +18,8 @@ enum { SEEN_WORDS = 1 << 18 }; /* 2 MiB a half */
 struct seen {
 	_Atomic uint32_t current; /* half that is written; see docs/concurrency.md */
 	uint64_t rotated_ms;      /* owned by the link thread */
-	_Atomic uint64_t half[2][SEEN_WORDS];
+	SL_ALIGNED(16)
+	_Atomic uint64_t word[SEEN_WORDS][2]; /* both halves of a place side by side */
 };
 
 /* Zeroed; caller frees with free(). NULL when out of memory. */
@@ -32,8 +33,7 @@ static inline void seen_prefetch(const struct seen *s, uint64_t key)
 {
 	uint32_t word = (uint32_t)(key >> 32) % SEEN_WORDS;
 
-	__builtin_prefetch(&s->half[0][word], 1);
-	__builtin_prefetch(&s->half[1][word], 1);
+	__builtin_prefetch(s->word[word], 1);
 }
 
 /* Whether this key was here within the last one to two periods; it is from now on. Any thread. */
@@ -43,11 +43,11 @@ static inline bool seen_before(struct seen *s, uint64_t key)
 			UINT64_C(1) << (key >> 12 & 63) | UINT64_C(1) << (key >> 18 & 63);
 	uint32_t word = (uint32_t)(key >> 32) % SEEN_WORDS;
 	uint32_t now = atomic_load_explicit(&s->current, memory_order_relaxed) & 1;
-	uint64_t a = atomic_load_explicit(&s->half[now][word], memory_order_relaxed);
-	uint64_t b = atomic_load_explicit(&s->half[now ^ 1][word], memory_order_relaxed);
+	uint64_t a = atomic_load_explicit(&s->word[word][now], memory_order_relaxed);
+	uint64_t b = atomic_load_explicit(&s->word[word][now ^ 1], memory_order_relaxed);
 
 	if ((a & bits) == bits)
 		return true;
-	atomic_fetch_or_explicit(&s->half[now][word], bits, memory_order_relaxed);
+	atomic_fetch_or_explicit(&s->word[word][now], bits, memory_order_relaxed);
 	return (b & bits) == bits;
 }

@@ -4,15 +4,18 @@
 
   echo    tests/bench/dns_echo: receive and send, nothing between
   ours    the answer process over the bench catalogue, all that is on by default on, a tick a second
-  gdnsd   gdnsd's geoip plugin, Knot its geoip module: over the same database
+  gdnsd   gdnsd's geoip plugin: the first of a place's vendors that is up
+  gdnsdw  the same with its weighted plugin behind: one of six vendors by a place's weights, our job
+  knot    Knot's geoip module: a place's vendor
 
 Each server has one thread and the first core to itself; the load (sluice-bench, 512 questions under
 way) runs on the second. Total is the scheduler's exact account, the median of the rounds. Its split
 into user and system is sampled by the kernel, a hundred times a second, so it is that of all rounds
 together.
-gdnsd has no key for a database without continents, so it gets the database's prefixes as `nets`,
-each with one of six orders of vendors by its (country, province, carrier). gdnsd and Knot come from
-the packages of group bench; without them their rows are absent.
+All over the same database. gdnsd has no key for one without continents, so it gets the database's
+prefixes as `nets`, each with a place by its (country, province, carrier): 3 of them, or 200 with
+weights of their own (gdnsd knows at most 254; ours has a row for each of 600 groups). gdnsd and Knot
+come from the packages of group bench; without them their rows are absent.
 """
 import argparse
 import ipaddress
@@ -30,7 +33,7 @@ import zlib
 TOP = os.path.abspath(os.environ.get("top_srcdir") or ".")
 BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
 HOST = "live.sluice.example"
-VENDORS = ("alpha", "beta", "gamma")
+VENDORS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 ZONE = """$TTL 300
 @ SOA ns1 admin 1 3600 600 60 60
@@ -206,21 +209,45 @@ geo: {databases: ["%s"]}
 
 
 class Gdnsd(Server):
+    """The first of three vendors by place that is up."""
+    PLACES = 3
+    LIST = 3
+
+    def targets(self):
+        """(what each place's datacenter leads to, the configuration of another plugin)"""
+        return ["live.%s.example." % v for v in VENDORS[:self.PLACES]], ""
+
     def words(self, db):
-        orders = ("a,b,c", "a,c,b", "b,a,c", "b,c,a", "c,a,b", "c,b,a")
+        def places(key):
+            first = zlib.crc32("/".join(key).encode())
+            return ", ".join("p%d" % ((first + i) % self.PLACES) for i in range(self.LIST))
+
         self.write("geoip/nets", "".join(
-            "%s => [%s]\n" % (net, orders[zlib.crc32("/".join(key).encode()) % 6])
-            for net, key in Mmdb(db).networks()))
+            "%s => [%s]\n" % (net, places(key)) for net, key in Mmdb(db).networks()))
         self.write("zones/sluice.example", ZONE + "live 20 DYNC geoip!live\n")
         os.mkdir(os.path.join(self.dir, "run"))
+        targets, plugin = self.targets()
         self.write("config", """
 options => { listen => "127.0.0.1", dns_port => %d, udp_threads => 1, tcp_threads => 1,
   run_dir => "%s/run", state_dir => "%s/run" }
-plugins => { geoip => { maps => { m => { datacenters => [a, b, c], nets => nets } },
+plugins => { %s geoip => { maps => { m => { datacenters => [%s], nets => nets } },
   resources => { live => { map => m, dcmap => { %s } } } } }
-""" % (self.port, self.dir, self.dir, ", ".join(
-            "%s => live.%s.example." % (v[0] if v != "gamma" else "c", v) for v in VENDORS)))
+""" % (self.port, self.dir, self.dir, plugin, ", ".join("p%d" % i for i in range(len(targets))),
+            ", ".join("p%d => %s" % (i, t) for i, t in enumerate(targets))))
         return ["gdnsd", "-c", self.dir, "start"]
+
+
+class GdnsdW(Gdnsd):
+    """One of six vendors for a place, by weights of its own: our job."""
+    PLACES = 200 # gdnsd knows at most 254
+    LIST = 1
+
+    def targets(self):
+        places = ", ".join("w%d => { %s }" % (i, ", ".join(
+            "%s => [ live.%s.example., %d ]" % (v, v, 1 + zlib.crc32(b"%d%d" % (i, k)) % 1000)
+            for k, v in enumerate(VENDORS))) for i in range(self.PLACES))
+        return (["%%weighted!w%d" % i for i in range(self.PLACES)],
+                "weighted => { %s }," % places)
 
 
 class Knot(Server):
@@ -267,8 +294,9 @@ Mmdb.seen_keys = seen_keys
 
 
 def table(rows, rounds):
-    print("%-10s %8s %8s %8s %9s %6s %11s %11s" % ("server", "user ns", "sys ns", "total ns",
-                                                  "answers/s", "lost", "total/echo", "user/gdnsd"))
+    print("%-10s %8s %8s %8s %9s %6s %11s %11s %12s" % (
+        "server", "user ns", "sys ns", "total ns", "answers/s", "lost", "total/echo", "user/gdnsd",
+        "user/gdnsdw"))
     middle = {}
     for name, got in rows.items():
         total, rate = (statistics.median(r[i] for r in got) for i in (0, 1))
@@ -276,10 +304,10 @@ def table(rows, rounds):
         middle[name] = total, total * user / max(user + system, 1), rate, sum(r[2] for r in got)
     for name, (total, user, rate, lost) in middle.items():
         kind = " ecs" if name.endswith(" ecs") else ""
-        echo, gdnsd = middle["echo" + kind], middle.get("gdnsd" + kind)
-        print("%-10s %8.0f %8.0f %8.0f %9.0f %6d %11.2f %11s" % (
-            name, user, total - user, total, rate, lost, total / echo[0],
-            "%.2f" % (user / gdnsd[1]) if gdnsd and gdnsd[1] else "-"))
+        peers = [middle.get(peer + kind) for peer in ("gdnsd", "gdnsdw")]
+        print("%-10s %8.0f %8.0f %8.0f %9.0f %6d %11.2f %11s %12s" % (
+            name, user, total - user, total, rate, lost, total / middle["echo" + kind][0],
+            *("%.2f" % (user / peer[1]) if peer and peer[1] else "-" for peer in peers)))
     print("%d rounds" % rounds)
 
 
@@ -288,7 +316,7 @@ def main():
     p.add_argument("--db", help="the .mmdb file")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=3)
-    p.add_argument("--port", type=int, default=25353, help="the first of four")
+    p.add_argument("--port", type=int, default=25353, help="the first of five")
     o = p.parse_args()
     found = [o.db, os.path.join(TOP, "../shared/data/steering-world.mmdb"),
              os.path.join(BUILD, "geodata/world.mmdb")]
@@ -297,7 +325,8 @@ def main():
         sys.exit("bench-dns: no .mmdb file; give one with --db")
     folder = tempfile.mkdtemp(prefix="sluice-bench-")
     os.chmod(folder, 0o755)
-    kinds = [k for k, program in ((Echo, None), (Ours, None), (Gdnsd, "gdnsd"), (Knot, "knotd"))
+    kinds = [k for k, program in ((Echo, None), (Ours, None), (Gdnsd, "gdnsd"), (GdnsdW, "gdnsd"),
+                                        (Knot, "knotd"))
              if not program or shutil.which(program) or print("no row of %s: not installed" % program)]
     servers, rows = [], {}
     try:

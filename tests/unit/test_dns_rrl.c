@@ -51,9 +51,7 @@ static void bounds_the_rate(void **state)
 	struct dns_rrl *least = made(0), *most = made(UINT32_MAX);
 
 	(void)state;
-	assert_int_equal(least->rate, 1);
 	assert_int_equal(ask(least, v4(2, 1), 1, NOW_MS, 100), DNS_RRL_BURST_S + 1);
-	assert_int_equal(most->rate, DNS_RRL_RATE_MAX);
 	assert_int_equal(ask(most, v4(2, 1), 1, NOW_MS, 100000), 100000);
 	free(least);
 	free(most);
