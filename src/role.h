@@ -16,6 +16,9 @@ struct role {
 	const char *name;
 	/* Stored inputs, below the state folder: what is set aside after two crashes in a row. */
 	const char *stored[ROLE_MAX_STORED];
+	/* Whether the supervisor holds memory for it that outlives it; given up after two crashes.
+	 */
+	bool keeps;
 	/* conf is taken. path is the configuration's file, to read again. */
 	int (*run)(const char *path, struct conf *conf);
 };
@@ -28,6 +31,9 @@ extern const struct role roles[3];
 
 /* Set by the signal handlers; read by the loops of the roles and of the supervisor. */
 extern volatile sig_atomic_t role_stop, role_reload;
+
+/* The memory that the supervisor holds for this process; -1: none. */
+extern int role_kept;
 
 /* Installs the handlers; SIGPIPE is ignored. */
 void role_signals(void);

@@ -40,6 +40,7 @@ static int open_listeners(struct collect_role *r, struct errbuf *err)
 		.threads = s->threads.reports,
 		.tick_ms = s->tick_ms,
 		.facts = facts,
+		.kept = role_kept,
 		.publish = r->publish,
 		.trusted_senders = r->senders,
 		.n_trusted_senders = s->trusted_senders_count,
@@ -93,8 +94,9 @@ int role_collect(const char *path, struct conf *conf)
 	if (rc) {
 		LOG_E("collect.refused", "error=\"%s\"", err.s);
 	} else {
-		LOG_I("collect.ready", "listeners=%u threads=%u", conf->sluice.listen.reports_count,
-			conf->sluice.threads.reports);
+		LOG_I("collect.ready", "listeners=%u threads=%u windows=%s",
+			conf->sluice.listen.reports_count, conf->sluice.threads.reports,
+			collect_adopted(r->collect) ? "kept" : "new");
 		while (!role_stop)
 			link_round(r->link, LINK_MS);
 	}

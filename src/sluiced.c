@@ -12,13 +12,16 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 const struct role roles[3] = {
-	{"answer", {"world/tick.blob"}, role_answer},
-	{"control", {"engine.state", "ledger.state", "facts.blob"}, role_control},
-	{"collect", {NULL}, role_collect},
+	{"answer", {"world/tick.blob"}, false, role_answer},
+	{"control", {"engine.state", "ledger.state", "facts.blob"}, false, role_control},
+	{"collect", {NULL}, true, role_collect},
 };
+
+int role_kept = -1;
 
 volatile sig_atomic_t role_stop, role_reload;
 
@@ -118,9 +121,9 @@ static int parse_args(int argc, char **argv, struct args *a)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 		{"test", no_argument, NULL, 't'}, {"role", required_argument, NULL, 'r'},
-		{"good", required_argument, NULL, 'g'}, {"print-defaults", no_argument, NULL, 'd'},
-		{"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"good", required_argument, NULL, 'g'}, {"kept", required_argument, NULL, 'k'},
+		{"print-defaults", no_argument, NULL, 'd'}, {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
@@ -136,6 +139,9 @@ static int parse_args(int argc, char **argv, struct args *a)
 			break;
 		case 'g': /* of the supervisor: where the last good configuration is */
 			a->state = optarg;
+			break;
+		case 'k': /* of the supervisor: descriptor of the memory it holds */
+			role_kept = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'd':
 			conf_print_defaults(stdout);

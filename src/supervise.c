@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +28,23 @@ struct child {
 	uint64_t started_ms, due_ms;
 	uint32_t backoff_ms;
 	uint32_t crashes; /* in a row, each soon after its start */
+	int kept;         /* memory held for it; -1: none */
 };
+
+/* The arguments of a role, behind the program. */
+static void run_role(
+	const struct child *c, const char *program, const char *path, const char *state)
+{
+	char kept[16];
+
+	(void)snprintf(kept, sizeof(kept), "%d", c->kept);
+	if (c->kept < 0 || fcntl(c->kept, F_SETFD, 0) < 0)
+		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, "--good",
+			state, (char *)NULL);
+	else
+		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, "--good",
+			state, "--kept", kept, (char *)NULL);
+}
 
 static void start(struct child *c, const char *program, const char *path, const char *state)
 {
@@ -42,8 +60,7 @@ static void start(struct child *c, const char *program, const char *path, const 
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1);
-		(void)execl(program, "sluiced", "--role", c->role->name, "-c", path, "--good",
-			state, (char *)NULL);
+		run_role(c, program, path, state);
 		_exit(127);
 	}
 	c->pid = pid;
@@ -74,6 +91,17 @@ static void set_aside(const struct role *role, const char *state)
 	}
 }
 
+/* Memory that a role's successor goes on with. What a role crashed with twice is given up. */
+static void hold_memory(struct child *c)
+{
+	if (c->kept >= 0) {
+		(void)close(c->kept);
+		LOG_E("supervise.set_aside",
+			"role=%s file=memory reason=\"crashed twice in a row\"", c->role->name);
+	}
+	c->kept = c->role->keeps ? memfd_create(c->role->name, MFD_CLOEXEC) : -1;
+}
+
 static void fell(struct child *c, int status, const char *state)
 {
 	uint64_t now = os_mono_ms();
@@ -87,6 +115,7 @@ static void fell(struct child *c, int status, const char *state)
 	c->crashes += is_crash(status);
 	if (c->crashes == 2) {
 		set_aside(c->role, state);
+		hold_memory(c);
 		c->crashes = 0;
 	}
 	c->pid = 0;
@@ -149,8 +178,11 @@ int supervise(const char *program, const char *path, const char *state)
 	struct child children[SL_COUNT(roles)] = {{0}};
 	const size_t n = SL_COUNT(roles);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		children[i].role = &roles[i];
+		children[i].kept = -1;
+		hold_memory(&children[i]);
+	}
 	while (!role_stop) {
 		reap(children, n, state);
 		for (size_t i = 0; i < n; i++)

@@ -28,6 +28,9 @@ enum collect_flag {
 	COLLECT_LOG = 32,        /* a line of a CDN log, not a report: octets instead of session */
 	COLLECT_LOG_ERROR = 64,
 	COLLECT_LOG_SLOW = 128,
+	COLLECT_STATE = 256,   /* the player said whether it stands still: COLLECT_STARVED or not */
+	COLLECT_STARVED = 512, /* it does, for want of data */
+	COLLECT_STALL_TOTAL = 1024, /* stall_total_ms counts */
 };
 
 /* One report or log line, ids instead of names. */
@@ -40,10 +43,12 @@ struct collect_record {
 	uint64_t address, net; /* hashes of where it came from */
 	uint64_t t_ms;         /* unix, of the event; never after its arrival */
 	uint32_t first_frame_us, kbps;
-	uint32_t keep; /* sampled away unless below the threshold of the time */
+	uint32_t stall_total_ms; /* all stalls of the session so far */
+	uint32_t keep;           /* sampled away unless below the threshold of the time */
 	uint16_t group;
+	uint16_t flags; /* of enum collect_flag */
 	uint8_t vendor;
-	uint8_t flags; /* of enum collect_flag */
+	uint8_t definition, client; /* ids of words.def */
 };
 
 /* name, word in facts */

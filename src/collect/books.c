@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { NAMES_SIZE = 16 << 20, DENSE = SL_MAX_VENDORS * SL_MAX_GROUPS };
+enum { DENSE = SL_MAX_VENDORS * SL_MAX_GROUPS };
 
 /* Zeroed memory that is touched as it is used. */
 static void *room(size_t n, size_t size)
@@ -18,27 +18,21 @@ static void *room(size_t n, size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* The rows of what is made by room(): member, elements. */
+/* The rows of what is made by room(): member, elements. It is made anew each tick, but for cell_of.
+ */
 #define BIG(X)                                                                                     \
-	X(pull, b->limits.pulls)                                                                   \
 	X(cell_of, DENSE)                                                                          \
-	X(cell, COLLECT_MAX_CELLS)                                                                 \
-	X(log, (size_t)COLLECT_MAX_SPANS *COLLECT_MAX_CELLS)                                       \
-	X(names, NAMES_SIZE)                                                                       \
-	X(fact, (size_t)COLLECT_WINDOWS *COLLECT_MAX_CELLS)                                        \
+	X(fact, (size_t)COLLECT_SPANS *COLLECT_MAX_CELLS)                                          \
 	X(spare, b->limits.pulls)                                                                  \
-	X(sample, 2 * (size_t)b->limits.pulls)                                                     \
-	X(sample_at, (size_t)COLLECT_WINDOWS *COLLECT_MAX_CELLS + 1)
+	X(sample, 4 * (size_t)b->limits.pulls)                                                     \
+	X(sample_at, (size_t)COLLECT_SPANS *COLLECT_MAX_CELLS + 1)
 
 void collect_books_free(struct collect_books *b)
 {
 	if (!b)
 		return;
-	collect_table_done(&b->sessions);
-	collect_table_done(&b->users);
-	collect_table_done(&b->caps);
-	collect_table_done(&b->streams);
 	collect_table_done(&b->uses);
+	collect_kept_close(b);
 #define X(member, n)                                                                               \
 	if (b->member)                                                                             \
 		(void)munmap(b->member, (n) * sizeof(*b->member));
@@ -47,34 +41,26 @@ void collect_books_free(struct collect_books *b)
 	free(b);
 }
 
-int collect_books_new(
-	const struct collect_limits *limits, uint64_t now_ms, struct collect_books **ret_books)
+int collect_books_new(const struct collect_limits *limits, int fd, uint64_t now_ms,
+	struct collect_books **ret_books, struct errbuf *err)
 {
 	struct collect_books *b = calloc(1, sizeof(*b));
 	int rc = 0;
 
 	if (!b)
-		return SL_ENOMEM;
+		return err_set(err, SL_ENOMEM, "collect: no memory for the books");
 	b->limits = *limits;
-	b->started_ms = now_ms;
-	b->names_size = NAMES_SIZE;
 #define X(member, n)                                                                               \
 	if (!rc)                                                                                   \
 		rc = (b->member = room((n), sizeof(*b->member))) ? 0 : SL_ENOMEM;
 	BIG(X)
 #undef X
 	if (!rc)
-		rc = collect_table_init(
-			&b->sessions, limits->sessions, sizeof(struct collect_session));
-	if (!rc)
-		rc = collect_table_init(&b->users, limits->users, sizeof(struct collect_user));
-	if (!rc)
-		rc = collect_table_init(&b->caps, limits->caps, sizeof(struct collect_cap));
-	if (!rc)
-		rc = collect_table_init(
-			&b->streams, limits->streams, sizeof(struct collect_stream_name));
-	if (!rc)
 		rc = collect_table_init(&b->uses, limits->streams, sizeof(struct collect_use));
+	if (rc)
+		(void)err_set(err, rc, "collect: no memory for the books");
+	else
+		rc = collect_kept_open(b, fd, now_ms, err);
 	if (rc)
 		collect_books_free(b);
 	else
@@ -88,12 +74,13 @@ static struct collect_cell *cell_for(struct collect_books *b, uint8_t vendor, ui
 	uint32_t *at = &b->cell_of[vendor * SL_MAX_GROUPS + group];
 
 	if (*at == 0) {
-		if (b->n_cells == COLLECT_MAX_CELLS) {
-			b->lost_cells++;
+		if (b->k->n_cells == COLLECT_MAX_CELLS) {
+			b->k->lost_cells++;
 			return NULL;
 		}
-		b->cell[b->n_cells] = (struct collect_cell){.group = group, .vendor = vendor};
-		*at = ++b->n_cells;
+		b->cell[b->k->n_cells] = (struct collect_cell){.group = group, .vendor = vendor};
+		collect_settle();
+		*at = ++b->k->n_cells;
 	}
 	return &b->cell[*at - 1];
 }
@@ -126,7 +113,7 @@ static bool may_speak(struct collect_books *b, const struct collect_record *r, u
 			   now_ms) &&
 		   spend(b, hash_mix(r->net, ~key), bucket, SL_MAX(part, COLLECT_PER_NET), now_ms);
 
-	b->capped += !may;
+	b->k->capped += !may;
 	return may;
 }
 
@@ -141,7 +128,7 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 		s->pulls = 0;
 	}
 	if (s->pulls == COLLECT_PER_SESSION) {
-		b->capped++;
+		b->k->capped++;
 		return;
 	}
 	s->pulls++;
@@ -152,15 +139,20 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 	if (!may_speak(b, r, cell, 'p', step, c->step_pulls, now_ms))
 		return;
 	c->step_pulls++;
-	if (b->pull_end - b->pull_first == b->limits.pulls) {
-		b->lost_pulls++;
+	if (b->k->pull_end - b->k->pull_first == b->limits.pulls) {
+		b->k->lost_pulls++;
 		return;
 	}
-	b->pull[b->pull_end++ % b->limits.pulls] = (struct collect_pull){.t_ms = r->t_ms,
+	b->pull[b->k->pull_end % b->limits.pulls] = (struct collect_pull){.t_ms = r->t_ms,
 		.came_ms = now_ms,
+		.stream = r->stream,
 		.cell = cell,
 		.first_frame_us = r->flags & COLLECT_FIRST_FRAME ? r->first_frame_us : UINT32_MAX,
-		.ok = r->flags & COLLECT_PULL_OK};
+		.ok = r->flags & COLLECT_PULL_OK,
+		.definition = r->definition,
+		.client = r->client};
+	collect_settle();
+	b->k->pull_end++;
 }
 
 /* A user counts in the cells it reported of. Within a minute of arrival it costs its place once. */
@@ -185,6 +177,8 @@ static void take_user(
 			now_ms > COLLECT_MINUTE_MS ? now_ms - COLLECT_MINUTE_MS : 0);
 	u->cell = cell;
 	u->counted_ms = minute;
+	u->definition = r->definition;
+	u->client = r->client;
 	u->e.seen_ms = SL_MAX(u->e.seen_ms, r->t_ms);
 	if (r->flags & COLLECT_STALLED)
 		u->stalled_ms = SL_MAX(u->stalled_ms, r->t_ms);
@@ -203,7 +197,7 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 	if (!s) {
 		if (!spend(b, hash_mix(r->net, 's'), now_ms / COLLECT_MINUTE_MS,
 			    COLLECT_SESSIONS_PER_NET, now_ms)) {
-			b->capped++;
+			b->k->capped++;
 			return;
 		}
 		s = collect_table_get(&b->sessions, r->session,
@@ -214,6 +208,8 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 		s->cell = cell;
 		s->stream = r->stream;
 		s->keep = r->keep;
+		s->definition = r->definition;
+		s->client = r->client;
 		s->alive = !(r->flags & COLLECT_PULL) || r->flags & COLLECT_PULL_OK;
 		if (r->flags & COLLECT_BITRATE)
 			s->kbps = r->kbps;
@@ -223,20 +219,20 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 	take_user(b, r, cell, now_ms);
 }
 
-static void take_log(struct collect_books *b, const struct collect_record *r)
+static void take_log(struct collect_books *b, const struct collect_record *r, uint64_t now_ms)
 {
 	struct collect_cell *c = cell_for(b, r->vendor, r->group);
 	uint64_t minute = r->t_ms / COLLECT_MINUTE_MS;
-	uint32_t span = (uint32_t)(minute % COLLECT_MAX_SPANS);
+	uint32_t cell;
 	struct collect_log *l;
 
-	if (!c || minute < b->log_minute[span])
+	if (!c)
 		return;
-	if (minute > b->log_minute[span]) {
-		b->log_minute[span] = minute;
-		memset(&b->log[(size_t)span * COLLECT_MAX_CELLS], 0, b->n_cells * sizeof(*b->log));
-	}
-	l = &b->log[(size_t)span * COLLECT_MAX_CELLS + (size_t)(c - b->cell)];
+	cell = (uint32_t)(c - b->cell);
+	l = collect_table_get(&b->logs, hash_mix(minute, cell), 0);
+	l->cell = cell;
+	l->minute = minute;
+	l->e.seen_ms = now_ms;
 	l->octets += r->octets;
 	l->requests++;
 	l->errors += r->flags & COLLECT_LOG_ERROR ? 1 : 0;
@@ -258,11 +254,14 @@ static void take_names(struct collect_books *b, const struct collect_batch *from
 		p += sizeof(hash) + sizeof(n);
 		s = collect_table_get(&b->streams, hash, now_ms);
 		s->e.seen_ms = now_ms;
-		if (!s->text && b->names_size - b->names_used >= n) {
-			memcpy(b->names + b->names_used, p, n);
-			s->text = b->names_used + 1;
+		if (!s->text && COLLECT_NAMES - b->k->names_used >= n) {
+			uint32_t at = b->k->names_used;
+
+			memcpy(b->names + at, p, n);
+			b->k->names_used += n;
 			s->n = n;
-			b->names_used += n;
+			collect_settle();
+			s->text = at + 1;
 		}
 		p += n;
 	}
@@ -290,27 +289,38 @@ void collect_books_take(struct collect_books *b, const struct collect_batch *fro
 			__builtin_prefetch(t->tags[r[8].session & (t->n_buckets - 1)]);
 		}
 		if (r->flags & COLLECT_LOG)
-			take_log(b, r);
+			take_log(b, r, now_ms);
 		else
 			take_report(b, r, now_ms);
 	}
 	for (int i = 0; i < COLLECT_SOURCES; i++)
-		add_counts(&b->counts[i], &from->counts[i]);
+		add_counts(&b->k->counts[i], &from->counts[i]);
 	if (from->catalogue)
-		b->catalogue = from->catalogue;
+		b->k->catalogue = from->catalogue;
+}
+
+uint64_t collect_books_seed(const struct collect_books *b)
+{
+	return b->k->seed;
+}
+
+bool collect_books_adopted(const struct collect_books *b)
+{
+	return b->adopted;
 }
 
 uint32_t collect_books_fill_ppm(const struct collect_books *b)
 {
-	return (uint32_t)((b->pull_end - b->pull_first) * COLLECT_PPM / b->limits.pulls);
+	return (uint32_t)((b->k->pull_end - b->k->pull_first) * COLLECT_PPM / b->limits.pulls);
 }
 
 uint64_t collect_books_evicted(const struct collect_books *b)
 {
-	return b->sessions.evicted + b->users.evicted + b->lost_pulls + b->lost_cells;
+	return b->evicted_before + b->sessions.evicted + b->users.evicted + b->logs.evicted +
+	       b->k->lost_pulls + b->k->lost_cells;
 }
 
 uint64_t collect_books_capped(const struct collect_books *b)
 {
-	return b->capped;
+	return b->k->capped;
 }

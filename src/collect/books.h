@@ -22,8 +22,10 @@ enum {
 	COLLECT_LIVE_MS =
 		45000, /* a session is alive so long after a report: a heartbeat and a half */
 	COLLECT_WINDOWS = COLLECT_STEPS + 1,
-	COLLECT_MAX_CELLS = 65536, /* (vendor, group) pairs with reports */
-	COLLECT_MAX_SPANS = 16,    /* log windows: minutes of event time */
+	COLLECT_MAX_CELLS = 65536,    /* (vendor, group) pairs with reports */
+	COLLECT_LOG_MINUTES = 16,     /* log windows that are always shown: minutes of event time */
+	COLLECT_LOG_SHOWN_MS = 90000, /* an older one is shown so long after it grew */
+	COLLECT_LOG_MAX_MIN = 1440,   /* how late a log line may be at most */
 
 	/* What one place may say of one (vendor, group), so that it cannot speak for a province:
 	 * pull attempts in 5 s, users in a minute; or two in a hundred of what all have said, if
@@ -39,21 +41,29 @@ struct collect_limits {
 	uint32_t sessions, users, caps; /* entries of the tables, four times what is expected */
 	uint32_t pulls;                 /* of the last minute */
 	uint32_t streams;
+	uint32_t logs; /* (vendor, group, minute) of CDN logs */
 };
 
 /* A million sessions in under 1 GiB. */
 #define COLLECT_LIMITS_DEFAULT                                                                     \
 	{                                                                                          \
 		.sessions = 4u << 20, .users = 4u << 20, .caps = 4u << 20, .pulls = 2u << 20,      \
-		.streams = 1u << 18                                                                \
+		.streams = 1u << 18, .logs = 1u << 20                                              \
 	}
 
 struct collect_books;
 
-/* SL_ENOMEM. Caller frees. */
-int collect_books_new(const struct collect_limits *limits, uint64_t now_ms,
-	struct collect_books **ret_books) SL_NONNULL_ALL SL_WUNUSED;
+/* fd: memory that outlives the process (memfd_create), of which what is sound is gone on with; -1:
+ * none. The descriptor stays the caller's. SL_ENOMEM. Caller frees. */
+int collect_books_new(const struct collect_limits *limits, int fd, uint64_t now_ms,
+	struct collect_books **ret_books, struct errbuf *err) SL_NONNULL(1, 4) SL_WUNUSED;
 void collect_books_free(struct collect_books *b);
+
+/* Seed of the hashes in records; it is kept with them. */
+uint64_t collect_books_seed(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
+
+/* Whether an earlier process's memory was gone on with. */
+bool collect_books_adopted(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 
 /* Books a batch that came at now_ms (unix; steps back are fine). */
 void collect_books_take(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What books.c, window.c and facts.c share. */
+/* What books.c, kept.c, window.c and facts.c share. */
 #pragma once
 
 #include "collect/books.h"
@@ -8,10 +8,14 @@ struct collect_session {
 	struct collect_entry e;
 	uint64_t pulls_ms; /* when this minute of pull attempts began */
 	uint64_t stream;
+	uint64_t stalled_ms; /* last report with a stall; 0: none */
+	uint64_t starved_ms; /* its player has stood still since, by its own word; 0: it plays */
 	uint32_t kbps, keep;
 	uint32_t cell;
-	uint16_t pulls; /* in it */
-	bool alive;     /* the last report was no failed pull */
+	uint32_t stall_total_ms; /* all its stalls, as it last told */
+	uint16_t pulls;          /* in it */
+	bool alive;              /* the last report was no failed pull */
+	uint8_t definition, client;
 };
 
 struct collect_user {
@@ -19,6 +23,7 @@ struct collect_user {
 	uint64_t stalled_ms;    /* last report with a stall; 0: none */
 	uint64_t counted_ms;    /* minute of arrival that the caps know of */
 	uint32_t cell;
+	uint8_t definition, client;
 };
 
 /* What one place has said of one cell. */
@@ -34,26 +39,31 @@ struct collect_stream_name {
 	uint16_t n;
 };
 
-/* Live sessions of a stream on a vendor, as of one tick. */
+/* Live sessions of a stream on a vendor, and what it saw of the minute, as of one tick. */
 struct collect_use {
 	struct collect_entry e;
 	uint64_t stream, number; /* tick that the sums are of */
 	uint64_t kbps;
-	uint32_t sessions;
+	uint32_t sessions, stalled;
+	uint32_t pulls, pulls_ok;
 	uint8_t vendor;
 };
 
 /* A pull attempt; they lie in order of arrival. */
 struct collect_pull {
 	uint64_t t_ms, came_ms;
+	uint64_t stream;
 	uint32_t cell;
 	uint32_t first_frame_us; /* UINT32_MAX: none */
 	bool ok;
+	uint8_t definition, client;
 };
 
-/* Minutes of event time of CDN logs. */
+/* CDN logs of one cell in one minute of event time; seen_ms is when they last grew. */
 struct collect_log {
-	uint64_t octets;
+	struct collect_entry e;
+	uint64_t minute, octets;
+	uint32_t cell;
 	uint32_t requests, errors, slow;
 };
 
@@ -65,33 +75,78 @@ struct collect_cell {
 	uint32_t step_pulls, minute_users;
 };
 
-struct collect_books {
+/* The head of what outlives the process; the arrays follow, in the order of kept.c. Only the tick
+ * thread writes it, each thing in an order in which the process may end at any point. */
+struct collect_kept {
+	char magic[8];
+	uint64_t size; /* of the whole */
 	struct collect_limits limits;
+	uint64_t seed; /* of all hashes */
 	uint64_t started_ms, number;
-	struct collect_table sessions, users, caps, streams, uses;
-	struct collect_pull *pull; /* ring */
 	uint64_t pull_first, pull_end;
-	uint32_t *cell_of; /* by vendor * SL_MAX_GROUPS + group: cell, plus 1 */
-	struct collect_cell *cell;
-	uint32_t n_cells;
-	struct collect_log *log; /* by span * COLLECT_MAX_CELLS + cell */
-	uint64_t log_minute[COLLECT_MAX_SPANS];
-	char *names;
-	uint32_t names_used, names_size;
+	uint32_t n_cells, names_used;
+	bool compacting; /* names are on the move */
 	uint64_t catalogue;
 	struct collect_counts counts[COLLECT_SOURCES];
-	uint64_t capped, lost_pulls, lost_cells;
+	uint64_t capped, lost_pulls, lost_cells, evicted;
 	struct {
 		uint64_t from_ms;
 		uint32_t ppm;
-	} kept[64];              /* ring of what was kept, one per second */
-	struct facts_cell *fact; /* by window * COLLECT_MAX_CELLS + cell */
-	uint32_t *spare;         /* for sorting them */
-	uint32_t *sample;        /* first frames, sorted into windows and cells */
-	uint32_t *sample_at;     /* by window * COLLECT_MAX_CELLS + cell: where they begin */
+	} kept[64]; /* ring of what was kept of the reports, one per second */
 };
 
-/* window.c: fills b->fact of COLLECT_WINDOWS windows that end with now_ms; 0 is the minute. */
+/* Facts are counted in spans: the windows, then the minute by definition and by client kind, whose
+ * cells are vendor * COLLECT_WORDS + word. */
+enum {
+	COLLECT_SPAN_DEFINITION = COLLECT_WINDOWS,
+	COLLECT_SPAN_CLIENT,
+	COLLECT_SPANS,
+};
+
+enum { COLLECT_NAMES = 15 << 20 }; /* octets of names of streams; facts have room for 16 */
+
+struct collect_books {
+	struct collect_kept *k;    /* these six lie in what is kept */
+	struct collect_pull *pull; /* ring */
+	struct collect_cell *cell;
+	char *names;
+	struct collect_table sessions, users, caps, streams, logs;
+	void *mem;
+	size_t mem_size;
+	bool adopted;
+	uint64_t evicted_before;
+
+	struct collect_limits limits;
+	struct collect_table uses;
+	uint32_t *cell_of;       /* by vendor * SL_MAX_GROUPS + group: cell, plus 1 */
+	struct facts_cell *fact; /* by span * COLLECT_MAX_CELLS + cell */
+	uint32_t *spare;         /* for sorting them */
+	uint32_t *sample;        /* first frames, sorted into spans and cells */
+	uint32_t *sample_at;     /* by span * COLLECT_MAX_CELLS + cell: where they begin */
+};
+
+/* kept.c: the memory that outlives the process, checked and gone on with, or begun anew. fd -1:
+ * memory of this process alone. */
+int collect_kept_open(struct collect_books *b, int fd, uint64_t now_ms, struct errbuf *err)
+	SL_NONNULL(1);
+void collect_kept_close(struct collect_books *b) SL_NONNULL_ALL;
+
+/* Moves the names of streams that are still heard of together, when their room runs out. */
+void collect_kept_compact(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Cells of a span. */
+static inline uint32_t collect_span_cells(const struct collect_books *b, uint32_t span)
+{
+	return span < COLLECT_WINDOWS ? b->k->n_cells : SL_MAX_VENDORS * COLLECT_WORDS;
+}
+
+/* Between two writes of what is kept that must happen in this order. */
+static inline void collect_settle(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* window.c: fills b->fact of all spans; the windows end with now_ms, 0 is the minute. */
 void collect_window_fill(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* First and last-but-one millisecond of a window. */

@@ -264,7 +264,6 @@ int collect_open(const struct collect_options *o, struct collect **ret_collect, 
 {
 	size_t size = sizeof(struct collect) + o->threads * sizeof(struct thread);
 	struct collect *c;
-	uint64_t seed = os_random64();
 	int rc;
 
 	if (o->n_listen > COLLECT_MAX_LISTEN || !o->threads || o->threads > COLLECT_MAX_THREADS)
@@ -281,16 +280,19 @@ int collect_open(const struct collect_options *o, struct collect **ret_collect, 
 	(void)snprintf(c->facts, sizeof(c->facts), "%s", o->facts);
 	(void)snprintf(c->temporary, sizeof(c->temporary), "%s.new", c->facts);
 	atomic_store_explicit(&c->keep_ppm, (uint32_t)COLLECT_PPM, memory_order_relaxed);
-	rc = collect_books_new(&o->limits, os_now_ms(), &c->books);
-	if (rc)
-		(void)err_set(err, rc, "collect: no memory for the books");
+	rc = collect_books_new(&o->limits, o->kept, os_now_ms(), &c->books, err);
 	for (uint32_t i = 0; i < o->threads && !rc; i++)
-		rc = open_thread(c, i, seed, err);
+		rc = open_thread(c, i, collect_books_seed(c->books), err);
 	if (rc)
 		collect_stop(c, 0);
 	else
 		*ret_collect = c;
 	return rc;
+}
+
+bool collect_adopted(const struct collect *c)
+{
+	return collect_books_adopted(c->books);
 }
 
 int collect_run(struct collect *c, struct errbuf *err)
@@ -318,8 +320,10 @@ void collect_stop(struct collect *c, uint32_t patience_ms)
 	for (uint32_t i = 0; i < c->o.threads; i++)
 		if (c->thread[i].running)
 			(void)pthread_join(c->thread[i].id, NULL);
-	if (c->ticking)
+	if (c->ticking) {
 		(void)pthread_join(c->tick, NULL);
+		(void)fetch(c); /* what the threads handed over last is kept too */
+	}
 	for (uint32_t i = 0; i < c->o.threads; i++) {
 		httpd_free(c->thread[i].httpd);
 		free(c->thread[i].batches[0]);

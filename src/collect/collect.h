@@ -20,6 +20,7 @@ struct collect_options {
 	uint32_t threads;  /* 1..COLLECT_MAX_THREADS */
 	uint32_t tick_ms;
 	const char *facts; /* file that is written every tick */
+	int kept;          /* memory that outlives the process (memfd_create); -1: none */
 	const struct publish *publish;
 	const struct httpd_prefix *trusted_senders; /* may name other addresses in `ip` */
 	size_t n_trusted_senders;
@@ -36,6 +37,9 @@ struct collect;
  * same for all threads. Caller ends with collect_stop, also when collect_run was never called. */
 int collect_open(const struct collect_options *o, struct collect **ret_collect, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
+
+/* Whether what an earlier process kept was gone on with. */
+bool collect_adopted(const struct collect *c) SL_NONNULL_ALL;
 
 /* Starts the threads. */
 int collect_run(struct collect *c, struct errbuf *err) SL_NONNULL(1) SL_WUNUSED;

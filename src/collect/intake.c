@@ -169,15 +169,15 @@ static struct collect_record *add(struct collect_intake *in)
 	return &b->record[b->n++];
 }
 
-static uint8_t flags_of(const struct collect_report *r)
+static uint16_t flags_of(const struct collect_report *r)
 {
 	bool pull = collect_has(r, COLLECT_F_ok), ok = !pull || r->flag.ok;
 
-	return (uint8_t)((pull ? COLLECT_PULL : 0) | (pull && ok ? COLLECT_PULL_OK : 0) |
-			 (ok && collect_has(r, COLLECT_F_first_frame_ms) ? COLLECT_FIRST_FRAME
-									 : 0) |
-			 (r->n_stalls ? COLLECT_STALLED : 0) |
-			 (collect_has(r, COLLECT_F_bitrate_kbps) ? COLLECT_BITRATE : 0));
+	return (uint16_t)((pull ? COLLECT_PULL : 0) | (pull && ok ? COLLECT_PULL_OK : 0) |
+			  (ok && collect_has(r, COLLECT_F_first_frame_ms) ? COLLECT_FIRST_FRAME
+									  : 0) |
+			  (r->n_stalls ? COLLECT_STALLED : 0) |
+			  (collect_has(r, COLLECT_F_bitrate_kbps) ? COLLECT_BITRATE : 0));
 }
 
 static void fill(struct collect_intake *in, const struct collect_report *r,
@@ -196,6 +196,12 @@ static void fill(struct collect_intake *in, const struct collect_report *r,
 				     ? (uint32_t)llround(r->num.first_frame_ms * 1000)
 				     : 0;
 	to->kbps = to->flags & COLLECT_BITRATE ? (uint32_t)llround(r->num.bitrate_kbps) : 0;
+	to->stall_total_ms = 0;
+	to->definition = to->client = COLLECT_WORD_NONE;
+	if (collect_has(r, COLLECT_F_definition))
+		to->definition = collect_definition(r->text.definition);
+	if (collect_has(r, COLLECT_F_client_kind))
+		to->client = collect_client(r->text.client_kind);
 }
 
 /* A first frame is of a pull attempt: one that comes alone is taken for a good end of it only when
@@ -260,7 +266,7 @@ struct collect_verdict collect_intake_line(struct collect_intake *in, const stru
 		return verdict(COLLECT_IP, COLLECT_FIELDS);
 	if (l->t_ms > now_ms + COLLECT_AHEAD_MS)
 		return verdict(COLLECT_FUTURE, COLLECT_FIELDS);
-	if (l->t_ms < now_ms - (double)(COLLECT_MAX_SPANS - 1) * COLLECT_MINUTE_MS)
+	if (l->t_ms < now_ms - (double)(COLLECT_LOG_MINUTES - 1) * COLLECT_MINUTE_MS)
 		return verdict(COLLECT_OLD, COLLECT_FIELDS);
 	place(in, ip, &s);
 	to = add(in);
@@ -270,7 +276,7 @@ struct collect_verdict collect_intake_line(struct collect_intake *in, const stru
 		.t_ms = SL_MIN((uint64_t)l->t_ms, in->now_ms),
 		.group = s.group,
 		.vendor = (uint8_t)vendor,
-		.flags = (uint8_t)(COLLECT_LOG | (l->error ? COLLECT_LOG_ERROR : 0) |
-				   (l->slow ? COLLECT_LOG_SLOW : 0))};
+		.flags = (uint16_t)(COLLECT_LOG | (l->error ? COLLECT_LOG_ERROR : 0) |
+				    (l->slow ? COLLECT_LOG_SLOW : 0))};
 	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 }

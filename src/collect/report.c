@@ -45,6 +45,55 @@ const char *collect_refusal_text(enum collect_refusal r)
 	return texts[r];
 }
 
+static const char *const definitions[] = {
+	"-",
+	"other",
+#define DEFINITION(word) word,
+#include "collect/words.def"
+#undef DEFINITION
+};
+
+static const char *const clients[] = {
+	"-",
+	"other",
+#define CLIENT(word) word,
+#include "collect/words.def"
+#undef CLIENT
+};
+
+_Static_assert(SL_COUNT(definitions) <= COLLECT_WORDS && SL_COUNT(clients) <= COLLECT_WORDS,
+	"ids are places in arrays of COLLECT_WORDS");
+
+static uint8_t word_id(struct str word, const char *const *of, size_t n)
+{
+	if (word.n == 0)
+		return COLLECT_WORD_NONE;
+	for (size_t i = COLLECT_WORD_FIRST; i < n; i++)
+		if (strncasecmp(of[i], word.p, word.n) == 0 && of[i][word.n] == '\0')
+			return (uint8_t)i;
+	return COLLECT_WORD_OTHER;
+}
+
+uint8_t collect_definition(struct str word)
+{
+	return word_id(word, definitions, SL_COUNT(definitions));
+}
+
+uint8_t collect_client(struct str word)
+{
+	return word_id(word, clients, SL_COUNT(clients));
+}
+
+const char *collect_definition_word(uint32_t id)
+{
+	return id < SL_COUNT(definitions) ? definitions[id] : NULL;
+}
+
+const char *collect_client_word(uint32_t id)
+{
+	return id < SL_COUNT(clients) ? clients[id] : NULL;
+}
+
 const char *collect_field_name(enum collect_field f)
 {
 	return f < COLLECT_FIELDS ? rows[f].name : NULL;

@@ -16,7 +16,12 @@ enum {
 	COLLECT_MAX_BODY = 4 << 20, /* octets */
 	COLLECT_STALL_MS = 2000,    /* an empty buffer for so long is a stall (scoring.md 4) */
 	COLLECT_STALL_MAX_MS = 3600000,
+	COLLECT_FIRST_FRAME_MAX = 60000000, /* us; a slower start is a failed pull */
+	COLLECT_WORDS = 32,                 /* ids of definitions, and of client kinds */
 };
+
+/* Ids of words.def: the place there plus 2. */
+enum collect_word { COLLECT_WORD_NONE, COLLECT_WORD_OTHER, COLLECT_WORD_FIRST };
 
 enum collect_refusal {
 	COLLECT_ACCEPTED,
@@ -71,6 +76,13 @@ typedef void collect_refused_fn(void *ctx, uint32_t index, struct collect_verdic
  * syntax the rest of the body is not read. */
 uint32_t collect_report_parse(struct str body, collect_report_fn *take, collect_refused_fn *refused,
 	void *ctx) SL_NONNULL(2, 3);
+
+/* Id of a definition or a client kind; COLLECT_WORD_OTHER for one that words.def does not have,
+ * COLLECT_WORD_NONE for an empty one. And its word, NULL for an id that is none. */
+uint8_t collect_definition(struct str word) SL_PURE;
+uint8_t collect_client(struct str word) SL_PURE;
+const char *collect_definition_word(uint32_t id) SL_PURE;
+const char *collect_client_word(uint32_t id) SL_PURE;
 
 /* The word and text of a refusal, the name of a field (NULL for COLLECT_FIELDS). */
 const char *collect_refusal_word(enum collect_refusal r) SL_PURE;

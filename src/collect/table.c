@@ -3,42 +3,56 @@
 
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 
-static void *map(size_t n)
+static uint32_t buckets_for(uint32_t room)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
+	uint32_t n = 1;
 
-	return p == MAP_FAILED ? NULL : p;
+	while (n < (1u << 26) && n * COLLECT_WAYS < room)
+		n *= 2;
+	return n;
 }
 
-static size_t entry_octets(const struct collect_table *t)
+static size_t octets_of(uint32_t n_buckets, uint32_t entry_size)
 {
-	return (size_t)t->n_buckets * COLLECT_WAYS * t->entry_size;
+	return (size_t)n_buckets * COLLECT_WAYS * (1 + entry_size);
+}
+
+size_t collect_table_octets(uint32_t room, uint32_t entry_size)
+{
+	return octets_of(buckets_for(room), entry_size);
+}
+
+void collect_table_over(struct collect_table *t, uint32_t room, uint32_t entry_size, void *mem)
+{
+	uint8_t(*tags)[COLLECT_WAYS] = mem;
+
+	*t = (struct collect_table){
+		.tags = tags, .entry_size = entry_size, .n_buckets = buckets_for(room)};
+	t->entries = tags[t->n_buckets];
 }
 
 int collect_table_init(struct collect_table *t, uint32_t room, uint32_t entry_size)
 {
-	*t = (struct collect_table){.entry_size = entry_size, .n_buckets = 1};
-	while (t->n_buckets < (1u << 26) && t->n_buckets * COLLECT_WAYS < room)
-		t->n_buckets *= 2;
-	t->tags = map((size_t)t->n_buckets * COLLECT_WAYS);
-	t->entries = map(entry_octets(t));
-	if (t->tags && t->entries)
-		return 0;
-	collect_table_done(t);
-	return SL_ENOMEM;
+	void *p = mmap(NULL, collect_table_octets(room, entry_size), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		t->own = NULL;
+		return SL_ENOMEM;
+	}
+	collect_table_over(t, room, entry_size, p);
+	t->own = p;
+	return 0;
 }
 
 void collect_table_done(struct collect_table *t)
 {
-	if (t->tags)
-		(void)munmap(t->tags, (size_t)t->n_buckets * COLLECT_WAYS);
-	if (t->entries)
-		(void)munmap(t->entries, entry_octets(t));
-	t->tags = NULL;
-	t->entries = NULL;
+	if (t->own)
+		(void)munmap(t->own, octets_of(t->n_buckets, t->entry_size));
+	t->own = NULL;
 }
 
 static uint8_t tag_of(uint64_t key)
@@ -98,11 +112,27 @@ void *collect_table_get(struct collect_table *t, uint64_t key, uint64_t stale_ms
 	if (e)
 		return e;
 	way = make_room(t, bucket, stale_ms);
-	t->tags[bucket][way] = tag_of(key);
+	t->tags[bucket][way] = 0;
 	e = entry_at(t, bucket * COLLECT_WAYS + way);
+	/* in this order: the process may end here, and another go on with the table */
+	atomic_signal_fence(memory_order_seq_cst);
 	memset(e, 0, t->entry_size);
 	e->key = key;
+	atomic_signal_fence(memory_order_seq_cst);
+	t->tags[bucket][way] = tag_of(key);
 	return e;
+}
+
+void collect_table_check(struct collect_table *t, bool (*sound)(void *ctx, void *entry), void *ctx)
+{
+	for (struct collect_entry *e = NULL; (e = collect_table_next(t, e));) {
+		size_t at = (size_t)((uint8_t *)e - t->entries) / t->entry_size;
+		size_t bucket = at / COLLECT_WAYS;
+
+		if ((e->key & (t->n_buckets - 1)) != bucket ||
+			t->tags[bucket][at % COLLECT_WAYS] != tag_of(e->key) || !sound(ctx, e))
+			t->tags[bucket][at % COLLECT_WAYS] = 0;
+	}
 }
 
 static size_t index_of(const struct collect_table *t, const void *at)

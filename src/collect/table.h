@@ -27,7 +27,21 @@ struct collect_table {
 	uint32_t entry_size;
 	uint32_t n_buckets; /* power of two */
 	uint64_t evicted;   /* entries given up since the start */
+	void *own;          /* memory of its own; NULL: the caller's */
 };
+
+/* Octets of a table with room for so many entries. */
+size_t collect_table_octets(uint32_t room, uint32_t entry_size);
+
+/* A table over the caller's memory, which is zeroed or has been such a table; it must outlive it.
+ */
+void collect_table_over(
+	struct collect_table *t, uint32_t room, uint32_t entry_size, void *mem) SL_NONNULL_ALL;
+
+/* Takes out whatever is in no place where it could be found, and what `sound` says no to: of memory
+ * that another process left at any moment. */
+void collect_table_check(struct collect_table *t, bool (*sound)(void *ctx, void *entry), void *ctx)
+	SL_NONNULL(1, 2);
 
 /* At least `room` entries of entry_size octets, which begin with a struct collect_entry. Memory is
  * touched as it is used. SL_ENOMEM. */

@@ -122,11 +122,12 @@ int main(int argc, char **argv)
 	struct collect_batch *batch = calloc(1, sizeof(*batch));
 	struct collect_books *books;
 	struct testworld tw;
+	struct errbuf err = {""};
 	double read_s = 0, book_s = 0;
 	long before_mb;
 
 	if (!body || !size || !b || !batch || sessions < 1 || testworld_init(&tw, NULL) ||
-		collect_books_new(&limits, now_ms, &books))
+		collect_books_new(&limits, -1, now_ms, &books, &err))
 		return 1;
 	for (uint32_t i = 0; i < BODIES; i++) {
 		body[i] = malloc(ROOM);
@@ -156,7 +157,6 @@ int main(int argc, char **argv)
 	say("bare cJSON parse of the same octets", BODIES * ITEMS, bare_cjson(body, size));
 	began = os_thread_user_ns();
 	for (uint32_t i = 0; i < 5; i++) {
-		struct errbuf err = {""};
 		void *blob = NULL;
 		size_t n;
 

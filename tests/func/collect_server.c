@@ -78,6 +78,7 @@ int main(int argc, char **argv)
 		.threads = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1,
 		.tick_ms = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 200,
 		.facts = argc > 1 ? argv[1] : "",
+		.kept = -1,
 		.trusted_senders = loopback,
 		.n_trusted_senders = 1,
 		.limits = COLLECT_LIMITS_DEFAULT,

@@ -126,7 +126,7 @@ static void a_full_array_fails_the_writer(void **state)
 
 	(void)state;
 	assert_non_null(blob_add(w, FACTS_meta, 1, NULL));
-	assert_non_null(blob_add(w, FACTS_windows, 256, NULL));
+	assert_non_null(blob_add(w, FACTS_windows, 2048, NULL));
 	assert_null(blob_add(w, FACTS_windows, 1, NULL));
 	assert_null(blob_add(w, FACTS_cells, 1, NULL));
 	assert_int_equal(
@@ -146,7 +146,7 @@ static void dumps_as_json(void **state)
 	(void)state;
 	blob_dump(&facts_def, blob, out);
 	(void)fclose(out);
-	assert_non_null(strstr(text, "{\"blob\":\"facts\",\"layout\":1"));
+	assert_non_null(strstr(text, "{\"blob\":\"facts\",\"layout\":2"));
 	assert_non_null(strstr(text, "\"pulls\":102"));
 	assert_non_null(strstr(text, "\"name\":\"beta\""));
 	free(text);

@@ -10,11 +10,15 @@ static struct collect_batch *batch;
 
 static struct collect_books *books(void)
 {
-	static const struct collect_limits limits = {
-		.sessions = 4096, .users = 4096, .caps = 65536, .pulls = 4096, .streams = 64};
+	static const struct collect_limits limits = {.sessions = 4096,
+		.users = 4096,
+		.caps = 65536,
+		.pulls = 4096,
+		.streams = 64,
+		.logs = 4096};
 	struct collect_books *b = NULL;
 
-	assert_int_equal(collect_books_new(&limits, NOW, &b), 0);
+	assert_int_equal(collect_books_new(&limits, -1, NOW, &b, NULL), 0);
 	batch->n = batch->text_used = 0;
 	return b;
 }
@@ -34,6 +38,7 @@ static struct collect_record *add(uint32_t id, uint64_t t_ms)
 		.kbps = 1000,
 		.group = 3,
 		.vendor = 1,
+		.definition = COLLECT_WORD_FIRST,
 		.flags = COLLECT_PULL | COLLECT_PULL_OK | COLLECT_BITRATE | COLLECT_FIRST_FRAME,
 		.first_frame_us = id};
 	return r;
@@ -191,7 +196,8 @@ static void logs_have_minutes(void **state)
 		struct collect_record *r = add(i, minute - 300000 * (uint64_t)(i == 2));
 
 		r->octets = 1000;
-		r->flags = (uint8_t)(COLLECT_LOG | (i == 0 ? COLLECT_LOG_ERROR : COLLECT_LOG_SLOW));
+		r->flags =
+			(uint16_t)(COLLECT_LOG | (i == 0 ? COLLECT_LOG_ERROR : COLLECT_LOG_SLOW));
 	}
 	collect_books_take(b, batch, NOW);
 	for (uint32_t w = COLLECT_WINDOWS; w < COLLECT_WINDOWS + 2; w++) {
