@@ -3,8 +3,7 @@
 
 #include "base/hash.h"
 
-/* Slot of a vendor's name in a service, or SCORE_NONE. */
-static uint32_t slot_of(const struct cat_view *c, const struct cat_service *s, struct str name)
+uint32_t http_slot_of(const struct cat_view *c, const struct cat_service *s, struct str name)
 {
 	const struct cat_slot *slot = c->slots + s->slots.first;
 
@@ -21,7 +20,7 @@ static uint32_t avoid_mask(const struct cat_view *c, const struct cat_service *s
 	uint32_t mask = 0;
 
 	while (names.n) {
-		uint32_t slot = slot_of(c, s, str_cut(&names, ','));
+		uint32_t slot = http_slot_of(c, s, str_cut(&names, ','));
 
 		if (slot != SCORE_NONE)
 			mask |= 1u << slot;
@@ -36,31 +35,38 @@ static bool draws_lower(const struct answer *a, uint64_t key, uint64_t now_ms)
 	return hash_mix(key, now_ms) % SCORE_PPM < a->row->lower_ppm;
 }
 
-int http_locate(
-	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
+void http_locate_service(struct http_worker *hw, const struct http_query *query, uint32_t service,
+	struct http_decision *ret_decision)
 {
 	struct worker *w = &hw->worker;
 	const struct cat_view *c = &w->world->cat;
-	const struct cat_dname *host = cat_find_host(c, query->host);
-	struct http_decision d = {.host = host};
+	struct http_decision d = {.service = &c->services[service]};
 
-	if (!host)
-		return SL_ENOENT;
-	d.service = &c->services[host->service];
 	d.place = answer_locate(w->world, query->ip, ip_bits(query->ip));
-	d.q = (struct question){.service = host->service,
+	d.q = (struct question){.service = service,
 		.group = d.place.group,
-		.key = query->client.n ? hash64(query->client.p, query->client.n, host->service)
-				       : answer_key(query->ip, d.place, host->service),
-		.cur = query->cur.n ? slot_of(c, d.service, query->cur) : SCORE_NONE,
+		.key = query->client.n ? hash64(query->client.p, query->client.n, service)
+				       : answer_key(query->ip, d.place, service),
+		.cur = query->cur.n ? http_slot_of(c, d.service, query->cur) : SCORE_NONE,
 		.avoid = avoid_mask(c, d.service, query->avoid),
 		.by_sequence = query->client.n || query->cur.n,
 		.stale = w->stale};
 	if (query->stream.n) {
 		d.stream = hash64(query->stream.p, query->stream.n, 0);
-		d.q.stream = cat_find_stream(c, host->service, query->stream);
+		d.q.stream = cat_find_stream(c, service, query->stream);
 	}
 	*ret_decision = d;
+}
+
+int http_locate(
+	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
+{
+	const struct cat_dname *host = cat_find_host(&hw->worker.world->cat, query->host);
+
+	if (!host)
+		return SL_ENOENT;
+	http_locate_service(hw, query, host->service, ret_decision);
+	ret_decision->host = host;
 	return 0;
 }
 

@@ -16,9 +16,17 @@ struct http_decision {
 	bool degrade;    /* this new session should start on a lower rung of the ladder */
 };
 
-/* All of a decision but the answer: service, place, question. SL_ENOENT: no such host. */
+/* All of a decision but the answer, for a service (index); its host is NULL. */
+void http_locate_service(struct http_worker *w, const struct http_query *query, uint32_t service,
+	struct http_decision *ret_decision) SL_NONNULL_ALL;
+
+/* The same by the query's host. SL_ENOENT: no such host. */
 int http_locate(struct http_worker *w, const struct http_query *query,
 	struct http_decision *ret_decision) SL_NONNULL_ALL SL_WUNUSED;
+
+/* Slot of a vendor's name in a service, or SCORE_NONE. */
+uint32_t http_slot_of(
+	const struct cat_view *c, const struct cat_service *s, struct str name) SL_NONNULL_ALL;
 
 /* Decides for a query whose host is set. SL_ENOENT: no such host. Nothing is counted. */
 int http_decide(struct http_worker *w, const struct http_query *query,

@@ -13,6 +13,8 @@ struct http_worker {
 	struct worker worker;
 	uint8_t scratch[16384]; /* of the request being served */
 	char signature[65];     /* of its reply */
+	uint64_t notes_ms;      /* notes into the tally's ring in the second from then on */
+	uint32_t notes;
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

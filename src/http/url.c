@@ -95,6 +95,16 @@ struct str http_slot_host(const struct world *w, const struct http_decision *d, 
 		cat_text(&w->cat, w->cat.slots[d->service->slots.first + slot].cname_text));
 }
 
+bool http_same_but_host(const struct world *w, const struct http_decision *d, uint8_t a, uint8_t b)
+{
+	const struct cat_slot_play *pa = slot_play(w, d, a), *pb = slot_play(w, d, b);
+	struct str port_a = http_slot_host(w, d, a), port_b = http_slot_host(w, d, b);
+
+	if (!str_cut(&port_a, ':').n || !str_cut(&port_b, ':').n || !str_eq(port_a, port_b))
+		return false;
+	return !pa || !pb || (pa->https == pb->https && pa->signer == pb->signer);
+}
+
 /* An address of the vendor, in brackets where its family wants them. */
 static bool put_address(
 	struct buf *b, const struct world *w, const struct http_decision *d, uint8_t slot)

@@ -17,6 +17,11 @@ bool http_put_signed(struct buf *b, struct http_worker *w, uint32_t signer, stru
 struct str http_slot_host(
 	const struct world *w, const struct http_decision *d, uint8_t slot) SL_NONNULL_ALL;
 
+/* Whether the URLs of two slots differ in the name of the host only: a URL of one, token and all,
+ * is good at the other when its host is replaced. */
+bool http_same_but_host(
+	const struct world *w, const struct http_decision *d, uint8_t a, uint8_t b) SL_NONNULL_ALL;
+
 /* SCHEME://HOST and the signed path and query; the host is the slot's, or else an address of its
  * vendor. false, and nothing written, where there is no such URL. */
 bool http_put_url(struct buf *b, struct http_worker *w, const struct http_decision *d, uint8_t slot,

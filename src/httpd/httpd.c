@@ -399,5 +399,5 @@ struct str httpd_header(const struct httpd_request *rq, const char *name)
 
 struct str httpd_target(const struct httpd_request *rq)
 {
-	return httpd_fence_target(rq->httpd);
+	return rq->target.n ? rq->target : httpd_fence_target(rq->httpd);
 }

@@ -51,6 +51,7 @@ struct httpd_request {
 	/* for the accessors below */
 	const struct httpd_field *params, *headers;
 	uint16_t n_params, n_headers;
+	struct str target; /* empty: rebuilt by httpd when it is asked for */
 	struct httpd *httpd;
 };
 

@@ -75,3 +75,22 @@ void tally_read_decision(const uint64_t word[static TALLY_RECORD_WORDS], struct 
 		.epoch = word[3],
 		.generation = word[4]};
 }
+
+void tally_put_note(struct tally *t, const struct tally_note *n)
+{
+	const uint64_t word[TALLY_RECORD_WORDS] = {
+		n->kind | (uint64_t)n->kbps << 32, (uint64_t)n->vendor << 32 | n->group};
+
+	tally_put(t, word);
+}
+
+bool tally_read_note(const uint64_t word[static TALLY_RECORD_WORDS], struct tally_note *ret)
+{
+	uint8_t kind = (uint8_t)word[0];
+
+	*ret = (struct tally_note){.kind = (enum tally_kind)kind,
+		.vendor = (uint32_t)(word[1] >> 32),
+		.group = (uint32_t)word[1],
+		.kbps = (uint32_t)(word[0] >> 32)};
+	return kind == TALLY_THROUGHPUT || kind == TALLY_LEFT;
+}

@@ -37,6 +37,8 @@ enum {
 /* What a record of the ring is of: the low octet of its first word. The rest is the kind's own. */
 enum tally_kind {
 	TALLY_DECISION = 1, /* one answer in so many: tally_decision */
+	TALLY_THROUGHPUT,   /* that a player had from a vendor: tally_note */
+	TALLY_LEFT,         /* a player left the vendor it was told of by itself: tally_note */
 };
 
 /* Doors whose sessions the forecast learns about apart: what one answer of them brings differs. */
@@ -152,3 +154,15 @@ struct tally_decision {
 void tally_put_decision(struct tally *t, const struct tally_decision *d) SL_NONNULL_ALL;
 void tally_read_decision(
 	const uint64_t word[static TALLY_RECORD_WORDS], struct tally_decision *ret) SL_NONNULL_ALL;
+
+/* What a player at the steering door says of a vendor, in what its kind says. */
+struct tally_note {
+	enum tally_kind kind;
+	uint32_t vendor, group; /* ids */
+	uint32_t kbps;          /* of a throughput */
+};
+void tally_put_note(struct tally *t, const struct tally_note *n) SL_NONNULL_ALL;
+
+/* false: the record is no note. */
+bool tally_read_note(
+	const uint64_t word[static TALLY_RECORD_WORDS], struct tally_note *ret) SL_NONNULL_ALL;

@@ -238,6 +238,7 @@ static void put_service(struct cat_builder *b, const struct conf_service *from)
 	s.overload = (uint8_t)from->overload;
 	s.explain = from->explain;
 	s.test = from->test;
+	s.no_steer = !from->steering;
 	s.active = 1;
 	put_slots(b, from, &s, id);
 	s.hosts = (struct blob_span){b->n_hosts, from->hosts_count};

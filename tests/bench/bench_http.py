@@ -4,6 +4,7 @@
 
   bare     tests/bench/bare_http: an epoll loop with one fixed reply of 560 octets
   resolve  /v1/resolve of a client and an address that are new in every request
+  steer    /steer of a player that has been told a vendor and tells its throughput
   nginx    nginx, `return 200` of 560 octets
   lua      nginx with lua: reads the query, picks a vendor by weight, writes a reply of that size
 
@@ -23,6 +24,8 @@ import tempfile
 
 BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
 RESOLVE = "/v1/resolve?host=live.sluice.example&ip={ip}&client=c{n}"
+STEER = ("/steer/live/cup?pathways=alpha,beta,gamma&client=c{n}&_told=beta&ip={ip}"
+         "&_HLS_pathway=beta&_HLS_throughput=5000000")
 CONNECTIONS = 64
 
 LUA = """
@@ -178,7 +181,7 @@ def main():
         servers.append(bare)
         ours = Server([BUILD + "/tests/func/http_server", "0", "1"])
         servers.append(ours)
-        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE)]
+        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE), ("steer", ours, STEER)]
         if os.path.exists(os.path.join(a.root, "usr/sbin/nginx")):
             nginx = Nginx(a.root, folder)
             servers.append(nginx)

@@ -16,7 +16,7 @@ struct httpworld {
 	struct workers all;
 	struct http_worker w;
 	struct httpd_field params[HTTPD_MAX_PARAMS];
-	uint8_t text[HW_TEXT], body[HW_REPLY];
+	uint8_t text[HW_TEXT], target[2 * HW_TEXT], body[HW_REPLY];
 	struct httpd_reply rp;
 };
 
@@ -80,6 +80,7 @@ static inline unsigned httpworld_ask(struct httpworld *h, enum httpd_method meth
 		.client = client,
 		.peer_uid = -1,
 		.params = h->params};
+	struct buf b;
 	size_t n;
 	const struct httpd_route *r = http_routes(&n);
 
@@ -87,8 +88,15 @@ static inline unsigned httpworld_ask(struct httpworld *h, enum httpd_method meth
 		.status = 200, .type = "application/json", .body = buf_over(h->body, HW_REPLY - 1)};
 	if (!httpworld_params(h, query, &rq.n_params))
 		return 0;
+	b = buf_over(h->target, sizeof(h->target));
+	buf_put_str(&b, rq.path);
+	buf_put_u8(&b, '?');
+	buf_put_str(&b, query);
+	rq.target = (struct str){(char *)b.base, buf_len(&b)};
 	for (size_t i = 0; i < n; i++) {
-		if (!(r[i].methods & method) || strcmp(r[i].path, path) != 0)
+		if (!(r[i].methods & method) ||
+			(r[i].prefix ? strncmp(r[i].path, path, strlen(r[i].path))
+				     : strcmp(r[i].path, path)) != 0)
 			continue;
 		r[i].fn(&h->w, &rq, &h->rp);
 		*h->rp.body.p = '\0';
