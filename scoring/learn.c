@@ -14,7 +14,7 @@ enum {
 	FAST_WINDOW_MS = 15000 /* reports come every 30 s: their mean stands for about now */
 };
 #define FADE          0.98   /* of the sums, per window that says something */
-#define PRIOR         0.004  /* weight of "factor is 1", as the square of a change relative to M */
+#define PRIOR         0.04   /* weight of "factor is 1", as the square of a change relative to M */
 #define LEAST_CHANGE  0.002  /* of M: below, a change is noise */
 #define COVERED       0.9    /* part of a window that the ledger must know */
 #define UNEXPLAINED_S 1800.0 /* how slow U is */
@@ -28,6 +28,8 @@ enum {
 #define FAST_PULL     0.25 /* reports may move P by so much of M at most */
 #define LENGTH_PRIOR  50.0 /* sessions */
 #define LENGTH_FADE_S 3600.0
+#define RATE_PRIOR    100.0 /* sessions */
+#define RATE_S        30.0  /* a report comes every 30 s */
 
 static double clamp(double x, double low, double high)
 {
@@ -45,17 +47,50 @@ void learn_length_observe(struct learn_length *l, double live, double ended, dou
 {
 	double keep;
 
-	if (!(live >= 0 && live <= 1e12) || !(ended >= 0 && ended <= 1e12) || !(dt_s > 0))
+	if (!(live >= 0 && live <= 1e12) || !(fabs(ended) <= 1e12) || !(dt_s > 0))
 		return;
 	keep = exp(-dt_s / LENGTH_FADE_S);
 	l->lived_s = l->lived_s * keep + live * dt_s;
-	l->ended = l->ended * keep + ended;
+	l->ended = fmax(0, l->ended * keep + ended);
 }
 
-double learn_length_s(const struct learn_length *l)
+double learn_length_s(const struct learn_length *l, double configured_s)
 {
-	return clamp((l->lived_s + LENGTH_PRIOR * LEARN_LENGTH_PRIOR) / (l->ended + LENGTH_PRIOR),
-		LEDGER_MIN_LENGTH_S, LEDGER_MAX_LENGTH_S);
+	double mean = (l->lived_s + LENGTH_PRIOR * configured_s) / (l->ended + LENGTH_PRIOR);
+
+	mean = clamp(mean, LEARN_LENGTH_MIN * configured_s, LEARN_LENGTH_MAX * configured_s);
+	return clamp(mean, LEDGER_MIN_LENGTH_S, LEDGER_MAX_LENGTH_S);
+}
+
+void learn_rate_observe(
+	struct learn_rate *r, double kbps, double sessions, double length_s, double dt_s)
+{
+	double keep = exp(-dt_s / length_s);
+
+	if (!(kbps >= 0 && kbps <= 1e15) || !(sessions >= 0 && sessions <= 1e12) || !(keep < 1))
+		return;
+	r->kbps = r->kbps * keep + kbps;
+	r->sessions = r->sessions * keep + sessions;
+}
+
+void learn_rate_report(struct learn_rate *r, double reported_kbps, double reporting, double dt_s)
+{
+	double ratio, trust;
+
+	if (!(reported_kbps >= 0) || !(reporting > 0) || !(dt_s > 0))
+		return;
+	r->reporting = reporting;
+	r->reported_kbps = reported_kbps / reporting;
+	if (!(r->kbps > 0) || !(r->sessions > 0))
+		return;
+	ratio = clamp(r->reported_kbps / (r->kbps / r->sessions), LEARN_RATE_MIN, LEARN_RATE_MAX);
+	trust = reporting / (reporting + RATE_PRIOR) * r->sessions / (r->sessions + RATE_PRIOR);
+	r->less_one += (trust * (ratio - 1) - r->less_one) * (1 - exp(-dt_s / RATE_S));
+}
+
+double learn_rate_ratio(const struct learn_rate *r)
+{
+	return clamp(1 + r->less_one, LEARN_RATE_MIN, LEARN_RATE_MAX);
 }
 
 /* Solves (a + PRIOR) x = y by elimination; a is a sum of outer products, so with the prior it is

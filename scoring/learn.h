@@ -11,10 +11,13 @@
 
 enum { LEARN_DOORS = 4 };
 
-#define LEARN_FACTOR_MIN   0.5
-#define LEARN_FACTOR_MAX   2.0
-#define LEARN_LENGTH_PRIOR 600.0 /* s */
-#define LEARN_GAIN_DOUBT   0.3   /* how wrong the load of unmetered sessions may be */
+#define LEARN_FACTOR_MIN 0.75
+#define LEARN_FACTOR_MAX 1.35
+#define LEARN_LENGTH_MIN 0.5 /* of what is configured */
+#define LEARN_LENGTH_MAX 2.0
+#define LEARN_RATE_MIN   0.5 /* of the expected bitrate */
+#define LEARN_RATE_MAX   2.0
+#define LEARN_GAIN_DOUBT 0.3 /* how wrong the load of unmetered sessions may be */
 
 /*
  * One factor per door, by least squares over changes from one meter window to the next (what others
@@ -29,16 +32,36 @@ struct learn_doors {
 /* The factor of a door, LEARN_FACTOR_MIN..MAX. */
 double learn_factor(const struct learn_doors *d, uint32_t door) SL_NONNULL(1) SL_PURE;
 
-/* Session length: seconds that sessions lived per session that ended, over a fading hour, with a
- * prior of 50 sessions. */
+/* Session length: seconds that sessions lived per session that ended, over a fading hour, with 50
+ * sessions of the configured length before them. */
 struct learn_length {
 	double lived_s, ended;
 };
 
-/* live: sessions alive over dt_s seconds (mean); ended: how many ended in them. */
+/* live: sessions alive over dt_s seconds (mean); ended: how many ended in them, below 0 where more
+ * came to light than began. */
 void learn_length_observe(struct learn_length *l, double live, double ended, double dt_s)
 	SL_NONNULL(1);
-double learn_length_s(const struct learn_length *l) SL_NONNULL(1) SL_PURE;
+/* LEARN_LENGTH_MIN..MAX times the configured length, within the bounds of the ledger. */
+double learn_length_s(const struct learn_length *l, double configured_s) SL_NONNULL(1) SL_PURE;
+
+/*
+ * Bitrate of a session: what players report of those alive, over what the same mix of services and
+ * rungs was dispatched at. Few reports leave it near 1.
+ */
+struct learn_rate {
+	double kbps, sessions;           /* dispatched, fading as sessions end */
+	double less_one;                 /* what was learned */
+	double reported_kbps, reporting; /* of the last look: mean, and of how many */
+};
+
+/* kbps: what sessions were dispatched at in dt_s seconds, in sum. reported_kbps: of the sessions
+ * alive that report, in sum. */
+void learn_rate_observe(struct learn_rate *r, double kbps, double sessions, double length_s,
+	double dt_s) SL_NONNULL(1);
+void learn_rate_report(struct learn_rate *r, double reported_kbps, double reporting, double dt_s)
+	SL_NONNULL(1);
+double learn_rate_ratio(const struct learn_rate *r) SL_NONNULL(1) SL_PURE;
 
 /* Of one cell (vendor or vendor region). */
 struct learn_cell {

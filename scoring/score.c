@@ -26,6 +26,12 @@ bool score_reason_usable(uint8_t reason)
 	return reason < SCORE_REASONS && usable[reason];
 }
 
+bool score_reason_keeps_seated(uint8_t reason)
+{
+	return reason != SCORE_EVACUATED && reason != SCORE_BLACKLISTED &&
+	       reason != SCORE_RESTRICTED && reason != SCORE_DOWN && reason != SCORE_NO_CAPACITY;
+}
+
 struct score_room score_room(const struct score_figures *f)
 {
 	double ceiling = (1 - f->headroom) * f->max_mbps;

@@ -55,6 +55,10 @@ const char *score_reason_text(uint8_t reason);
 /* true where the reason leaves the vendor usable for new sessions. */
 bool score_reason_usable(uint8_t reason) SL_PURE;
 
+/* true where sessions that are seated may stay: no new ones are sent for want of room or by a
+ * drain. */
+bool score_reason_keeps_seated(uint8_t reason) SL_PURE;
+
 /* Parameters of a service. */
 struct score_params {
 	double guarantee_gain;   /* K >= 0 */

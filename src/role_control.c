@@ -93,7 +93,7 @@ static void log_breakers(const struct engine *e)
 	char text[160];
 
 	for (uint32_t i = 0; i < v->n_breaker_events; i++) {
-		const struct engine_breaker_event *b = &v->breaker_events[i];
+		const struct loop_event *b = &v->breaker_events[i];
 		const struct cat_view *c = &v->world->cat;
 		struct str vendor = cat_text(c, c->vendors[b->vendor].name);
 		struct str group = cat_text(c, c->groups[b->group].name);

@@ -214,8 +214,8 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	control_put(row, "survive", f->survive);
 	control_put(row, "trend_mbps", f->trend);
 	control_put(row, "pending_mbps", f->pending);
-	control_put(row, "dns_factor", learn_factor(view->doors, TALLY_DOOR_DNS));
-	control_put(row, "http_factor", learn_factor(view->doors, TALLY_DOOR_HTTP));
+	control_put(row, "dns_factor", learn_factor(&view->loop->kept->doors, LOOP_DNS));
+	control_put(row, "http_factor", learn_factor(&view->loop->kept->doors, LOOP_HTTP));
 	control_put(row, "headroom", fl->vendor[v].headroom);
 	control_put_bool(row, "silent", f->silent);
 	control_put_bool(row, "suspect", f->suspect);

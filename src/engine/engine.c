@@ -33,9 +33,12 @@ void engine_free(struct engine *e)
 	engine_state_close(e);
 	if (e->row)
 		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
-	free(e->alloc_row);
-	free(e->row_out);
-	free(e->work);
+	if (e->loop.seat)
+		(void)munmap(e->loop.seat, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->loop.seat));
+	free(e->loop_row);
+	free(e->loop.row);
+	free(e->loop.row_out);
+	free(e->loop.work);
 	free(e);
 }
 
@@ -74,6 +77,15 @@ static int resume(struct engine *e, struct errbuf *err)
 	return 0;
 }
 
+/* Zeros, of which only what is touched takes memory; NULL for none. */
+static void *map_sparse(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, struct errbuf *err)
 {
 	struct engine *e = calloc(1, sizeof(*e));
@@ -84,13 +96,11 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 	(void)snprintf(e->dir, sizeof(e->dir), "%s", dir);
 	(void)snprintf(e->world_dir, sizeof(e->world_dir), "%.900s/world", dir);
 	(void)snprintf(e->tally_dir, sizeof(e->tally_dir), "%.900s/tally", dir);
-	e->row = mmap(NULL, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row),
-		PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (e->row == MAP_FAILED) {
-		e->row = NULL;
+	e->row = map_sparse(SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
+	e->loop.seat = map_sparse(SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->loop.seat));
+	if (!e->row || !e->loop.seat)
 		goto fail;
-	}
-	rc = engine_facts_open(e, now_ms, err);
+	rc = engine_facts_open(e, err);
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
 	if (!rc)
@@ -154,7 +164,6 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
 	struct errbuf *err)
 {
-	static const struct meter_limits limits = METER_LIMITS_DEFAULT;
 	uint32_t v, cell, r;
 	double max;
 
@@ -173,13 +182,8 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 		if (e->cat.regions[r].has_max)
 			max = e->cat.regions[r].max_mbps;
 	}
-	*ret_verdict =
-		meter_push(&e->kept->meter[cell], &limits, mbps, start_ms, end_ms, now_ms, max);
-	if (meter_verdict_taken(*ret_verdict)) {
-		struct learn_view view = engine_learn_view(e, cell, max);
-
-		learn_meter(&e->kept->doors, &e->kept->learn[cell], &view, &e->kept->meter[cell]);
-	}
+	*ret_verdict = loop_push_meter(
+		&e->loop, cell, e->cat.n_vendors, mbps, start_ms, end_ms, now_ms, max);
 	return 0;
 }
 
@@ -191,22 +195,23 @@ static void fill_view(struct engine *e, uint64_t now_ms)
 	for (uint32_t i = 0; i < e->cat.n_vendors + e->cat.n_regions; i++) {
 		uint32_t cell = i < e->cat.n_vendors ? i : SL_MAX_VENDORS + i - e->cat.n_vendors;
 
-		e->view_meter[i] = e->kept->meter[cell];
-		e->view_forecast[i] = e->forecast[cell];
+		e->view_meter[i] = e->kept->loop.meter[cell];
+		e->view_forecast[i] = e->loop.forecast[cell];
 	}
 	v->world = world_of(e->world);
-	v->fleet = &e->fleet;
-	v->rows = e->row_out;
-	v->first_row = e->first_row;
-	v->vendors = e->vendor_out;
+	v->fleet = &e->loop.fleet;
+	v->rows = e->loop.row_out;
+	v->first_row = e->loop.first_row;
+	v->vendors = e->loop.vendor_out;
 	v->forecasts = e->view_forecast;
-	v->doors = &e->kept->doors;
+	v->loop = &e->loop;
 	v->meters = e->view_meter;
 	v->rules = e->rules;
 	v->n_rules = e->n_rules;
 	v->tick_ms = now_ms;
 	v->ticks = e->kept->ticks;
 	v->error[0] = '\0';
+	engine_facts_show(e);
 }
 
 /* Writes what the tick names before the tick itself, then lets go of what no tick names. */
@@ -236,8 +241,7 @@ static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
 
 	if (rc)
 		return rc;
-	rc = alloc_run(&e->fleet, &e->kept->alloc, e->work, alloc_work_size(e->room_rows),
-		e->row_out, e->vendor_out, &e->stats);
+	rc = loop_tick(&e->loop, &e->in);
 	if (rc)
 		return err_set(err, rc, "tick: allocation refused its input: %s", sl_strerror(rc));
 	rc = engine_blob_build(e, now_ms, &tick, &size, &e->view.alarms, err);

@@ -9,9 +9,7 @@
 #pragma once
 
 #include "conf/conf.h"
-#include "scoring/allocate.h"
-#include "scoring/breaker.h"
-#include "scoring/learn.h"
+#include "scoring/loop.h"
 #include "world/world.h"
 
 struct engine;
@@ -29,8 +27,7 @@ enum engine_rule_kind {
 
 enum {
 	ENGINE_MAX_RULES = 4096,
-	ENGINE_MAX_BREAKER_EVENTS = 256, /* told of one tick */
-	ENGINE_FACTS_OLD_MS = 30000,     /* facts that are older say nothing of quality */
+	ENGINE_FACTS_OLD_MS = 30000, /* facts that are older say nothing of quality */
 };
 
 struct engine_rule {
@@ -40,12 +37,6 @@ struct engine_rule {
 	char groups[SL_MAX_NAME + 1];  /* group pattern of base/glob.h; empty: all */
 	double value;
 	uint64_t until_ms; /* unix; 0: until it is taken away */
-};
-
-/* A breaker's change, or a trip held back by a guard; breaker_event_text says it. */
-struct engine_breaker_event {
-	struct breaker_event event;
-	uint16_t vendor, group; /* ids */
 };
 
 struct facts_view;
@@ -60,7 +51,7 @@ struct engine_view {
 	const uint32_t *first_row; /* by service: its rows, one per group; BLOB_NONE: not active */
 	const struct alloc_vendor_out *vendors;
 	const struct learn_forecast *forecasts; /* by cell */
-	const struct learn_doors *doors;        /* factors, by enum tally_door */
+	const struct loop *loop;                /* all of it, for explain */
 	const struct meter *meters;             /* by cell */
 	const struct engine_rule *rules;
 	uint32_t n_rules;
@@ -73,7 +64,7 @@ struct engine_view {
 	uint64_t facts_ms;              /* unix time of the last facts that were good; 0: none */
 	uint64_t facts_refused;         /* ticks that found facts which were not */
 	const char *facts_error;        /* why the last one was not; empty when it was good */
-	const struct engine_breaker_event *breaker_events; /* of this tick */
+	const struct loop_event *breaker_events; /* of this tick; breaker_event_text says them */
 	uint32_t n_breaker_events;
 };
 

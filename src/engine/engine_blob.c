@@ -4,53 +4,6 @@
 
 #include <math.h>
 
-/* Seated sessions stay where new ones are not sent for want of room or by a drain. */
-static bool keeps_seated(uint8_t reason)
-{
-	return reason != SCORE_EVACUATED && reason != SCORE_BLACKLISTED &&
-	       reason != SCORE_RESTRICTED && reason != SCORE_DOWN && reason != SCORE_NO_CAPACITY;
-}
-
-/* Nobody may serve the row, and for want of capacity it is not. */
-static bool all_barred(const struct engine *e, const struct alloc_row *r)
-{
-	uint32_t n = e->service[r->service].n_slots, barred = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		barred += r->block[i] != 0;
-	return n && barred == n;
-}
-
-/*
- * How much of the hash space may change hands in one tick: the fraction that new clients are of the
- * audience. The audience of a sticky door is who asks again, once a TTL; where nobody does, nobody
- * can be re-seated and the table may move at once.
- */
-static uint32_t max_move_ppm(const struct engine *e, const struct engine_row *row, uint32_t service)
-{
-	const struct cat_service *s = &e->cat.services[service];
-	double ticks_per_ttl = SL_MAX(1.0, s->ttl_s * 1000.0 / e->conf->sluice.tick_ms);
-	double audience = row->refresh_rate * ticks_per_ttl;
-	double least = e->conf->sluice.tick_ms / 1000.0 / s->session_s;
-	double part = audience < 1 ? 1 : row->fresh_rate / audience;
-
-	return (uint32_t)(SCORE_PPM * SL_MIN(1.0, SL_MAX(part, least)));
-}
-
-static struct sticky_row *update_sticky(
-	struct engine *e, const struct alloc_row *r, const struct alloc_row_out *out)
-{
-	struct engine_row *row = &e->row[r->service * SL_MAX_GROUPS + r->group];
-	uint32_t cut = out->capped;
-
-	for (uint32_t i = 0; i < e->service[r->service].n_slots; i++)
-		if (!score_reason_usable(out->reason[i]))
-			cut |= 1u << i;
-	cut |= out->share_ppm[SCORE_NONE] == 0 ? 1u << SCORE_NONE : 0;
-	sticky_update(&row->sticky, out->share_ppm, cut, max_move_ppm(e, row, r->service), NULL);
-	return &row->sticky;
-}
-
 /* A row of shares, stored once per content. */
 struct share_index {
 	uint32_t slot[1 << 14]; /* index + 1 */
@@ -101,18 +54,19 @@ static void put_row(struct engine *e, struct blob_writer *w, struct share_index 
 	uint32_t index = r->service * e->cat.n_groups + r->group;
 	struct tick_row row = {0};
 	uint32_t fallback[SCORE_ROW];
-	const struct sticky_row *sticky = update_sticky(e, r, out);
+	const struct sticky_row *sticky =
+		&e->loop.seat[r->service * SL_MAX_GROUPS + r->group].sticky;
 
-	alloc_fallback(&e->fleet, r, fallback);
+	alloc_fallback(&e->loop.fleet, r, fallback);
 	row.shares = put_shares(w, seen, out->share_ppm);
 	row.fallback = put_shares(w, seen, fallback);
 	row.sticky = put_sticky(w, sticky->entry, sticky->n);
 	row.n_order = out->n_order;
 	for (uint32_t i = 0; i < out->n_order; i++)
 		row.order |= (uint64_t)out->order[i] << (4 * i);
-	for (uint32_t i = 0; i < e->service[r->service].n_slots; i++) {
+	for (uint32_t i = 0; i < e->loop.service[r->service].n_slots; i++) {
 		row.usable |= (uint16_t)(score_reason_usable(out->reason[i]) << i);
-		row.seated |= (uint16_t)(keeps_seated(out->reason[i]) << i);
+		row.seated |= (uint16_t)(score_reason_keeps_seated(out->reason[i]) << i);
 		row.reasons |= (uint64_t)(out->reason[i] & 15) << (4 * i);
 	}
 	*(struct tick_row *)blob_at(w, TICK_rows, index) = row;
@@ -141,29 +95,12 @@ static bool keep_row(const struct engine *e, struct blob_writer *w, struct share
 	return true;
 }
 
-/* Ceiling of a cell in kbps of the cumulative tally: spent so far, the room there is, and what will
- * have left by the tick after next. */
-static uint64_t ceiling(const struct engine *e, uint32_t cell, double room_mbps)
+/* Ceiling of a cell in kbps of the cumulative tally, as it was read for this tick. */
+static uint64_t ceiling(const struct engine *e, uint32_t cell)
 {
-	double leaving = 0;
-	uint64_t spent = 0;
+	double budget = e->loop.budget_kbps[cell];
 
-	for (uint32_t d = 0; d < TALLY_DOORS; d++)
-		leaving += learn_factor(&e->kept->doors, d) *
-			   ledger_departing(e->ledger, d * ENGINE_CELLS + cell,
-				   2ull * e->conf->sluice.tick_ms);
-
-	for (uint32_t i = 0; i < e->n_tallies; i++)
-		if (e->tally[i].map)
-			spent += tally_get(&e->tally[i].map->spent_kbps[cell]);
-	if (!(room_mbps < 1e12))
-		return UINT64_MAX;
-	return spent + (room_mbps > 0 ? (uint64_t)((room_mbps + leaving) * 1000) : 0);
-}
-
-static double room_of(double max_mbps, double headroom, double load_mbps)
-{
-	return SL_MAX(0.0, (1 - headroom) * max_mbps - load_mbps);
+	return budget < 1e15 ? e->spent_kbps[cell] + (uint64_t)budget : UINT64_MAX;
 }
 
 static void put_cells(struct engine *e, struct blob_writer *w)
@@ -173,33 +110,36 @@ static void put_cells(struct engine *e, struct blob_writer *w)
 	struct tick_figure *figure = blob_add(w, TICK_figures, n, NULL);
 
 	for (uint32_t v = 0; budget && figure && v < e->cat.n_vendors; v++) {
-		const struct alloc_vendor *from = &e->vendor[v];
-		double load = SL_MAX(from->current_mbps, from->forecast_mbps);
+		const struct alloc_vendor *from = &e->loop.vendor[v];
 
-		budget[v].v = ceiling(e, v, room_of(from->max_mbps, from->headroom, load));
+		budget[v].v = ceiling(e, v);
 		figure[v] = (struct tick_figure){.guaranteed_mbps = from->guaranteed_mbps,
 			.max_mbps = from->max_mbps,
 			.current_mbps = from->current_mbps,
 			.forecast_mbps = SL_MAX(0.0, from->forecast_mbps),
-			.expected_mbps = e->vendor_out[v].expected_mbps};
+			.expected_mbps = e->loop.vendor_out[v].expected_mbps};
 	}
 	for (uint32_t r = 0; budget && figure && r < e->cat.n_regions; r++) {
-		const struct alloc_region *from = &e->region[r];
-		double load = SL_MAX(from->current_mbps, from->forecast_mbps);
-		double max = isfinite(from->max_mbps) ? from->max_mbps : 0;
+		const struct alloc_region *from = &e->loop.region[r];
 
-		budget[e->cat.n_vendors + r].v =
-			isfinite(from->max_mbps)
-				? ceiling(e, SL_MAX_VENDORS + r,
-					  room_of(max, e->vendor[from->vendor].headroom, load))
-				: UINT64_MAX;
+		budget[e->cat.n_vendors + r].v = ceiling(e, SL_MAX_VENDORS + r);
 		figure[e->cat.n_vendors + r] = (struct tick_figure){
 			.guaranteed_mbps =
 				isfinite(from->guaranteed_mbps) ? from->guaranteed_mbps : 0,
-			.max_mbps = max,
+			.max_mbps = isfinite(from->max_mbps) ? from->max_mbps : 0,
 			.current_mbps = from->current_mbps,
 			.forecast_mbps = SL_MAX(0.0, from->forecast_mbps)};
 	}
+}
+
+static void put_breakers(const struct engine *e, struct tick_breaker *to)
+{
+	static const uint8_t word[BREAKER_STATES] = {
+		TICK_CLOSED, TICK_OPEN, TICK_HALF_OPEN, TICK_HALF_OPEN, TICK_HALF_OPEN};
+
+	for (uint32_t g = 0; to && g < e->cat.n_groups; g++)
+		for (uint32_t v = 0; v < e->cat.n_vendors; v++)
+			to[g * e->cat.n_vendors + v].v = word[e->loop.cell[g][v].breaker.state];
 }
 
 static void put_meta(struct engine *e, struct blob_writer *w)
@@ -227,15 +167,15 @@ static uint32_t put_rows(struct engine *e, struct blob_writer *w)
 
 	for (uint32_t i = 0; rows && i < n; i++)
 		rows[i].shares = rows[i].fallback = BLOB_NONE;
-	for (uint32_t i = 0; rows && i < e->fleet.n_rows; i++) {
-		const struct alloc_row *r = &e->alloc_row[i];
+	for (uint32_t i = 0; rows && i < e->loop.fleet.n_rows; i++) {
+		const struct alloc_row *r = &e->loop.row[i];
 
-		if (all_barred(e, r)) {
+		if (loop_row_barred(&e->loop, i)) {
 			alarms++;
 			if (keep_row(e, w, &seen, r->service, r->group))
 				continue;
 		}
-		put_row(e, w, &seen, r, &e->row_out[i]);
+		put_row(e, w, &seen, r, &e->loop.row_out[i]);
 	}
 	return alarms;
 }
@@ -252,7 +192,7 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	put_meta(e, w);
 	*ret_alarms = put_rows(e, w);
 	put_cells(e, w);
-	engine_breaker_put(e, blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL));
+	put_breakers(e, blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL));
 	(void)blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL);
 	rc = blob_writer_finish(w, stamp, ret_blob, ret_size, err);
 	blob_writer_free(w);

@@ -1,38 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What players report, in the tick: reads the newest facts blob, gives every row the quality of its
- * vendors. Facts that are broken or old change nothing but what the view says of them.
+ * What players report, as input of the tick: reads the newest facts blob. Facts that are broken or
+ * old change nothing but what the view says of them.
  */
-#include "engine/engine_facts.h"
-
 #include "base/hash.h"
 #include "base/os.h"
+#include "engine/engine_int.h"
+#include "world/facts.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 
 /* The coarser levels of a group; group ids stand for them: the first that lies in the level. */
-enum level { LEVEL_PROVINCE, LEVEL_ISP, LEVELS };
+enum level { LEVEL_PROVINCE, LEVEL_ISP };
 
-static const struct quality_params params = QUALITY_PARAMS_DEFAULT;
+/* Sparse: pages of groups and vendors that there are none of are never touched. */
+struct engine_facts {
+	const void *blob; /* mapped; NULL before the first */
+	size_t size;
+	struct facts_view view;
+	bool fresh; /* young enough to say something */
+	uint64_t checksum, time_ms, refused;
+	char error[SL_ERRBUF_SIZE];
+	uint64_t catalogue; /* that the levels are of */
+	uint64_t level_hash[LOOP_LEVELS][SL_MAX_GROUPS];
+	uint16_t level[LOOP_LEVELS][SL_MAX_GROUPS];
+	uint32_t at[SL_MAX_GROUPS][SL_MAX_VENDORS]; /* in fact, + 1; 0: not there */
+	struct loop_fact fact[SL_MAX_GROUPS * SL_MAX_VENDORS];
+	/* memory of the loop */
+	struct loop_cell cell[SL_MAX_GROUPS][SL_MAX_VENDORS];
+	struct quality_counts coarse[LOOP_LEVELS][SL_MAX_GROUPS][SL_MAX_VENDORS];
+};
 
-int engine_facts_open(struct engine *e, uint64_t now_ms, struct errbuf *err)
+int engine_facts_open(struct engine *e, struct errbuf *err)
 {
 	struct engine_facts *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	size_t size = ledger_size(ENGINE_CELLS);
-	void *mem = malloc(size);
-
-	if (f == MAP_FAILED || !mem) {
-		if (f != MAP_FAILED)
-			(void)munmap(f, sizeof(*f));
-		free(mem);
+	if (f == MAP_FAILED)
 		return err_set(err, SL_ENOMEM, "engine: no memory for facts");
-	}
-	memset(mem, 0, size);
-	f->live = ledger_init(mem, size, ENGINE_CELLS, now_ms);
 	e->facts = f;
+	e->loop.cell = f->cell;
+	for (uint32_t i = 0; i < LOOP_LEVELS; i++)
+		e->loop.coarse[i] = f->coarse[i];
 	return 0;
 }
 
@@ -48,7 +58,6 @@ void engine_facts_close(struct engine *e)
 	if (!e->facts)
 		return;
 	drop_blob(e->facts);
-	free(e->facts->live);
 	(void)munmap(e->facts, sizeof(*e->facts));
 	e->facts = NULL;
 }
@@ -114,9 +123,10 @@ static void learn_levels(struct engine *e)
 	f->catalogue = c->head->checksum;
 	for (uint32_t g = 0; g < c->n_groups; g++) {
 		struct str country = cat_text(c, c->groups[g].country);
-		const struct blob_span part[LEVELS] = {c->groups[g].province, c->groups[g].isp};
+		const struct blob_span part[LOOP_LEVELS] = {
+			[LEVEL_PROVINCE] = c->groups[g].province, [LEVEL_ISP] = c->groups[g].isp};
 
-		for (int l = 0; l < LEVELS; l++) {
+		for (uint32_t l = 0; l < LOOP_LEVELS; l++) {
 			struct str s = cat_text(c, part[l]);
 			uint64_t h = hash_mix(hash64(country.p, country.n, 0), hash64(s.p, s.n, 1));
 
@@ -131,102 +141,55 @@ static void learn_levels(struct engine *e)
 	}
 }
 
-static void add(struct quality_counts *to, const struct facts_cell *c)
+static struct loop_fact *fact_of(struct engine *e, uint16_t group, uint16_t vendor)
 {
-	to->pulls += c->pulls;
-	to->ok += c->pulls_ok;
-	to->frames += c->first_frames;
-	to->frames_ms += c->first_frames * (c->first_frame_us / 1000.0);
-	to->users += c->users;
-	to->stalled += c->stalled_users;
+	uint32_t *at = &e->facts->at[group][vendor];
+
+	if (*at == 0) {
+		e->facts->fact[e->in.n_facts] =
+			(struct loop_fact){.group = group, .vendor = vendor};
+		*at = ++e->in.n_facts;
+	}
+	return &e->facts->fact[*at - 1];
 }
 
-/* The counts of the minute at all levels. The minute is the memory: it slides by itself. */
-static void count(struct engine *e)
+static struct quality_facts counts_of(const struct facts_cell *c)
 {
-	struct engine_facts *f = e->facts;
-	uint32_t n_v = e->cat.n_vendors;
+	return (struct quality_facts){.pulls = c->pulls,
+		.ok = c->pulls_ok,
+		.frames = c->first_frames,
+		.frame_ms = c->first_frame_us / 1000.0,
+		.users = c->users,
+		.stalled = c->stalled_users};
+}
 
-	memset(f->vendor, 0, sizeof(f->vendor));
-	for (uint32_t g = 0; g < e->cat.n_groups; g++) {
-		memset(f->cell[g], 0, n_v * sizeof(f->cell[g][0]));
-		for (int l = 0; l < LEVELS; l++)
-			memset(f->coarse[l][g], 0, n_v * sizeof(f->coarse[l][g][0]));
-	}
-	for (uint32_t i = 0; i < f->view.n_cells; i++) {
-		const struct facts_cell *c = &f->view.cells[i];
-		struct engine_facts_cell *to = &f->cell[c->group][c->vendor];
+/* The minute and the newest short window of every cell; that window only while it is news, or the
+ * same pulls would count twice. */
+static void fill(struct engine *e, bool news)
+{
+	const struct facts_view *v = &e->facts->view;
 
-		if (c->window == 1) {
-			to->window.pulls = c->pulls;
-			to->window.ok = c->pulls_ok;
-			to->window.frames = c->first_frames;
-			to->window.frame_ms = c->first_frame_us / 1000.0;
-		}
-		if (c->window != 0)
+	for (uint32_t i = 0; i < v->n_cells; i++) {
+		const struct facts_cell *c = &v->cells[i];
+		struct loop_fact *f = c->window > 1 ? NULL : fact_of(e, c->group, c->vendor);
+
+		if (!f)
 			continue;
-		add(&to->counts, c);
-		add(&f->vendor[c->vendor], c);
-		for (int l = 0; l < LEVELS; l++)
-			add(&f->coarse[l][f->level[l][c->group]][c->vendor], c);
-		to->window.users = c->users;
-		to->window.stalled = c->stalled_users;
-		to->audience_mbps = (double)c->kbps / 1000;
-	}
-}
-
-/* Group, then its province or carrier, whichever has more to say, then the vendor, then the prior.
- */
-static struct quality_estimate estimate(const struct engine_facts *f, uint32_t g, uint32_t v)
-{
-	const struct quality_counts *p = &f->coarse[LEVEL_PROVINCE][f->level[LEVEL_PROVINCE][g]][v];
-	const struct quality_counts *i = &f->coarse[LEVEL_ISP][f->level[LEVEL_ISP][g]][v];
-	struct quality_estimate vendor = quality_shrink(&params, &f->vendor[v], NULL);
-	struct quality_estimate coarse =
-		quality_shrink(&params, p->pulls + p->users > i->pulls + i->users ? p : i, &vendor);
-
-	return quality_shrink(&params, &f->cell[g][v].counts, &coarse);
-}
-
-static void set_quality(struct engine *e)
-{
-	for (uint32_t i = 0; i < e->fleet.n_rows; i++) {
-		struct alloc_row *row = &e->alloc_row[i];
-		const struct alloc_service *s = &e->service[row->service];
-		struct quality_estimate of[SL_MAX_SLOTS];
-
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			of[k] = e->facts->cell[row->group][s->slot[k].vendor].estimate;
-		quality_of_group(&params, of, s->n_slots, row->quality);
-	}
-}
-
-/* The bitrates of live sessions, per vendor and vendor region: the forecast's fast meter. Without
- * facts they age as sessions end. */
-static void feed_live(struct engine *e, bool news, uint64_t now_ms)
-{
-	struct engine_facts *f = e->facts;
-	double mbps[ENGINE_CELLS] = {0};
-
-	ledger_advance(f->live, now_ms, LEARN_LENGTH_PRIOR);
-	if (!news)
-		return;
-	for (uint32_t g = 0; g < e->cat.n_groups; g++)
-		for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
-			uint16_t r = e->cat.region_of[g * e->cat.n_vendors + v].v;
-
-			mbps[v] += f->cell[g][v].audience_mbps;
-			if (r < e->cat.n_regions)
-				mbps[SL_MAX_VENDORS + r] += f->cell[g][v].audience_mbps;
+		if (c->window == 0) {
+			f->minute = counts_of(c);
+			f->sessions = c->sessions;
+			f->mbps = (double)c->kbps / 1000;
+		} else if (news) {
+			f->window = counts_of(c);
 		}
-	for (uint32_t i = 0; i < ENGINE_CELLS; i++)
-		if (mbps[i] > 0 || ledger_known(f->live, i))
-			ledger_set(f->live, i, mbps[i]);
-}
+	}
+	for (uint32_t i = 0; i < e->in.n_facts; i++) {
+		struct loop_fact *f = &e->facts->fact[i];
 
-const struct ledger *engine_facts_live(const struct engine *e)
-{
-	return e->facts->live;
+		f->window.users = news ? f->minute.users : 0;
+		f->window.stalled = news ? f->minute.stalled : 0;
+		e->facts->at[f->group][f->vendor] = 0;
+	}
 }
 
 void engine_facts_read(struct engine *e, uint64_t now_ms)
@@ -239,37 +202,34 @@ void engine_facts_read(struct engine *e, uint64_t now_ms)
 	f->fresh = f->blob && f->time_ms + ENGINE_FACTS_OLD_MS > now_ms;
 	if (!f->fresh) /* no fact is no failure: all vendors are as the prior says */
 		f->view.n_cells = 0;
-	count(e);
-	for (uint32_t g = 0; g < e->cat.n_groups; g++)
-		for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
-			f->cell[g][v].estimate = estimate(f, g, v);
-			if (!news) /* the same windows must not count twice */
-				f->cell[g][v].window = (struct quality_facts){0};
-		}
-	feed_live(e, news && f->fresh, now_ms);
+	e->in.news = news && f->fresh;
+	for (uint32_t l = 0; l < LOOP_LEVELS; l++)
+		e->in.level[l] = f->level[l];
+	e->in.fact = f->fact;
+	if (e->in.news && f->view.meta->sampled_ppm)
+		e->in.sampled = f->view.meta->sampled_ppm / 1e6;
+	fill(e, e->in.news);
 }
 
-void engine_facts_apply(struct engine *e, uint64_t now_ms)
+void engine_facts_show(struct engine *e)
 {
 	struct engine_facts *f = e->facts;
 
-	set_quality(e);
-	engine_breaker_tick(e, now_ms);
 	e->view.facts = f->fresh ? &f->view : NULL;
 	e->view.facts_ms = f->time_ms;
 	e->view.facts_refused = f->refused;
 	e->view.facts_error = f->error;
-	e->view.breaker_events = f->event;
-	e->view.n_breaker_events = f->n_events;
+	e->view.breaker_events = e->loop.event;
+	e->view.n_breaker_events = e->loop.n_events;
 }
 
 const struct quality_estimate *engine_quality(
 	const struct engine *e, uint32_t vendor, uint32_t group)
 {
-	return &e->facts->cell[group][vendor].estimate;
+	return &e->loop.cell[group][vendor].estimate;
 }
 
 const struct breaker *engine_breaker(const struct engine *e, uint32_t vendor, uint32_t group)
 {
-	return &e->facts->breaker[group][vendor];
+	return &e->loop.cell[group][vendor].breaker;
 }

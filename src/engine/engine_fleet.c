@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const struct meter_limits meter_limits = METER_LIMITS_DEFAULT;
-
 /* Whether a contract window holds at this time. */
 static bool window_holds(const struct cat_window *w, uint64_t now_ms)
 {
@@ -37,7 +35,7 @@ static bool name_in(const char *pattern, struct str name)
 static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
 {
 	const struct cat_vendor *from = &e->cat.vendors[v];
-	struct alloc_vendor *to = &e->vendor[v];
+	struct loop_vendor *to = &e->vendor[v];
 
 	to->guaranteed_mbps = from->active ? from->guaranteed_mbps : 0;
 	to->max_mbps = from->active ? from->max_mbps : 0;
@@ -58,106 +56,42 @@ static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
 }
 
 /* Head-room and session length of a vendor: the widest and the longest of the services it is in. */
-static void service_traits(
-	const struct engine *e, uint32_t v, double *ret_headroom, double *ret_session_s)
+static void set_traits(struct engine *e, uint32_t v)
 {
-	*ret_headroom = 0;
-	*ret_session_s = LEDGER_MIN_LENGTH_S;
+	struct loop_vendor *to = &e->vendor[v];
+
+	to->headroom = 0;
+	to->session_s = LEDGER_MIN_LENGTH_S;
 	for (uint32_t i = 0; i < e->cat.n_slots; i++) {
 		const struct cat_service *s = &e->cat.services[e->cat.slots[i].service];
 
 		if (e->cat.slots[i].vendor != v || !s->active)
 			continue;
-		*ret_headroom = SL_MAX(*ret_headroom, s->headroom);
-		*ret_session_s = SL_MAX(*ret_session_s, s->session_s);
+		to->headroom = SL_MAX(to->headroom, s->headroom);
+		to->session_s = SL_MAX(to->session_s, s->session_s);
 	}
 }
 
-static double mean_session_s(const struct engine *e)
-{
-	double sum = 0;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < e->cat.n_services; i++)
-		if (e->cat.services[i].active) {
-			sum += e->cat.services[i].session_s;
-			n++;
-		}
-	return n ? sum / n : LEDGER_MIN_LENGTH_S;
-}
-
-struct learn_view engine_learn_view(const struct engine *e, uint32_t cell, double max_mbps)
-{
-	return (struct learn_view){.ledger = e->ledger,
-		.fast = engine_facts_live(e),
-		.cell = cell,
-		.stride = ENGINE_CELLS,
-		.doors = TALLY_DOORS,
-		.max_mbps = max_mbps,
-		.peer_ratio = learn_peer_ratio(e->kept->learn, e->cat.n_vendors)};
-}
-
-static const struct learn_forecast *predict(struct engine *e, uint32_t cell, uint64_t now_ms,
-	double max_mbps, double session_s, double headroom)
-{
-	struct learn_view view = engine_learn_view(e, cell, max_mbps);
-	struct meter *m = &e->kept->meter[cell];
-
-	meter_tick(m, &meter_limits, now_ms);
-	e->forecast[cell] = learn_forecast_at(
-		&e->kept->doors, &e->kept->learn[cell], &view, m, now_ms, session_s, headroom);
-	return &e->forecast[cell];
-}
-
-/* What the last meter says of now: the part of it that has not left since. A figure of two minutes
- * ago as it stands would keep a vendor shut while it empties, and then flood it. */
-static double current_of(const struct learn_forecast *f)
-{
-	if (f->metered)
-		return f->meter * f->survive;
-	return f->known ? f->mbps : 0;
-}
-
-static void set_vendor(struct engine *e, uint32_t v, uint64_t now_ms)
-{
-	struct alloc_vendor *to = &e->vendor[v];
-	const struct learn_forecast *f;
-	double session_s, headroom;
-
-	*to = (struct alloc_vendor){0};
-	set_capacity(e, v, now_ms);
-	service_traits(e, v, &headroom, &session_s);
-	f = predict(e, v, now_ms, to->max_mbps, session_s, headroom);
-	to->headroom = f->headroom;
-	to->known = f->known;
-	to->forecast_mbps = f->known ? f->mbps : 0;
-	to->current_mbps = current_of(f);
-}
-
-static void set_region(struct engine *e, uint32_t r, uint64_t now_ms)
+static void set_region(struct engine *e, uint32_t r)
 {
 	const struct cat_region *from = &e->cat.regions[r];
-	struct alloc_region *to = &e->region[r];
-	double headroom, session_s;
-	const struct learn_forecast *f;
+	struct loop_region *to = &e->region[r];
 
-	service_traits(e, from->vendor, &headroom, &session_s);
 	to->vendor = (uint16_t)from->vendor;
 	to->max_mbps = from->active && from->has_max ? from->max_mbps : HUGE_VAL;
 	to->guaranteed_mbps =
 		from->active && from->has_guaranteed ? from->guaranteed_mbps : HUGE_VAL;
 	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
-	f = predict(e, SL_MAX_VENDORS + r, now_ms, to->max_mbps, session_s, headroom);
-	to->forecast_mbps = f->known ? f->mbps : 0;
-	to->current_mbps = current_of(f);
 }
 
 static void set_vendors(struct engine *e, uint64_t now_ms)
 {
-	for (uint32_t v = 0; v < e->cat.n_vendors; v++)
-		set_vendor(e, v, now_ms);
+	for (uint32_t v = 0; v < e->cat.n_vendors; v++) {
+		set_capacity(e, v, now_ms);
+		set_traits(e, v);
+	}
 	for (uint32_t r = 0; r < e->cat.n_regions; r++)
-		set_region(e, r, now_ms);
+		set_region(e, r);
 }
 
 /* Weight of a slot: the operator's where there is a rule, the last one counting. */
@@ -175,24 +109,28 @@ static double weight_of(const struct engine *e, const struct cat_slot *slot, uin
 	return weight;
 }
 
-static void set_services(struct engine *e, uint64_t now_ms)
+static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
 {
-	for (uint32_t s = 0; s < e->cat.n_services; s++) {
-		const struct cat_service *from = &e->cat.services[s];
-		struct alloc_service *to = &e->service[s];
+	const struct cat_service *from = &e->cat.services[s];
+	struct loop_service *to = &e->service[s];
+	struct alloc_service *a = &to->alloc;
 
-		memset(to, 0, sizeof(*to));
-		to->n_slots = from->slots.count;
-		to->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
-			.guarantee_blend = from->guarantee_blend,
-			.quality_exponent = from->quality_exponent,
-			.slices = from->slices,
-			.trickle_ppm = from->trickle_ppm};
-		for (uint32_t i = 0; i < to->n_slots; i++) {
-			const struct cat_slot *slot = &e->cat.slots[from->slots.first + i];
-			to->slot[i].vendor = (uint16_t)slot->vendor;
-			to->slot[i].weight = weight_of(e, slot, now_ms);
-		}
+	memset(to, 0, sizeof(*to));
+	to->active = from->active;
+	to->bitrate_kbps = from->bitrate_kbps;
+	to->session_s = from->session_s;
+	to->ttl_s = from->ttl_s;
+	a->n_slots = from->slots.count;
+	a->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
+		.guarantee_blend = from->guarantee_blend,
+		.quality_exponent = from->quality_exponent,
+		.slices = from->slices,
+		.trickle_ppm = from->trickle_ppm};
+	for (uint32_t i = 0; i < a->n_slots; i++) {
+		const struct cat_slot *slot = &e->cat.slots[from->slots.first + i];
+
+		a->slot[i].vendor = (uint16_t)slot->vendor;
+		a->slot[i].weight = weight_of(e, slot, now_ms);
 	}
 }
 
@@ -207,6 +145,16 @@ static uint8_t stronger(uint8_t a, uint8_t b)
 	return rank[b] > rank[a] ? b : a;
 }
 
+/* Rows stand by active service, then group. */
+static uint32_t first_row(const struct engine *e, uint32_t service)
+{
+	uint32_t before = 0;
+
+	for (uint32_t s = 0; s < service; s++)
+		before += e->cat.services[s].active != 0;
+	return before * e->cat.n_groups;
+}
+
 /* Applies one rule to the rows of a service. */
 static void block_rows(struct engine *e, const struct engine_rule *r, uint32_t s, uint8_t reason)
 {
@@ -214,11 +162,12 @@ static void block_rows(struct engine *e, const struct engine_rule *r, uint32_t s
 
 	for (uint32_t i = 0; i < from->slots.count; i++) {
 		uint32_t v = e->cat.slots[from->slots.first + i].vendor;
+		struct loop_row *row = e->loop_row + first_row(e, s);
 
 		if (!name_in(r->vendor, cat_text(&e->cat, e->cat.vendors[v].name)))
 			continue;
 		for (uint32_t g = 0; g < e->cat.n_groups; g++) {
-			uint8_t *block = &e->alloc_row[e->first_row[s] + g].block[i];
+			uint8_t *block = &row[g].block[i];
 
 			if (r->groups[0] == '\0' ||
 				glob_group_match(str_from(r->groups),
@@ -247,22 +196,16 @@ static void apply_rules(struct engine *e, uint64_t now_ms)
 	}
 }
 
-static void set_row(struct engine *e, struct alloc_row *to, uint32_t s, uint32_t g)
+static void set_row(struct engine *e, struct loop_row *to, uint32_t s, uint32_t g)
 {
 	const struct cat_service *from = &e->cat.services[s];
-	const struct engine_row *row = &e->row[s * SL_MAX_GROUPS + g];
 
 	memset(to, 0, sizeof(*to));
 	to->service = (uint16_t)s;
 	to->group = (uint16_t)g;
-	to->demand_mbps = row->seq_mbps;
-	to->sticky_mbps = row->sticky_mbps;
-	sticky_shares(&row->sticky, to->sticky_ppm);
-	to->trickle_ppm = UINT32_MAX;
 	for (uint32_t i = 0; i < from->slots.count; i++) {
 		uint32_t v = e->cat.slots[from->slots.first + i].vendor;
 
-		to->quality[i] = 1;
 		if (!e->cat.allowed[g * e->cat.n_vendors + v].v)
 			to->block[i] = SCORE_RESTRICTED;
 		else if (!e->cat.vendors[v].active)
@@ -274,14 +217,9 @@ static uint32_t set_rows(struct engine *e)
 {
 	uint32_t n = 0;
 
-	for (uint32_t s = 0; s < SL_MAX_SERVICES; s++) {
-		e->first_row[s] = BLOB_NONE;
-		if (s >= e->cat.n_services || !e->cat.services[s].active)
-			continue;
-		e->first_row[s] = n;
-		for (uint32_t g = 0; g < e->cat.n_groups; g++)
-			set_row(e, &e->alloc_row[n++], s, g);
-	}
+	for (uint32_t s = 0; s < e->cat.n_services; s++)
+		for (uint32_t g = 0; e->cat.services[s].active && g < e->cat.n_groups; g++)
+			set_row(e, &e->loop_row[n++], s, g);
 	return n;
 }
 
@@ -290,18 +228,20 @@ static int make_room(struct engine *e, struct errbuf *err)
 {
 	uint32_t n = e->cat.n_services * e->cat.n_groups;
 
-	if (n <= e->room_rows)
+	if (n <= e->loop.max_rows)
 		return 0;
-	free(e->alloc_row);
-	free(e->row_out);
-	free(e->work);
-	e->room_rows = 0;
-	e->alloc_row = calloc(n, sizeof(*e->alloc_row));
-	e->row_out = calloc(n, sizeof(*e->row_out));
-	e->work = malloc(alloc_work_size(n));
-	if (!e->alloc_row || !e->row_out || !e->work)
+	free(e->loop_row);
+	free(e->loop.row);
+	free(e->loop.row_out);
+	free(e->loop.work);
+	e->loop.max_rows = 0;
+	e->loop_row = calloc(n, sizeof(*e->loop_row));
+	e->loop.row = calloc(n, sizeof(*e->loop.row));
+	e->loop.row_out = calloc(n, sizeof(*e->loop.row_out));
+	e->loop.work = malloc(alloc_work_size(n));
+	if (!e->loop_row || !e->loop.row || !e->loop.row_out || !e->loop.work)
 		return err_set(err, SL_ENOMEM, "tick: out of memory for %u rows", n);
-	e->room_rows = n;
+	e->loop.max_rows = n;
 	return 0;
 }
 
@@ -311,22 +251,25 @@ int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)
 
 	if (rc)
 		return rc;
-	ledger_advance(e->ledger, now_ms, mean_session_s(e));
-	engine_tally_read(e);
-	engine_facts_read(e, now_ms);
 	set_vendors(e, now_ms);
-	set_services(e, now_ms);
-	e->fleet = (struct alloc_fleet){.vendor = e->vendor,
-		.region = e->region,
-		.service = e->service,
-		.row = e->alloc_row,
-		.region_of = e->cat.n_regions ? &e->cat.region_of->v : NULL,
+	for (uint32_t s = 0; s < e->cat.n_services; s++)
+		set_service(e, s, now_ms);
+	e->in = (struct loop_in){.now_ms = now_ms,
+		.tick_ms = e->conf->sluice.tick_ms,
 		.n_vendors = e->cat.n_vendors,
 		.n_regions = e->cat.n_regions,
 		.n_services = e->cat.n_services,
 		.n_groups = e->cat.n_groups,
-		.n_rows = set_rows(e)};
+		.n_rows = set_rows(e),
+		.vendor = e->vendor,
+		.region = e->region,
+		.service = e->service,
+		.row = e->loop_row,
+		.region_of = e->cat.n_regions ? &e->cat.region_of->v : NULL,
+		.door_kbps = e->door_kbps,
+		.sampled = 1};
 	apply_rules(e, now_ms);
-	engine_facts_apply(e, now_ms);
+	engine_tally_read(e);
+	engine_facts_read(e, now_ms);
 	return 0;
 }

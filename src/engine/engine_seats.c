@@ -17,7 +17,7 @@ void engine_seats_resume(struct engine *e, const struct world *w)
 		note_slots(e, &w->cat, s);
 		for (uint32_t g = 0; g < w->cat.n_groups; g++) {
 			struct blob_span span = world_row(w, s, g)->sticky;
-			struct sticky_row *to = &e->row[s * SL_MAX_GROUPS + g].sticky;
+			struct sticky_row *to = &e->loop.seat[s * SL_MAX_GROUPS + g].sticky;
 
 			if (span.count == 0)
 				continue;
@@ -47,10 +47,17 @@ static bool find_moves(const struct engine *e, uint32_t service, uint8_t ret_to[
 	return moved;
 }
 
-/* Renames the slots of a table; neighbours that fall together become one interval. */
-static void rename_slots(struct sticky_row *row, const uint8_t to[static SCORE_ROW])
+/* Renames the slots of a table and of what it follows; neighbours that fall together become one
+ * interval. */
+static void rename_slots(struct loop_seat *seat, const uint8_t to[static SCORE_ROW])
 {
+	struct sticky_row *row = &seat->sticky;
+	double mean[SCORE_ROW] = {0};
 	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		mean[to[i]] += seat->mean[i];
+	memcpy(seat->mean, mean, sizeof(mean));
 
 	for (uint32_t i = 0; i < row->n; i++) {
 		uint32_t slot = to[SL_MIN(row->entry[i] & 0xff, (uint32_t)SCORE_NONE)];
@@ -71,7 +78,7 @@ void engine_seats_remap(struct engine *e)
 		bool moved = find_moves(e, s, to);
 
 		for (uint32_t g = 0; moved && g < e->cat.n_groups; g++)
-			rename_slots(&e->row[s * SL_MAX_GROUPS + g].sticky, to);
+			rename_slots(&e->loop.seat[s * SL_MAX_GROUPS + g], to);
 		note_slots(e, &e->cat, s);
 	}
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 2};
+static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 3};
 
 /* A file of this size mapped shared; *ret_fresh says that it was not there (or of another size). */
 static void *map_state(
@@ -70,18 +70,25 @@ static bool doors_sound(const struct learn_doors *d)
 	return true;
 }
 
-static bool kept_sound(const struct engine_kept *k)
+static bool loop_sound(const struct loop_kept *k)
 {
-	if (memcmp(k->magic, magic, sizeof(magic)) != 0 || k->size != sizeof(*k) ||
-		!doors_sound(&k->doors))
+	if (!doors_sound(&k->doors) || !isfinite(k->length.lived_s) || !(k->length.ended >= 0) ||
+		!isfinite(k->rate.kbps) || !isfinite(k->rate.sessions) ||
+		!isfinite(k->rate.less_one))
 		return false;
-	for (int i = 0; i < ENGINE_CELLS; i++)
+	for (int i = 0; i < LOOP_CELLS; i++)
 		if (!meter_sound(&k->meter[i]) || !learn_sound(&k->learn[i]))
 			return false;
 	for (int i = 0; i < ALLOC_CELLS; i++)
 		if (!(k->alloc.factor[i] >= -1e300 && k->alloc.factor[i] <= 1e300))
 			return false;
 	return true;
+}
+
+static bool kept_sound(const struct engine_kept *k)
+{
+	return memcmp(k->magic, magic, sizeof(magic)) == 0 && k->size == sizeof(*k) &&
+	       loop_sound(&k->loop);
 }
 
 static int open_kept(struct engine *e, struct errbuf *err)
@@ -104,21 +111,28 @@ static int open_kept(struct engine *e, struct errbuf *err)
 
 static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
 {
+	size_t size;
 	bool fresh;
 	void *mem;
 
-	e->ledger_octets = ledger_size(ENGINE_LEDGER_CELLS);
+	e->ledger_octets = ledger_size(LOOP_LEDGER_CELLS);
 	mem = map_state(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
 	if (!mem)
 		return SL_EIO;
-	e->ledger = fresh ? NULL : ledger_check(mem, e->ledger_octets);
-	if (!e->ledger) {
+	e->ledger = mem;
+	e->loop.kept = &e->kept->loop;
+	e->loop.ledger = fresh ? NULL : ledger_check(mem, e->ledger_octets);
+	if (!e->loop.ledger) {
 		if (!fresh)
 			(void)err_set(err, 0, "%s/ledger.state was damaged: begun anew", e->dir);
 		memset(mem, 0, e->ledger_octets);
-		e->ledger = ledger_init(mem, e->ledger_octets, ENGINE_LEDGER_CELLS, now_ms);
+		e->loop.ledger = ledger_init(mem, e->ledger_octets, LOOP_LEDGER_CELLS, now_ms);
 	}
-	return 0;
+	size = ledger_size(LOOP_CELLS);
+	e->loop.live = malloc(size);
+	return e->loop.live && ledger_init(e->loop.live, size, LOOP_CELLS, now_ms)
+		       ? 0
+		       : err_set(err, SL_ENOMEM, "engine: out of memory");
 }
 
 int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err)
@@ -138,4 +152,5 @@ void engine_state_close(struct engine *e)
 		(void)munmap(e->kept, sizeof(*e->kept));
 	if (e->ledger)
 		(void)munmap(e->ledger, e->ledger_octets);
+	free(e->loop.live);
 }

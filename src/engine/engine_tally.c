@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { SMOOTH_TICKS = 3 }; /* demand follows a change within about this many ticks */
-
 static struct engine_tally *tally_of(struct engine *e, const char *name)
 {
 	for (uint32_t i = 0; i < e->n_tallies; i++)
@@ -61,103 +59,72 @@ static uint64_t (*last_read(struct engine *e, const char *name))[TALLY_CELLS]
 	return NULL;
 }
 
-static uint32_t longest_ttl_s(const struct engine *e)
-{
-	uint32_t ttl_s = 1;
-
-	for (uint32_t i = 0; i < e->cat.n_services; i++)
-		if (e->cat.services[i].active)
-			ttl_s = SL_MAX(ttl_s, e->cat.services[i].ttl_s);
-	return ttl_s;
-}
-
-/* What came through DNS arrives over the TTL, as resolvers hand it on; what came by HTTP, now. */
-static void spent_into_ledger(struct engine *e, const struct engine_tally *t)
+static void add_doors(struct engine *e, const struct engine_tally *t)
 {
 	uint64_t(*last)[TALLY_CELLS] = last_read(e, t->name);
-	uint32_t ttl_s = longest_ttl_s(e);
 
 	for (uint32_t d = 0; last && d < TALLY_DOORS; d++) {
 		for (uint32_t c = 0; c < TALLY_CELLS; c++) {
 			uint64_t now = tally_get(&t->map->door_kbps[d][c]);
-			uint64_t more = now >= last[d][c] ? now - last[d][c] : now;
 
+			e->door_kbps[d][c] += (double)(now >= last[d][c] ? now - last[d][c] : now);
+			e->spent_kbps[c] += now;
 			last[d][c] = now;
-			if (more && d == TALLY_DOOR_DNS)
-				ledger_add_later(
-					e->ledger, d * ENGINE_CELLS + c, 1, (double)more, ttl_s);
-			else if (more)
-				ledger_add(e->ledger, d * ENGINE_CELLS + c, 1, (double)more);
 		}
 	}
 }
 
-struct sums {
-	uint64_t seq_kbps, sticky_kbps, fresh, refresh;
-};
-
 static void add_row(const struct tally *t, const struct cat_service *from, uint32_t service,
-	uint32_t group, struct sums *s)
+	uint32_t group, struct engine_row *s)
 {
 	const struct tally_row *r = &t->row[service][group];
 	uint32_t n_slots = from->slots.count;
 
 	/* what is refused is demand all the same: shares that forget it open for it each tick */
-	s->seq_kbps += tally_get(&r->none) * from->bitrate_kbps;
+	s->sequence_kbps += tally_get(&r->none) * from->bitrate_kbps;
 	for (uint32_t i = 0; i < n_slots; i++) {
 		const struct tally_slot *slot = &r->slot[i];
 		uint64_t sticky = tally_get(&slot->sticky_kbps);
 
-		s->seq_kbps += tally_get(&slot->kbps) - sticky;
+		s->sequence_kbps += tally_get(&slot->kbps) - sticky;
 		s->sticky_kbps += sticky;
 		s->fresh += tally_get(&slot->fresh);
 		s->refresh += tally_get(&slot->refresh);
 	}
 }
 
-static uint64_t grown(uint64_t *last, uint64_t now)
+static double grown(uint64_t *last, uint64_t now)
 {
 	uint64_t more = now >= *last ? now - *last : now;
 
 	*last = now;
-	return more;
+	return (double)more;
 }
 
-/* The larger of what came in this tick and the running mean: demand that begins is expected to go
- * on at once, demand that ends is given up slowly. */
-static double expect(double before, double now)
+static void read_row(struct engine *e, struct loop_row *to)
 {
-	double mean = before + (now - before) / SMOOTH_TICKS;
+	struct engine_row *last = &e->row[to->service * SL_MAX_GROUPS + to->group], now = {0};
+	const struct cat_service *s = &e->cat.services[to->service];
 
-	return now > mean ? now : mean;
-}
-
-static void update_row(struct engine_row *row, const struct sums *s)
-{
-	row->seq_mbps = expect(row->seq_mbps, (double)grown(&row->seq_kbps, s->seq_kbps) / 1000);
-	row->sticky_mbps =
-		expect(row->sticky_mbps, (double)grown(&row->sticky_kbps, s->sticky_kbps) / 1000);
-	row->fresh_rate += ((double)grown(&row->fresh, s->fresh) - row->fresh_rate) / SMOOTH_TICKS;
-	row->refresh_rate +=
-		((double)grown(&row->refresh, s->refresh) - row->refresh_rate) / SMOOTH_TICKS;
+	for (uint32_t i = 0; i < e->n_tallies; i++)
+		if (e->tally[i].map)
+			add_row(e->tally[i].map, s, to->service, to->group, &now);
+	to->sequence_kbps = grown(&last->sequence_kbps, now.sequence_kbps);
+	to->sticky_kbps = grown(&last->sticky_kbps, now.sticky_kbps);
+	to->fresh = grown(&last->fresh, now.fresh);
+	to->refresh = grown(&last->refresh, now.refresh);
 }
 
 void engine_tally_read(struct engine *e)
 {
 	scan(e);
+	memset(e->door_kbps, 0, sizeof(e->door_kbps));
+	memset(e->spent_kbps, 0, sizeof(e->spent_kbps));
 	for (uint32_t i = 0; i < e->n_tallies; i++)
 		if (e->tally[i].map)
-			spent_into_ledger(e, &e->tally[i]);
-	for (uint32_t s = 0; s < e->cat.n_services; s++) {
-		for (uint32_t g = 0; e->cat.services[s].active && g < e->cat.n_groups; g++) {
-			struct sums sums = {0};
-
-			for (uint32_t i = 0; i < e->n_tallies; i++)
-				if (e->tally[i].map)
-					add_row(e->tally[i].map, &e->cat.services[s], s, g, &sums);
-			update_row(&e->row[s * SL_MAX_GROUPS + g], &sums);
-		}
-	}
+			add_doors(e, &e->tally[i]);
+	for (uint32_t i = 0; i < e->in.n_rows; i++)
+		read_row(e, &e->loop_row[i]);
 }
 
 void engine_tally_close(struct engine *e)

@@ -34,7 +34,7 @@ struct plant_meter {
 struct plant_facts {
 	double pulls, ok, frames, frame_ms, users, stalled;
 	double net_pulls, net_users; /* failed and stalled more, told by one /24 */
-	double live_mbps;            /* bitrates of the live sessions that report, last heard */
+	double live, live_mbps; /* sessions alive that report, and their bitrates; last heard */
 };
 
 /* Clients that share an answer: those behind a resolver, or in a /24. */
@@ -66,8 +66,6 @@ struct plant {
 	/* what the scheduler may see */
 	struct plant_meter meter[PLANT_MAX_METERS];
 	uint32_t n_meters;
-	double reported_live, reported_ended; /* sessions, of this second */
-	double heard_live;                    /* sessions behind the live_mbps of the facts */
 	struct plant_facts facts[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 
 	/* hidden */
@@ -76,7 +74,8 @@ struct plant {
 	double spread[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double phase_part[PLANT_PHASES], phase_keep[PLANT_PHASES], phase_mean[PLANT_PHASES];
 	double live[PLANT_DOORS][SIM_MAX_GROUPS][SIM_MAX_VENDORS][PLANT_PHASES];
-	double waiting[SIM_MAX_GROUPS][PLANT_DOORS]; /* asks again next second */
+	double scale[SIM_MAX_GROUPS][SIM_MAX_VENDORS]; /* mean bitrate over what was wanted */
+	double waiting[SIM_MAX_GROUPS][PLANT_DOORS];   /* asks again next second */
 	double broken[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double pulls[SIM_MAX_GROUPS][SIM_MAX_VENDORS], ok[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double *sum; /* integral of the load: [second][vendors, then regions], Mbps s */

@@ -130,7 +130,9 @@ static void report(struct plant *p, uint32_t g)
 		f->net_pulls = f->net_users = 0;
 		f->users = floor(live);
 		f->stalled = draw(p, f->users, 1 - t->zero_stall);
-		f->live_mbps += (live * p->kbps[g] / 1000 - f->live_mbps) / HEARD_S;
+		f->live += (live - f->live) / HEARD_S;
+		f->live_mbps +=
+			(live * p->scale[g][v] * p->kbps[g] / 1000 - f->live_mbps) / HEARD_S;
 		pulls += f->pulls;
 		users += f->users;
 	}
@@ -145,7 +147,6 @@ void plant_measure(struct plant *p)
 		meter(p, v, region);
 		region += p->s->f.vendors[v].regions_count;
 	}
-	p->heard_live += (p->reported_live - p->heard_live) / HEARD_S;
 	for (uint32_t g = 0; g < p->n_groups; g++)
 		report(p, g);
 }

@@ -68,8 +68,10 @@ static void draw_groups(struct plant *p)
 	for (uint32_t g = 0; g < p->n_groups; g++) {
 		p->part[g] = a->groups[g].size / size;
 		p->kbps[g] = scenario_mean_kbps(a) * gain * (1 + GROUP_GAIN * plant_normal(p));
-		for (uint32_t v = 0; v < p->n_vendors; v++)
+		for (uint32_t v = 0; v < p->n_vendors; v++) {
+			p->scale[g][v] = 1;
 			p->spread[g][v] = p->s->f.vendors[v].spread * (plant_uniform(p) * 2 - 1);
+		}
 	}
 }
 

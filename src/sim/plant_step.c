@@ -131,11 +131,16 @@ void plant_seat(struct plant *p, enum plant_door door, uint32_t group, uint32_t 
 	double sessions, double scale)
 {
 	double good = sessions * p->truth[group][vendor].success;
+	double *mean = &p->scale[group][vendor], seated;
 
+	if (*mean != scale && good > 0) {
+		seated = plant_live(p, group, vendor);
+		*mean = (*mean * seated + scale * good) / (seated + good);
+	}
 	p->pulls[group][vendor] += sessions;
 	p->ok[group][vendor] += good;
 	for (uint32_t k = 0; k < PLANT_PHASES; k++)
-		p->live[door][group][vendor][k] += good * scale * p->phase_part[k];
+		p->live[door][group][vendor][k] += good * p->phase_part[k];
 	if (door == PLANT_HTTP)
 		p->broken[group][vendor] += sessions - good;
 	else
@@ -217,9 +222,6 @@ double plant_demand_mbps(const struct plant *p, uint32_t group)
 /* Sessions end by themselves; those of a vendor that fails break. */
 static void leave(struct plant *p)
 {
-	double share = p->s->f.audience.reports;
-
-	p->reported_live = p->reported_ended = 0;
 	for (uint32_t g = 0; g < p->n_groups; g++) {
 		for (uint32_t k = 0; k < PLANT_PHASES; k++)
 			p->would_be[g][k] *= p->phase_keep[k];
@@ -231,16 +233,12 @@ static void leave(struct plant *p)
 				for (uint32_t k = 0; k < PLANT_PHASES; k++) {
 					double *n = &p->live[d][g][v][k];
 
-					p->reported_ended +=
-						*n * (1 - p->phase_keep[k] * stay) * share;
-
 					*n *= p->phase_keep[k];
 					if (d == PLANT_HTTP)
 						p->broken[g][v] += *n * (1 - stay);
 					else
 						p->waiting[g][d] += *n * (1 - stay);
 					*n *= stay;
-					p->reported_live += *n * share;
 				}
 		}
 		for (uint32_t i = 0;
@@ -260,7 +258,7 @@ static void load(struct plant *p)
 	for (uint32_t v = 0; v < p->n_vendors; v++) {
 		p->load[v] = p->external[v];
 		for (uint32_t g = 0; g < p->n_groups; g++) {
-			double mbps = plant_live(p, g, v) * p->kbps[g] / 1000;
+			double mbps = plant_live(p, g, v) * p->scale[g][v] * p->kbps[g] / 1000;
 
 			p->load[v] += mbps;
 			if (p->region_of[g][v] != SIM_NONE)

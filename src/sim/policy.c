@@ -34,7 +34,6 @@ struct policy *policy_new(enum policy_kind kind, const struct plant *p)
 		return NULL;
 	me->kind = kind;
 	me->world = p;
-	me->cells = p->n_vendors + p->n_regions;
 	me->kbps = p->s->f.scheduler.bitrate_kbps > 0 ? p->s->f.scheduler.bitrate_kbps
 						      : scenario_mean_kbps(&p->s->f.audience);
 	for (uint32_t c = 0; c < SL_COUNT(me->out.ceiling); c++)
@@ -52,9 +51,7 @@ void policy_free(struct policy *p)
 {
 	if (!p)
 		return;
-	free(p->ledger);
-	free(p->fast);
-	free(p->work);
+	policy_sluice_done(p);
 	free(p);
 }
 
@@ -63,8 +60,10 @@ void policy_tick(struct policy *p)
 	p->now_ms = PLANT_EPOCH_MS + (uint64_t)p->world->now_s * 1000;
 	switch (p->kind) {
 	case POLICY_SLUICE:
-	case POLICY_CURRENT:
 		policy_sluice_tick(p);
+		break;
+	case POLICY_CURRENT:
+		policy_current_tick(p);
 		break;
 	case POLICY_FIXED:
 		policy_fixed_tick(p);
@@ -89,6 +88,6 @@ bool policy_forecast(const struct policy *p, uint32_t vendor, double *ret_mbps)
 {
 	if (p->kind != POLICY_SLUICE)
 		return false;
-	*ret_mbps = p->forecast[vendor].mbps;
+	*ret_mbps = p->l->loop.forecast[vendor].mbps;
 	return true;
 }

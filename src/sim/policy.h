@@ -6,8 +6,7 @@
  */
 #pragma once
 
-#include "scoring/score.h"
-#include "scoring/sticky.h"
+#include "scoring/loop.h"
 #include "sim/plant.h"
 
 /* What a tick hands to the doors. */
@@ -20,17 +19,16 @@ struct policy_row {
 
 struct policy_decision {
 	struct policy_row row[SIM_MAX_GROUPS];
-	/* ceilings on the tally below, kbps: vendors, then regions; INFINITY: none */
-	double ceiling[SIM_MAX_VENDORS + SIM_MAX_REGIONS];
+	double ceiling[LOOP_CELLS]; /* on the tally below, kbps; INFINITY: none */
 };
 
 /* What the doors have counted, cumulative. */
 struct policy_tally {
-	double spent_kbps[SIM_MAX_VENDORS + SIM_MAX_REGIONS];
-	double door_kbps[PLANT_DOORS][SIM_MAX_VENDORS + SIM_MAX_REGIONS];
+	double spent_kbps[LOOP_CELLS]; /* at the bitrate that was asked for */
+	double door_kbps[LOOP_DOORS][LOOP_CELLS];
 	struct {
-		double sequence_kbps, sticky_kbps, fresh, refresh;
-		double refused_kbps[PLANT_DOORS];
+		double sequence_kbps, sticky_kbps; /* at the full one; refused ones count */
+		double fresh, refresh;
 	} group[SIM_MAX_GROUPS];
 };
 

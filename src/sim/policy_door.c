@@ -16,6 +16,12 @@ struct doors {
 	struct policy_trace *t;
 };
 
+/* What a session is held to: DNS has no way to say it. */
+static double rate(const struct policy *p, enum plant_door door, uint32_t g)
+{
+	return door == PLANT_DNS ? 1 : p->out.row[g].lowered;
+}
+
 /* Sessions that the budgets of a vendor in a group still allow. */
 static double allowed(const struct policy *p, uint32_t g, uint32_t v)
 {
@@ -30,18 +36,19 @@ static double allowed(const struct policy *p, uint32_t g, uint32_t v)
 static void spend(struct policy *p, enum plant_door door, uint32_t g, uint32_t v, double sessions)
 {
 	uint32_t r = policy_region_cell(p, g, v);
-	double kbps = sessions * p->kbps * p->out.row[g].lowered;
+	double full = sessions * p->kbps, kbps = full * rate(p, door, g);
+	enum loop_door to = policy_door(door);
 
 	p->tally.spent_kbps[v] += kbps;
-	p->tally.door_kbps[door][v] += kbps;
+	p->tally.door_kbps[to][v] += kbps;
 	if (r != SIM_NONE) {
 		p->tally.spent_kbps[r] += kbps;
-		p->tally.door_kbps[door][r] += kbps;
+		p->tally.door_kbps[to][r] += kbps;
 	}
 	if (door == PLANT_HTTP)
-		p->tally.group[g].sequence_kbps += kbps;
+		p->tally.group[g].sequence_kbps += full;
 	else
-		p->tally.group[g].sticky_kbps += kbps;
+		p->tally.group[g].sticky_kbps += full;
 }
 
 /* Part of the shares that a mask of vendors has; `none` counted. */
@@ -58,7 +65,8 @@ static double mask_sum(const struct policy_row *r, uint32_t n, uint32_t mask)
 static void refuse(struct doors *d, enum plant_door door, uint32_t g, double sessions)
 {
 	d->t->refused += sessions;
-	d->p->tally.group[g].refused_kbps[door] += sessions * d->p->kbps;
+	if (door == PLANT_HTTP)
+		d->p->tally.group[g].sequence_kbps += sessions * d->p->kbps;
 	plant_refuse(d->w, door, g, sessions);
 }
 
@@ -175,7 +183,6 @@ static void block(struct doors *d, uint32_t g, enum plant_door door, struct plan
 {
 	const struct scenario_audience *a = &d->w->s->f.audience;
 	double n = d->w->fresh[g][door] * b->weight;
-	struct policy_row *r = &d->p->out.row[g];
 
 	if (plant_block_asks(d->w, b, n)) {
 		uint32_t to = pick(d, g, b->hash);
@@ -200,7 +207,7 @@ static void block(struct doors *d, uint32_t g, enum plant_door door, struct plan
 		for (uint32_t k = 0; k < PLANT_PHASES; k++)
 			b->live[k] += n * d->w->phase_part[k] * d->w->truth[g][b->vendor].success;
 	}
-	plant_seat(d->w, door, g, b->vendor, n, r->lowered);
+	plant_seat(d->w, door, g, b->vendor, n, rate(d->p, door, g));
 	d->t->dispatched[g][b->vendor] += n;
 }
 

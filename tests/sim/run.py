@@ -42,16 +42,12 @@ TARGETS = [
 ]
 # (scenario, figure): the figure that is held instead
 MISSED = {
-    ("demand_above_maxima_lower", "overshoot"): 1.01,
-    ("demand_above_maxima_lower", "flips"): 0.2,
-    ("doors_mixed", "churn"): 20,
     ("drain", "commit_use"): 0.94,
-    ("forged_reports", "avoidable_burst"): 0.025,
-    ("forged_reports", "churn"): 9,
-    ("forged_reports", "commit_use"): 0.97,
-    ("forged_reports", "share_shift"): 0.07,
-    ("pay_as_you_go", "overshoot"): 1.04,  # where the audience is seated at the start
-    ("regional_caps", "commit_use"): 0.975,
+    ("forged_reports", "avoidable_burst"): 0.1,
+    ("forged_reports", "churn"): 15,
+    ("forged_reports", "commit_use"): 0.9,
+    ("forged_reports", "share_shift"): 0.15,
+    ("pay_as_you_go", "commit_use"): 0.98,
 }
 
 

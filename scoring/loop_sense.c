@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What players report, in a tick: estimates by level, breakers per (vendor, group), and what
+ * reports say of bitrates and session lengths.
+ */
+#include "scoring/loop_int.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LEAST_REPORTS = 100 }; /* sessions, before their bitrates count */
+
+static const struct quality_params quality_params = QUALITY_PARAMS_DEFAULT;
+static const struct breaker_params breaker_params = BREAKER_PARAMS_DEFAULT;
+
+static void add(struct quality_counts *to, const struct quality_facts *f)
+{
+	to->pulls += f->pulls;
+	to->ok += f->ok;
+	to->frames += f->frames;
+	to->frames_ms += f->frames * f->frame_ms;
+	to->users += f->users;
+	to->stalled += f->stalled;
+}
+
+/* The counts of the minute at all levels. The minute is the memory: it slides by itself. */
+static void count(struct loop *l, const struct loop_in *in)
+{
+	memset(l->vendor_counts, 0, sizeof(l->vendor_counts));
+	for (uint32_t g = 0; g < in->n_groups; g++) {
+		for (uint32_t v = 0; v < in->n_vendors; v++) {
+			struct loop_cell *c = &l->cell[g][v];
+
+			c->counts = (struct quality_counts){0};
+			c->window = (struct quality_facts){0};
+			c->audience_mbps = 0;
+		}
+		for (uint32_t k = 0; k < LOOP_LEVELS; k++)
+			memset(l->coarse[k][g], 0, in->n_vendors * sizeof(l->coarse[k][g][0]));
+	}
+	for (uint32_t i = 0; i < in->n_facts; i++) {
+		const struct loop_fact *f = &in->fact[i];
+		struct loop_cell *c = &l->cell[f->group][f->vendor];
+
+		add(&c->counts, &f->minute);
+		add(&l->vendor_counts[f->vendor], &f->minute);
+		for (uint32_t k = 0; k < LOOP_LEVELS; k++)
+			add(&l->coarse[k][in->level[k][f->group]][f->vendor], &f->minute);
+		c->window = f->window;
+		c->audience_mbps = f->mbps;
+	}
+}
+
+/* Group, then its province or carrier, whichever has more to say, then the vendor, then the prior.
+ */
+static struct quality_estimate estimate(const struct loop *l, const struct loop_in *in, uint32_t g,
+	uint32_t v, const struct quality_estimate *vendor)
+{
+	const struct quality_counts *a = &l->coarse[0][in->level[0][g]][v];
+	const struct quality_counts *b = &l->coarse[1][in->level[1][g]][v];
+	struct quality_estimate coarse = quality_shrink(
+		&quality_params, a->pulls + a->users > b->pulls + b->users ? a : b, vendor);
+
+	return quality_shrink(&quality_params, &l->cell[g][v].counts, &coarse);
+}
+
+static void estimate_all(struct loop *l, const struct loop_in *in)
+{
+	struct quality_estimate vendor[SL_MAX_VENDORS];
+
+	for (uint32_t v = 0; v < in->n_vendors; v++)
+		vendor[v] = quality_shrink(&quality_params, &l->vendor_counts[v], NULL);
+	for (uint32_t g = 0; g < in->n_groups; g++)
+		for (uint32_t v = 0; v < in->n_vendors; v++)
+			l->cell[g][v].estimate = estimate(l, in, g, v, &vendor[v]);
+}
+
+/* The bitrates of live sessions, per vendor and region: the forecast's fast meter. Without facts
+ * they age as sessions end. */
+static void feed_live(struct loop *l, const struct loop_in *in)
+{
+	double mbps[LOOP_CELLS] = {0};
+
+	ledger_advance(l->live, in->now_ms, l->length_s);
+	if (!in->news)
+		return;
+	for (uint32_t i = 0; i < in->n_facts; i++) {
+		const struct loop_fact *f = &in->fact[i];
+
+		mbps[f->vendor] += f->mbps;
+		if (in->n_regions) {
+			uint32_t r = in->region_of[f->group * in->n_vendors + f->vendor];
+
+			if (r != ALLOC_NO_REGION)
+				mbps[SL_MAX_VENDORS + r] += f->mbps;
+		}
+	}
+	for (uint32_t i = 0; i < LOOP_CELLS; i++)
+		if (mbps[i] > 0 || ledger_known(l->live, i))
+			ledger_set(l->live, i, mbps[i]);
+}
+
+/* Bitrate of those alive; and by Little's law their length: who began and is not there any more
+ * has ended. */
+static void learn(struct loop *l, const struct loop_in *in)
+{
+	double sessions = 0, kbps = 0, begun = 0, dt_s = loop_dt_s(in);
+	struct loop_kept *k = l->kept;
+
+	for (uint32_t i = 0; i < in->n_facts; i++) {
+		sessions += in->fact[i].sessions;
+		kbps += in->fact[i].mbps * 1000;
+		begun += in->fact[i].minute.ok / 60 * dt_s / in->sampled;
+	}
+	if (!in->news)
+		return;
+	if (sessions > LEAST_REPORTS) {
+		learn_rate_report(&k->rate, kbps, sessions, dt_s);
+		if (l->alive > 0)
+			learn_length_observe(
+				&k->length, sessions, begun - (sessions - l->alive), dt_s);
+	}
+	l->alive = sessions;
+}
+
+void loop_sense(struct loop *l, const struct loop_in *in)
+{
+	count(l, in);
+	estimate_all(l, in);
+	feed_live(l, in);
+	learn(l, in);
+}
+
+/* --- qualities and breakers ------------------------------------------------------------------ */
+
+static void set_quality(struct loop *l, const struct loop_in *in)
+{
+	for (uint32_t i = 0; i < in->n_rows; i++) {
+		struct alloc_row *row = &l->row[i];
+		const struct alloc_service *s = &l->service[row->service];
+		struct quality_estimate of[SL_MAX_SLOTS];
+
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			of[k] = l->cell[row->group][s->slot[k].vendor].estimate;
+		quality_of_group(&quality_params, of, s->n_slots, row->quality);
+	}
+}
+
+/* The vendors of a group that compete: those that some service of the group may send to. */
+struct contest {
+	uint16_t vendor[SL_MAX_SLOTS];
+	struct breaker state[SL_MAX_SLOTS];
+	struct breaker_in in[SL_MAX_SLOTS];
+	uint32_t n;
+};
+
+static uint32_t place_of(struct contest *c, uint16_t vendor)
+{
+	uint32_t i = 0;
+
+	while (i < c->n && c->vendor[i] != vendor)
+		i++;
+	if (i == c->n && c->n < SL_MAX_SLOTS) {
+		c->vendor[c->n] = vendor;
+		c->in[c->n++] = (struct breaker_in){0};
+	}
+	return i;
+}
+
+static void gather(const struct loop *l, uint32_t g, struct contest *c)
+{
+	c->n = 0;
+	for (uint32_t s = 0; s < l->fleet.n_services; s++) {
+		const struct alloc_service *service = &l->service[s];
+		const struct alloc_row *row;
+
+		if (l->first_row[s] == UINT32_MAX)
+			continue;
+		row = &l->row[l->first_row[s] + g];
+		for (uint32_t k = 0; k < service->n_slots; k++) {
+			uint32_t i = place_of(c, service->slot[k].vendor);
+
+			if (i < SL_MAX_SLOTS)
+				c->in[i].usable |= row->block[k] == 0;
+		}
+	}
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct loop_cell *cell = &l->cell[g][c->vendor[i]];
+
+		c->state[i] = cell->breaker;
+		c->in[i].window = cell->window;
+		c->in[i].estimate = cell->estimate;
+		c->in[i].audience_mbps = cell->audience_mbps;
+	}
+}
+
+/* Bars a vendor of a row, unless nobody would be left: a service may have fewer vendors than the
+ * group, so the breaker's own guard does not see that. */
+static void bar(const struct loop *l, struct alloc_row *row, uint32_t slot)
+{
+	uint32_t n = l->service[row->service].n_slots;
+
+	for (uint32_t k = 0; k < n; k++)
+		if (k != slot && row->block[k] == 0) {
+			row->block[slot] = SCORE_BLACKLISTED;
+			return;
+		}
+}
+
+static void apply(const struct loop *l, uint32_t g, uint16_t vendor, uint32_t allows_ppm)
+{
+	for (uint32_t s = 0; s < l->fleet.n_services; s++) {
+		const struct alloc_service *service = &l->service[s];
+		struct alloc_row *row;
+
+		if (l->first_row[s] == UINT32_MAX)
+			continue;
+		row = &l->row[l->first_row[s] + g];
+		for (uint32_t k = 0; k < service->n_slots; k++) {
+			if (service->slot[k].vendor != vendor || row->block[k])
+				continue;
+			row->withheld_ppm[k] = allows_ppm ? SCORE_PPM - allows_ppm : 0;
+			if (!allows_ppm)
+				bar(l, row, k);
+		}
+	}
+}
+
+static void note(struct loop *l, uint32_t g, const struct contest *c,
+	const struct breaker_event *ev, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && l->n_events < LOOP_MAX_EVENTS; i++)
+		l->event[l->n_events++] = (struct loop_event){
+			.event = ev[i], .vendor = c->vendor[ev[i].slot], .group = (uint16_t)g};
+}
+
+/* What the guards look at: the audience of all groups, and the room of all vendors, which counts
+ * only as far as reports cover the load, because audiences are of reports. */
+static struct breaker_region survey(const struct loop *l, const struct loop_in *in)
+{
+	struct breaker_region r = {0};
+	double carried = 0;
+
+	for (uint32_t v = 0; v < in->n_vendors; v++) {
+		const struct alloc_vendor *a = &l->vendor[v];
+		double load = fmax(a->current_mbps, a->forecast_mbps);
+
+		carried += load;
+		r.room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
+	}
+	for (uint32_t g = 0; g < in->n_groups; g++) {
+		bool out = false;
+
+		for (uint32_t v = 0; v < in->n_vendors; v++) {
+			const struct loop_cell *c = &l->cell[g][v];
+
+			r.audience_mbps += c->audience_mbps;
+			if (c->breaker.state != BREAKER_OPEN)
+				continue;
+			r.out_mbps += c->audience_mbps;
+			out = true;
+		}
+		r.groups_out += out;
+	}
+	if (carried > 0)
+		r.room_mbps *= fmin(1, r.audience_mbps / carried);
+	return r;
+}
+
+void loop_judge(struct loop *l, const struct loop_in *in)
+{
+	struct breaker_region region;
+
+	set_quality(l, in);
+	region = survey(l, in);
+	l->n_events = 0;
+	for (uint32_t g = 0; g < in->n_groups; g++) {
+		struct breaker_event ev[SL_MAX_SLOTS];
+		struct contest c;
+
+		gather(l, g, &c);
+		note(l, g, &c, ev,
+			breaker_tick(&breaker_params, c.state, c.in, c.n, &region, in->now_ms, ev));
+		for (uint32_t i = 0; i < c.n; i++) {
+			uint32_t ppm = breaker_allows_ppm(&c.state[i], &c.in[i], in->now_ms);
+
+			l->cell[g][c.vendor[i]].breaker = c.state[i];
+			if (ppm < SCORE_PPM)
+				apply(l, g, c.vendor[i], ppm);
+		}
+	}
+}

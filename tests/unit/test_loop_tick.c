@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One tick of the control loop after the other: what is counted, metered and reported must show in
+ * shares, tables and budgets, and equal input must give equal octets.
+ */
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "scoring/loop.h"
+
+enum { V = 3, G = 4, START = 1000000000 };
+
+/* A loop with its memory, and the input of its next tick: one service over three vendors. */
+struct rig {
+	struct loop l;
+	struct loop_kept kept;
+	struct loop_in in;
+	struct loop_vendor vendor[V];
+	struct loop_region region[1];
+	struct loop_service service;
+	struct loop_row row[G];
+	struct loop_fact fact[G * V];
+	uint16_t region_of[G * V], level[G];
+	double door_kbps[LOOP_DOORS][LOOP_CELLS];
+	struct loop_cell cell[G][SL_MAX_VENDORS];
+	struct quality_counts coarse[LOOP_LEVELS][G][SL_MAX_VENDORS];
+	struct alloc_row alloc_row[G];
+	struct alloc_row_out row_out[G];
+};
+
+static struct rig *rig_new(void)
+{
+	static const double guaranteed[V] = {8000, 6000, 3000}, maximum[V] = {14000, 16000, 9000};
+	struct rig *r = calloc(1, sizeof(*r));
+	size_t size = ledger_size(LOOP_LEDGER_CELLS), live = ledger_size(LOOP_CELLS);
+
+	assert_non_null(r);
+	r->l.kept = &r->kept;
+	r->l.ledger = ledger_init(calloc(1, size), size, LOOP_LEDGER_CELLS, START);
+	r->l.live = ledger_init(calloc(1, live), live, LOOP_CELLS, START);
+	r->l.seat = calloc(SL_MAX_GROUPS, sizeof(*r->l.seat));
+	r->l.cell = r->cell;
+	r->l.coarse[0] = r->coarse[0];
+	r->l.coarse[1] = r->coarse[1];
+	r->l.row = r->alloc_row;
+	r->l.row_out = r->row_out;
+	r->l.max_rows = G;
+	r->l.work = malloc(alloc_work_size(G));
+	r->service = (struct loop_service){.alloc = {.n_slots = V, .params = SCORE_PARAMS_DEFAULT},
+		.bitrate_kbps = 4000,
+		.session_s = 600,
+		.ttl_s = 20,
+		.active = true};
+	r->service.alloc.overload = ALLOC_REFUSE;
+	for (uint32_t v = 0; v < V; v++) {
+		r->vendor[v] = (struct loop_vendor){guaranteed[v], maximum[v], 0.02, 600};
+		r->service.alloc.slot[v].vendor = (uint16_t)v;
+		r->service.alloc.slot[v].weight = 1;
+	}
+	r->in = (struct loop_in){.now_ms = START,
+		.tick_ms = 1000,
+		.n_vendors = V,
+		.n_services = 1,
+		.n_groups = G,
+		.n_rows = G,
+		.vendor = r->vendor,
+		.region = r->region,
+		.service = &r->service,
+		.row = r->row,
+		.level = {r->level, r->level},
+		.door_kbps = r->door_kbps,
+		.fact = r->fact,
+		.sampled = 1};
+	for (uint16_t g = 0; g < G; g++)
+		r->row[g].group = r->level[g] = g;
+	return r;
+}
+
+static void rig_free(struct rig *r)
+{
+	free(r->l.ledger);
+	free(r->l.live);
+	free(r->l.seat);
+	free(r->l.work);
+	free(r);
+}
+
+/* A second in which so many sessions came by each door; they go where the shares of the last tick
+ * and the tables say. */
+static void second(struct rig *r, double http, double dns)
+{
+	memset(r->door_kbps, 0, sizeof(r->door_kbps));
+	for (uint32_t g = 0; g < G; g++) {
+		uint32_t table[SCORE_ROW];
+
+		sticky_shares(&r->l.seat[g].sticky, table);
+		for (uint32_t v = 0; v < V; v++) {
+			r->door_kbps[LOOP_HTTP][v] +=
+				http / G * 4000 * r->row_out[g].share_ppm[v] / SCORE_PPM;
+			r->door_kbps[LOOP_DNS][v] += dns / G * 4000 * table[v] / SCORE_PPM;
+		}
+		r->row[g].sequence_kbps = http / G * 4000;
+		r->row[g].sticky_kbps = dns / G * 4000;
+		r->row[g].fresh = dns / G;
+		r->row[g].refresh = dns / G * 10;
+	}
+	r->in.now_ms += 1000;
+	assert_int_equal(loop_tick(&r->l, &r->in), 0);
+}
+
+static void meter_all(struct rig *r, double a, double b, double c)
+{
+	const double mbps[V] = {a, b, c};
+
+	for (uint32_t v = 0; v < V; v++)
+		assert_int_equal(loop_push_meter(&r->l, v, V, mbps[v], r->in.now_ms - 60000,
+					 r->in.now_ms, r->in.now_ms, r->vendor[v].max_mbps),
+			METER_OK);
+}
+
+static void equal_input_gives_equal_octets(void **state)
+{
+	struct rig *a = rig_new(), *b = rig_new();
+
+	(void)state;
+	for (uint32_t t = 0; t < 200; t++) {
+		if (t % 60 == 59) {
+			meter_all(a, 4000 + t, 3000, 1000);
+			meter_all(b, 4000 + t, 3000, 1000);
+		}
+		second(a, 20 + t % 7, 3);
+		second(b, 20 + t % 7, 3);
+		assert_memory_equal(a->row_out, b->row_out, sizeof(a->row_out));
+	}
+	assert_memory_equal(&a->kept, &b->kept, sizeof(a->kept));
+	assert_memory_equal(a->l.seat, b->l.seat, G * sizeof(*a->l.seat));
+	assert_memory_equal(a->l.budget_kbps, b->l.budget_kbps, sizeof(a->l.budget_kbps));
+	rig_free(a);
+	rig_free(b);
+}
+
+/* A budget is in kbps as doors count: where a session weighs more than it is counted at, fewer. */
+static void reported_bitrates_shrink_budgets(void **state)
+{
+	struct rig *r = rig_new();
+	double before;
+
+	(void)state;
+	meter_all(r, 4000, 3000, 1500);
+	for (uint32_t t = 0; t < 300; t++)
+		second(r, 30, 0);
+	before = r->l.budget_kbps[0];
+	assert_true(before > 0 && before < 14000e3);
+	assert_true(loop_factor(&r->l, LOOP_HTTP) == 1);
+	r->in.news = true;
+	r->in.n_facts = 1;
+	r->fact[0] = (struct loop_fact){.sessions = 5000, .mbps = 5000 * 5.2};
+	for (uint32_t t = 0; t < 120; t++)
+		second(r, 30, 0);
+	assert_true(fabs(loop_factor(&r->l, LOOP_HTTP) - 1.3) < 0.03);
+	assert_true(r->l.budget_kbps[0] < before * 0.85);
+	assert_true(fabs(r->alloc_row[0].demand_mbps - 30 * 4 * loop_factor(&r->l, LOOP_HTTP) / G) <
+		    0.5);
+	rig_free(r);
+}
+
+/* The least that a table is off a share, half the sum. */
+static double off(const struct rig *r, uint32_t g)
+{
+	uint32_t table[SCORE_ROW];
+	double sum = 0;
+
+	sticky_shares(&r->l.seat[g].sticky, table);
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		sum += fabs((double)table[i] - r->row_out[g].share_ppm[i]) / 2;
+	return sum / SCORE_PPM;
+}
+
+static void tables_follow_slowly_but_drains_at_once(void **state)
+{
+	struct rig *r = rig_new();
+	uint32_t table[SCORE_ROW];
+
+	(void)state;
+	meter_all(r, 6000, 3000, 1500);
+	for (uint32_t t = 0; t < 60; t++)
+		second(r, 10, 10);
+	assert_true(off(r, 0) < 0.03);
+	meter_all(r, 7900, 1000, 1500); /* the shares jump */
+	second(r, 10, 10);
+	second(r, 10, 10);
+	assert_true(off(r, 0) > 0.05);
+	for (uint32_t g = 0; g < G; g++)
+		r->row[g].block[1] = SCORE_DRAINED;
+	second(r, 10, 10);
+	sticky_shares(&r->l.seat[0].sticky, table);
+	assert_int_equal(table[1], 0);
+	for (uint32_t g = 0; g < G; g++)
+		for (uint32_t v = 0; v < V; v++)
+			r->row[g].block[v] = SCORE_EVACUATED;
+	second(r, 10, 10); /* nobody may serve: the table waits for who comes back */
+	assert_true(loop_row_barred(&r->l, 0));
+	sticky_shares(&r->l.seat[0].sticky, table);
+	assert_true(table[0] > 0 && table[SCORE_NONE] == 0);
+	rig_free(r);
+}
+
+/* A refused load, and rows without room for them. */
+static void refuses(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	r->in.n_rows = G + 1;
+	assert_int_equal(loop_tick(&r->l, &r->in), SL_ELIMIT);
+	r->in.n_rows = G;
+	r->vendor[0].max_mbps = -1;
+	assert_int_equal(loop_tick(&r->l, &r->in), SL_EINVAL);
+	rig_free(r);
+}
+
+/* Who began and is not there any more has ended: Little's law. */
+static void lengths_are_learned(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	r->in.news = true;
+	r->in.n_facts = 1;
+	r->fact[0] = (struct loop_fact){
+		.minute = {.pulls = 1500, .ok = 1500}, .sessions = 10000, .mbps = 40000};
+	for (uint32_t t = 0; t < 1800; t++)
+		second(r, 25, 0);
+	assert_true(fabs(r->l.length_s - 400) < 5); /* 25 a second, 10000 alive */
+	assert_true(r->l.configured_s == 600);
+	rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal_input_gives_equal_octets),
+		cmocka_unit_test(lengths_are_learned),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(reported_bitrates_shrink_budgets),
+		cmocka_unit_test(tables_follow_slowly_but_drains_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
