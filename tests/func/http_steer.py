@@ -4,8 +4,10 @@
 import http.client
 import json
 import os
+import re
 import signal
 import urllib.parse
+import xml.etree.ElementTree
 
 from sluice import Sluice, run, wait_for
 
@@ -161,6 +163,29 @@ def leaves_are_counted(s):
     wait_for("the counter", lambda: s.metric("sluice_steer_left_total") == before + 1)
 
 
+def tags(s):
+    """What sluicectl prints is what players are served by."""
+    t = s.ctl("steer", "tags", "live", "--stream", "a b", "--door", "https://steer.example/")
+    lines = t["hls"].splitlines()
+    assert lines[0] == "#EXTM3U" and len(lines) == 8, lines
+    assert lines[1].startswith('#EXT-X-CONTENT-STEERING:SERVER-URI="https://steer.example/steer/live?'
+                               'pathways=alpha,beta,gamma",PATHWAY-ID="'), lines
+    assert lines[3] == "https://live.alpha.example/a%20b/index.m3u8", lines
+    assert lines[5] == "https://edge.beta.example:8443/a%20b/index.m3u8", lines
+    ids = re.findall(r'PATHWAY-ID="(\w+)",STABLE-VARIANT-ID="main"', t["hls"])
+    assert ids == ["alpha", "beta", "gamma"], ids
+    mpd = xml.etree.ElementTree.fromstring("<MPD>" + t["dash"] + "</MPD>")
+    assert [b.get("serviceLocation") for b in mpd.findall("BaseURL")] == ids
+    assert mpd.findall("BaseURL")[1].text == "https://edge.beta.example:8443/a%20b/"
+    steering = mpd.find("ContentSteering")
+    assert steering.get("queryBeforeStart") == "true" and steering.get("defaultServiceLocation") in ids
+    local = s.ctl("steer", "tags", "live")["hls"]
+    assert "{stream}" in local
+    url = re.search(r'SERVER-URI="http://127.0.0.1:%d(/[^"]*)"' % s.http, local).group(1)
+    assert set(manifest(s, url)["PATHWAY-PRIORITY"]) == set(ids)
+    assert s.ctl("steer", "tags", "nobody", ok=False)[0] == 1
+
+
 def told_to_stop(s):
     assert ask(s, "/steer/shut")[0].status == 200
     s.write("catalog.yaml", catalog(steering="false"))
@@ -188,7 +213,7 @@ def the_door():
     s.write("catalog.yaml", catalog(8443))
     with s:
         for case in (as_a_browser_sees_it, never_429, tokens, clones, it_stays_and_follows, blacklisted_in_one_group,
-                     leaves_are_counted, told_to_stop, all_behind_is_dead):
+                     leaves_are_counted, tags, told_to_stop, all_behind_is_dead):
             case(s)
 
 
