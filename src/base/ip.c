@@ -123,19 +123,19 @@ static void put_v4(struct buf *b, const uint8_t *o)
 	}
 }
 
-static void put_hex(struct buf *b, unsigned v)
+/* Of 16 bits, without leading zeros; behind the last digit. */
+static char *put_hex(char *at, unsigned v)
 {
 	static const char hex[] = "0123456789abcdef";
-	bool seen = false;
 
-	for (int shift = 12; shift >= 0; shift -= 4) {
-		unsigned d = v >> shift & 15;
-
-		if (d || seen || shift == 0) {
-			buf_put_u8(b, (uint8_t)hex[d]);
-			seen = true;
-		}
-	}
+	if (v > 0xfff)
+		*at++ = hex[v >> 12];
+	if (v > 0xff)
+		*at++ = hex[v >> 8 & 15];
+	if (v > 0xf)
+		*at++ = hex[v >> 4 & 15];
+	*at++ = hex[v & 15];
+	return at;
 }
 
 /* The longest run of zero groups, at least two of them (RFC 5952 section 4.2). */
@@ -160,6 +160,7 @@ static int longest_zero_run(const unsigned g[static 8], int *ret_len)
 
 void ip_put(struct buf *b, struct ip a)
 {
+	char text[IP_TEXT_MAX], *at = text;
 	unsigned g[8];
 	int run, run_len;
 
@@ -177,12 +178,14 @@ void ip_put(struct buf *b, struct ip a)
 	}
 	for (int i = 0; i < 8; i++) {
 		if (i == run) {
-			BUF_PUT_LIT(b, "::");
+			*at++ = ':';
+			*at++ = ':';
 			i += run_len - 1;
 			continue;
 		}
 		if (i && i != run + run_len)
-			buf_put_u8(b, ':');
-		put_hex(b, g[i]);
+			*at++ = ':';
+		at = put_hex(at, g[i]);
 	}
+	buf_put(b, text, (size_t)(at - text));
 }

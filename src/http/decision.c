@@ -2,6 +2,7 @@
 #include "http/decision.h"
 
 #include "base/hash.h"
+#include "geo/table.h"
 
 uint32_t http_slot_of(const struct cat_view *c, const struct cat_service *s, struct str name)
 {
@@ -61,8 +62,11 @@ void http_locate_service(struct http_worker *hw, const struct http_query *query,
 int http_locate(
 	struct http_worker *hw, const struct http_query *query, struct http_decision *ret_decision)
 {
-	const struct cat_dname *host = cat_find_host(&hw->worker.world->cat, query->host);
+	const struct world *w = hw->worker.world;
+	const struct cat_dname *host;
 
+	geo_prefetch(w->geo, query->ip, 0); /* far away; the host takes its time meanwhile */
+	host = cat_find_host(&w->cat, query->host);
 	if (!host)
 		return SL_ENOENT;
 	http_locate_service(hw, query, host->service, ret_decision);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "http/memo.h"
 #include "httpd/httpd.h"
 #include "tally/worker.h"
 
@@ -15,6 +16,7 @@ struct http_worker {
 	char signature[65];     /* of its reply */
 	uint64_t notes_ms;      /* notes into the tally's ring in the second from then on */
 	uint32_t notes;
+	struct http_memo memo;
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

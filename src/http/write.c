@@ -1,17 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/write.h"
 
+#define OCTETS(x) ((x) * UINT64_C(0x0101010101010101))
+
+/* The upper bit of each octet that is zero; perhaps of others too, but only when one is. */
+static uint64_t zeros(uint64_t v)
+{
+	return (v - OCTETS(1)) & ~v;
+}
+
+/* Of eight octets: whether one has to be escaped in JSON. Octets past ASCII do not. */
+static bool any_odd(uint64_t v)
+{
+	uint64_t control = (v - OCTETS(0x20)) & ~v;
+
+	return (control | zeros(v ^ OCTETS('"')) | zeros(v ^ OCTETS('\\')) |
+		       zeros(v ^ OCTETS(0x7f))) &
+	       OCTETS(0x80);
+}
+
+static bool is_odd(struct str s)
+{
+	uint64_t v;
+
+	for (; s.n >= 8; s.p += 8, s.n -= 8) {
+		memcpy(&v, s.p, 8);
+		if (any_odd(v))
+			return true;
+	}
+	v = OCTETS('a');
+	if (s.n)
+		memcpy(&v, s.p, s.n);
+	return any_odd(v);
+}
+
 void http_write_text(struct buf *b, struct str s)
 {
-	unsigned odd = 0;
 	uint8_t *at;
 
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = (uint8_t)s.p[i];
-
-		odd |= (unsigned)(c < 0x20) | (c == '"') | (c == '\\') | (c == 0x7f);
-	}
-	if (odd) {
+	if (is_odd(s)) {
 		buf_put_json_str(b, s);
 		return;
 	}
@@ -128,33 +155,65 @@ static void put_nodes(struct buf *b, const struct world *w, const struct http_qu
 	buf_put_u8(b, ']');
 }
 
+static void put_target(struct buf *b, const struct world *w, const struct http_query *query,
+	const struct target *t, uint32_t max)
+{
+	BUF_PUT_LIT(b, "{\"vendor\":");
+	http_write_text(b, cat_text(&w->cat, w->cat.vendors[t->vendor].name));
+	if (t->slot->cname_text.count) {
+		BUF_PUT_LIT(b, ",\"cname\":");
+		http_write_text(b, cat_text(&w->cat, t->slot->cname_text));
+	}
+	BUF_PUT_LIT(b, ",\"ips\":");
+	put_target_ips(b, w, query, t, max);
+	if (query->n && t->kind == TARGET_NODES)
+		put_nodes(b, w, query, t);
+	buf_put_u8(b, '}');
+}
+
+/* The same from memory, or into it. */
+static void put_remembered(struct buf *b, struct http_worker *hw, const struct http_query *query,
+	const struct target *t, uint32_t max)
+{
+	const struct world *w = hw->worker.world;
+	uint32_t addrs = t->addrs ? (uint32_t)(t->addrs - w->cat.addrsets) : BLOB_NONE;
+	struct http_memo_entry *e =
+		http_memo_at(&hw->memo, w->cat.head->checksum, (uint32_t)(t->slot - w->cat.slots),
+			addrs, (uint8_t)(query->a | query->aaaa << 1), (uint8_t)max);
+	uint8_t *start = b->p;
+	size_t n;
+
+	if (e->view) {
+		buf_put(b, e->text, e->n);
+		return;
+	}
+	put_target(b, w, query, t, max);
+	n = (size_t)(b->p - start);
+	if (b->overflow || n > sizeof(e->text))
+		return;
+	memcpy(e->text, start, n);
+	e->n = (uint16_t)n;
+	e->view = hw->memo.view;
+}
+
 /* Without n a service's own number of addresses; with it n nodes of ours with all they have, or n
  * edge addresses of another vendor. */
-static void put_vendor(struct buf *b, const struct world *w, const struct http_query *query,
+static void put_vendor(struct buf *b, struct http_worker *hw, const struct http_query *query,
 	const struct http_decision *d, uint8_t slot)
 {
 	uint32_t usual = SL_MAX(d->service->n_addresses, 1u);
 	uint32_t want = query->n ? query->n : SL_MIN(usual, (uint32_t)SL_HTTP_NODES_MAX);
 	struct target t;
 
-	answer_target(w, &d->q, slot, d->stream, want, &t);
-	BUF_PUT_LIT(b, "{\"vendor\":");
-	http_write_text(b, cat_text(&w->cat, w->cat.vendors[t.vendor].name));
-	if (t.slot->cname_text.count) {
-		BUF_PUT_LIT(b, ",\"cname\":");
-		http_write_text(b, cat_text(&w->cat, t.slot->cname_text));
-	}
-	BUF_PUT_LIT(b, ",\"ips\":");
-	put_target_ips(b, w, query, &t,
-		!query->n                ? usual
-		: t.kind == TARGET_NODES ? (uint32_t)SL_MAX_ADDRS
-					 : query->n);
-	if (query->n && t.kind == TARGET_NODES)
-		put_nodes(b, w, query, &t);
-	buf_put_u8(b, '}');
+	answer_target(hw->worker.world, &d->q, slot, d->stream, want, &t);
+	if (t.kind != TARGET_NODES)
+		put_remembered(b, hw, query, &t, query->n ? query->n : usual);
+	else
+		put_target(b, hw->worker.world, query, &t,
+			query->n ? (uint32_t)SL_MAX_ADDRS : usual);
 }
 
-static void put_answers(struct buf *b, const struct world *w, const struct http_query *query,
+static void put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d)
 {
 	uint32_t n = SL_MIN(d->a.n, (uint32_t)query->ranked);
@@ -177,7 +236,7 @@ static void put_view(struct buf *b, const struct blob_head *head)
 	buf_put_u8(b, '"');
 }
 
-void http_write_answer(struct buf *b, const struct http_worker *hw, const struct http_query *query,
+void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_query *query,
 	const struct http_decision *d)
 {
 	const struct world *w = hw->worker.world;
@@ -203,7 +262,7 @@ void http_write_answer(struct buf *b, const struct http_worker *hw, const struct
 	}
 	if (fields & 1u << HTTP_FIELD_ANSWERS) {
 		KEY(b, first, "answers");
-		put_answers(b, w, query, d);
+		put_answers(b, hw, query, d);
 	}
 	if (fields & 1u << HTTP_FIELD_REFRESH) {
 		KEY(b, first, "refresh_s");

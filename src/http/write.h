@@ -6,7 +6,7 @@
 #include "http/decision.h"
 
 /* {"host","group","ttl",...}: the object of one answered host; a->n > 0. */
-void http_write_answer(struct buf *b, const struct http_worker *w, const struct http_query *query,
+void http_write_answer(struct buf *b, struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d) SL_NONNULL_ALL;
 
 /* {"error":{"code","message"},"retry_after_s"}: nobody may take this client. */

@@ -62,11 +62,12 @@ static int watch_daemon(struct httpd *h, struct MHD_Daemon *d, uint32_t index)
 	return info ? watch(h, info->epoll_fd, EV_LIBRARY, index) : SL_EIO;
 }
 
-/* The library zeroes its whole pool after each request, so it is no larger than the head limit
- * needs: half of it is read buffer, which grows into the rest. */
+/* The library zeroes its whole pool after each request, so it is no larger than the limits need:
+ * the head, 64 octets for each header or parameter, and what the reply's head takes. Half of it is
+ * read buffer, which grows into the rest. */
 static size_t pool_size(const struct httpd_limits *m)
 {
-	return ((size_t)m->head_octets * 3 / 2 + 4096 + 15) & ~(size_t)15;
+	return ((size_t)m->head_octets + (size_t)HTTPD_MAX_PARAMS * 64 + 15) & ~(size_t)15;
 }
 
 static int start_library(struct httpd *h, struct errbuf *err)
@@ -144,6 +145,7 @@ int httpd_new(const struct httpd_config *conf, struct httpd **ret_httpd, struct 
 		return err_set(err, SL_ENOMEM, "loop");
 	h->conf = *conf;
 	set_defaults(&h->conf.limits);
+	h->joins = httpd_reply_can_join();
 	h->epfd = epoll_create1(EPOLL_CLOEXEC);
 	h->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	h->sparefd = dup(h->epfd);

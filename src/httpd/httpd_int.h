@@ -57,6 +57,9 @@ struct lingering {
 	uint64_t until_ms;
 };
 
+/* Headers that every reply has, and their octets. */
+enum { HTTPD_JOINED_N = 3, HTTPD_JOINED_MAX = 256 };
+
 enum { HTTPD_MAX_LINGERING = 256, HTTPD_LINGER_MS = 2000, HTTPD_SPARE_CONNS = 256 };
 
 /* The head that was looked at last: views into the library's buffer, valid while its owner is in
@@ -96,6 +99,7 @@ struct httpd {
 	char date[32];
 	unsigned answered, busy_rounds;
 	bool draining, progress;
+	bool joins; /* httpd_reply_can_join */
 	unsigned stuck_rounds;
 	uint64_t stuck_since_ms;
 	uint32_t accept_ready; /* bit per listener */
@@ -147,6 +151,7 @@ void httpd_dispatch_completed(
 size_t httpd_dispatch_unescape(void *cls, struct MHD_Connection *mc, char *s);
 
 /* httpd_reply.c */
+bool httpd_reply_can_join(void);
 void httpd_reply_init(struct httpd *h, struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_refusal(struct httpd_reply *rp, enum httpd_refusal r) SL_NONNULL_ALL;
 bool httpd_reply_queue(

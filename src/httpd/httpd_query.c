@@ -74,36 +74,56 @@ bool httpd_is_token(struct str s)
 
 #define OCTETS(x) ((x)*UINT64_C(0x0101010101010101))
 
-/* Eight octets at once: some octet is below n (n <= 128), or equal to DEL; octets past ASCII never
- * are. */
-static bool any_control(uint64_t v, unsigned below)
+/* Eight octets at once: the upper bit of those below n (n <= 128), or equal to c; perhaps of others
+ * too, but only when there is one. Octets past ASCII never are below. */
+static uint64_t below(uint64_t v, unsigned n)
 {
-	uint64_t low = (v - OCTETS(below)) & ~v;
-	uint64_t del = v ^ OCTETS(0x7f);
-
-	del = (del - OCTETS(1)) & ~del;
-	return (low | del) & OCTETS(0x80);
+	return (v - OCTETS(n)) & ~v;
 }
 
-static bool controls_in(struct str s, unsigned below)
+static uint64_t equal(uint64_t v, unsigned c)
 {
-	uint64_t v;
+	return below(v ^ OCTETS(c), 1);
+}
 
-	while (s.n >= 8) {
-		memcpy(&v, s.p, 8);
-		if (any_control(v, below))
-			return true;
-		s.p += 8;
-		s.n -= 8;
-	}
-	v = OCTETS('a');
-	memcpy(&v, s.p, s.n);
-	return any_control(v, below);
+/* What a header's value may not have, as far as eight at once can tell: a tab may be there. */
+static bool odd_in_value(uint64_t v)
+{
+	return (below(v, 0x20) | equal(v, 0x7f)) & OCTETS(0x80);
+}
+
+/* What a request target may not have: blanks, control octets, '#', octets past ASCII. */
+static bool odd_in_target(uint64_t v)
+{
+	return (below(v, 0x21) | equal(v, 0x7f) | equal(v, '#') | v) & OCTETS(0x80);
+}
+
+#define ANY_OF_EIGHT(s, odd)                                                                       \
+	do {                                                                                       \
+		uint64_t v;                                                                        \
+		for (; (s).n >= 8; (s).p += 8, (s).n -= 8) {                                       \
+			memcpy(&v, (s).p, 8);                                                      \
+			if (odd(v))                                                                \
+				return true;                                                       \
+		}                                                                                  \
+		v = OCTETS('a');                                                                   \
+		memcpy(&v, (s).p, (s).n);                                                          \
+		return odd(v);                                                                     \
+	} while (0)
+
+static bool value_is_odd(struct str s)
+{
+	ANY_OF_EIGHT(s, odd_in_value);
+}
+
+static bool target_is_odd(struct str s)
+{
+	ANY_OF_EIGHT(s, odd_in_target);
 }
 
 bool httpd_is_field_value(struct str s)
 {
-	if (s.n == 0 || !controls_in(s, 0x20))
+	if (s.n == 0 || !value_is_odd(s))
 		return true;
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = (uint8_t)s.p[i];
@@ -116,13 +136,7 @@ bool httpd_is_field_value(struct str s)
 
 bool httpd_is_target(struct str s)
 {
-	uint64_t high = 0;
-
-	if (s.n == 0 || controls_in(s, 0x21) || memchr(s.p, '#', s.n))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		high |= (uint8_t)s.p[i];
-	return high < 0x80;
+	return s.n && !target_is_odd(s);
 }
 
 bool httpd_is_trusted(struct ip a, const struct httpd_prefix *trusted, size_t n)
