@@ -6,7 +6,7 @@
   resolve  /v1/resolve of a client and an address that are new in every request
   steer    /steer of a player that has been told a vendor and tells its throughput
   nginx    nginx, `return 200` of 560 octets
-  lua      nginx with lua: reads the query, picks a vendor by weight, writes a reply of that size
+  lua      nginx with lua that does what resolve does: group by address, vendors by weight, the same JSON
 
 Each server has one thread on the first core; the load (sluice-bench) runs on the second. CPU is the
 server's own, user and system, as the scheduler counts it. nginx comes from the packages of group
@@ -28,28 +28,56 @@ STEER = ("/steer/live/cup?pathways=alpha,beta,gamma&client=c{n}&_told=beta&ip={i
          "&_HLS_pathway=beta&_HLS_throughput=5000000")
 CONNECTIONS = 64
 
+# The same task over the same data as tests/unit/testworld.c: checks what it is asked, takes the group
+# of the address that nginx's geo module found, ranks three vendors by that group's weights, counts the
+# dispatch, which the scheduler's ledger needs, and writes the JSON that the door writes. As quick as it
+# gets in lua: no JSON library, texts made beforehand, no shared memory as there is one worker.
 LUA = """
 local vendors = {"alpha", "beta", "gamma"}
-local share = {500000, 300000, 200000}
-local ips = {'"192.0.2.1","192.0.2.2"', '"198.51.100.1","198.51.100.2"', '"203.0.113.1","203.0.113.2"'}
+local ips = {'"192.0.2.1","192.0.2.2","2001:db8::1","2001:db8::2"',
+  '"198.51.100.1","198.51.100.2","2001:db8:1::1","2001:db8:1::2"', '"203.0.113.1","203.0.113.2"'}
+local services = {["live.sluice.example"] = {ttl = 20, refresh = 60, weights = {}, counts = {}}}
+local text, concat, random, var, null = {}, table.concat, math.random, ngx.var, ngx.null
+for i, v in ipairs(vendors) do
+  text[i] = '{"vendor":"' .. v .. '","cname":"live.' .. v .. '.example.","ips":[' .. ips[i] .. ']}'
+end
+for _, group in ipairs {"default", "CN/GD/telecom", "CN/GD/unicom", "US"} do
+  for _, s in pairs(services) do
+    s.weights[group], s.counts[group] = {500000, 300000, 200000}, {0, 0, 0}
+  end
+end
+local function refuse(status, code)
+  ngx.status = status
+  ngx.header["Content-Type"] = "application/json"
+  ngx.print('{"error":{"code":"' .. code .. '"}}')
+end
 function answer()
   local args = ngx.req.get_uri_args()
-  if args.host ~= "live.sluice.example" then return ngx.exit(404) end
-  local at, first = math.random(0, 999999), 3
+  local host, ip, client = args.host, args.ip, args.client
+  if type(host) ~= "string" or type(ip) ~= "string" or client and (type(client) ~= "string" or #client > 128) then
+    return refuse(400, "bad_request")
+  end
+  local s = services[host]
+  if not s then return refuse(404, "unknown_host") end
+  local group = var.place
+  if group == "" then return refuse(400, "bad_request") end
+  local w, counts = s.weights[group], s.counts[group]
+  local at, first = random(0, 999999), 3
   for i = 1, 3 do
-    if at < share[i] then first = i break end
-    at = at - share[i]
+    if at < w[i] then first = i break end
+    at = at - w[i]
   end
-  local out = {}
-  for k = 0, 2 do
-    local i = (first - 1 + k) % 3 + 1
-    out[#out + 1] = '{"vendor":"' .. vendors[i] .. '","cname":"live.' .. vendors[i] .. '.example.","ips":[' .. ips[i] .. ']}'
-  end
-  ngx.header["Content-Type"] = "application/json"
-  ngx.header["Cache-Control"] = "no-store"
-  local body = '{"host":"' .. args.host .. '","group":"default","ttl":20,"view":"1.17","answers":[' ..
-    table.concat(out, ",") .. '],"refresh_s":60}'
-  ngx.header["Content-Length"] = #body
+  local second, third = first % 3 + 1, (first + 1) % 3 + 1
+  if random(0, w[second] + w[third] - 1) >= w[second] then second, third = third, second end
+  counts[first] = counts[first] + 1
+  local out = {'{"host":"', host, '","group":"', group, '","ttl":', s.ttl, ',"view":"1.17","answers":[',
+    text[first], ",", text[second], ",", text[third], '],"refresh_s":',
+    s.refresh - s.refresh / 5 + random(0, s.refresh * 2 / 5), "}"}
+  local body = concat(out)
+  local header = ngx.header
+  header["Content-Type"] = "application/json"
+  header["Cache-Control"] = "no-store"
+  header["Content-Length"] = #body
   ngx.print(body)
 end
 """
@@ -63,6 +91,9 @@ http {{
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
   {lua_http}
+  geo $arg_ip $place {{
+    default default; 10.1.0.0/16 CN/GD/telecom; 10.2.0.0/16 CN/GD/unicom; 10.3.0.0/16 US;
+  }}
   server {{
     listen 127.0.0.1:{port};
     location = /fixed {{ default_type application/json; return 200 "{fixed}"; }}
