@@ -22,7 +22,7 @@
 
 /* Limits of lists that are configuration only; the others are in base/limits.h. */
 enum {
-	CONF_MAX_LISTEN = 16,
+	CONF_MAX_LISTEN = SL_MAX_LISTEN,
 	CONF_MAX_DATABASES = 16,
 	CONF_MAX_COUNTRIES = 256,
 	CONF_MAX_PREFIXES = 256,

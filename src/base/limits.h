@@ -23,6 +23,7 @@ enum {
 	SL_MAX_ADDRS = 32, /* addresses of one family in one answer */
 	SL_MAX_RANKED = SL_MAX_SLOTS,
 	SL_MAX_WORKERS = 64, /* answer threads in one process */
+	SL_MAX_LISTEN = 16,  /* addresses of one kind of listener */
 
 	/* HTTP answers */
 	SL_HTTP_CLIENT_MAX = 128, /* octets of a client's id */

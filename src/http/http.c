@@ -26,7 +26,7 @@ struct http_thread {
 struct http_server {
 	uint32_t n_threads, n_listen, first_tls;
 	_Atomic uint32_t reload; /* relaxed counter with one writer: http_tls_reload */
-	struct os_addr bound[HTTP_MAX_LISTEN]; /* immutable after http_open */
+	struct os_addr bound[HTTPD_MAX_LISTENERS]; /* immutable after http_open */
 	struct http_thread threads[];
 };
 
@@ -142,9 +142,9 @@ int http_open(const struct http_options *o, struct http_server **ret_server, str
 	size_t size = sizeof(*s) + o->threads * sizeof(s->threads[0]);
 	int rc = 0;
 
-	if (!o->n_listen || o->n_listen > HTTP_MAX_LISTEN)
+	if (!o->n_listen || o->n_listen > HTTPD_MAX_LISTENERS)
 		return err_set(err, SL_ELIMIT, "http: got %u addresses to listen on, want 1 to %d",
-			o->n_listen, HTTP_MAX_LISTEN);
+			o->n_listen, HTTPD_MAX_LISTENERS);
 	sl_assert(o->threads && o->first_worker + o->threads <= o->workers->n);
 	s = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	if (!s)

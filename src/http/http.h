@@ -9,12 +9,10 @@
 #include "httpd/httpd.h"
 #include "tally/worker.h"
 
-enum { HTTP_MAX_LISTEN = 8 };
-
 /* All borrowed; must outlive the server. */
 struct http_options {
 	const struct os_addr *listen;   /* plain HTTP */
-	uint32_t n_listen;              /* 1..HTTP_MAX_LISTEN, with those over TLS */
+	uint32_t n_listen;              /* 1..HTTPD_MAX_LISTENERS, with those over TLS */
 	uint32_t first_tls;             /* listen[first_tls..] are over TLS; n_listen: none */
 	const char *tls_cert, *tls_key; /* PEM files; NULL without TLS */
 	uint32_t threads;               /* 1..SL_MAX_WORKERS */

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/ip.h"
+#include "base/limits.h"
 #include "base/str.h"
 #include "httpd/httpd_stats.h"
 
@@ -113,7 +114,7 @@ enum {
 	HTTPD_BODY_DEFAULT = 64 << 10,
 	HTTPD_MAX_PARAMS = 64,
 	HTTPD_MAX_HEADERS = 64,
-	HTTPD_MAX_LISTENERS = 8,
+	HTTPD_MAX_LISTENERS = 2 * SL_MAX_LISTEN, /* plain and over TLS */
 };
 
 struct httpd_prefix {

@@ -302,9 +302,12 @@ def keys_change_without_a_restart():
 
 def https():
     """TLS beside plain HTTP; a new certificate is taken while it runs, a bad one is not."""
-    port = free_port()
+    ports = [free_port() for _ in range(16)]  # as many as there may be, and as many without TLS
+    port, more = ports[0], [free_port() for _ in range(15)]
     s = daemon("http: {certificate: cert.pem, key: key.pem, rate_per_s: 100000}\n")
-    s.write("sluice.yaml", s.read("sluice.yaml").replace("listen: {", 'listen: {https: ["127.0.0.1:%d"], ' % port))
+    s.write("sluice.yaml", s.read("sluice.yaml").replace("listen: {", "listen: {https: [%s], " % ", ".join(
+        '"127.0.0.1:%d"' % p for p in ports)).replace("http: [", "http: [" + "".join(
+            '"127.0.0.1:%d", ' % p for p in more)))
 
     def certificate(name):
         made = os.path.join(s.dir, "new.pem")
@@ -313,7 +316,7 @@ def https():
                         "-keyout", os.path.join(s.dir, "key.pem"), "-out", made], check=True, capture_output=True)
         os.rename(made, os.path.join(s.dir, "cert.pem"))
 
-    def over_tls(name):
+    def over_tls(name, port=port):
         context = ssl.create_default_context(cafile=os.path.join(s.dir, "cert.pem"))
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=10) as plainly:
@@ -327,6 +330,7 @@ def https():
     with s:
         reply = over_tls("one.example")
         assert reply.startswith(b"HTTP/1.1 200") and b'"answers"' in reply, reply
+        assert all(s.probe(p) for p in more) and all(b"200 OK" in over_tls("one.example", p) for p in ports)
         certificate("two.example")
         wait_for("the new certificate", lambda: b"200 OK" in over_tls("two.example"))
         good = s.read("cert.pem")
