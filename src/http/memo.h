@@ -33,8 +33,8 @@ static inline struct http_memo_entry *http_memo_at(struct http_memo *m, uint64_t
 		if (++m->view == 0)
 			m->view = 1; /* what is left of 2^32 catalogues ago is long overwritten */
 	}
-	if (e->view != m->view || e->slot != slot || e->addrs != addrs ||
-		e->families != families || e->max != max) {
+	if (e->view != m->view || e->slot != slot || e->addrs != addrs || e->families != families ||
+		e->max != max) {
 		e->view = 0;
 		e->slot = slot;
 		e->addrs = addrs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/write.h"
 
-#define OCTETS(x) ((x) * UINT64_C(0x0101010101010101))
+#define OCTETS(x) ((x)*UINT64_C(0x0101010101010101))
 
 /* The upper bit of each octet that is zero; perhaps of others too, but only when one is. */
 static uint64_t zeros(uint64_t v)
@@ -209,8 +209,8 @@ static void put_vendor(struct buf *b, struct http_worker *hw, const struct http_
 	if (t.kind != TARGET_NODES)
 		put_remembered(b, hw, query, &t, query->n ? query->n : usual);
 	else
-		put_target(b, hw->worker.world, query, &t,
-			query->n ? (uint32_t)SL_MAX_ADDRS : usual);
+		put_target(
+			b, hw->worker.world, query, &t, query->n ? (uint32_t)SL_MAX_ADDRS : usual);
 }
 
 static void put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,

@@ -118,8 +118,7 @@ void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *
  * octets there, and gets its line breaks in that place. httpd_reply_can_join says whether the
  * library still is of that kind.
  */
-static bool join_headers(
-	struct MHD_Response *r, const struct httpd_header_out *more, size_t n)
+static bool join_headers(struct MHD_Response *r, const struct httpd_header_out *more, size_t n)
 {
 	char text[HTTPD_JOINED_MAX], *kept;
 	struct buf b = buf_over(text, sizeof(text) - 1);

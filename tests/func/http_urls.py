@@ -302,9 +302,13 @@ def keys_change_without_a_restart():
 
 def https():
     """TLS beside plain HTTP; a new certificate is taken while it runs, a bad one is not."""
-    ports = [free_port() for _ in range(16)]  # as many as there may be, and as many without TLS
-    port, more = ports[0], [free_port() for _ in range(15)]
     s = daemon("http: {certificate: cert.pem, key: key.pem, rate_per_s: 100000}\n")
+    taken = {s.dns, s.http, s.reports, s.admin}
+    while len(taken) < 4 + 31:
+        taken.add(free_port())
+    free = sorted(taken - {s.dns, s.http, s.reports, s.admin})
+    ports, more = free[:16], free[16:]  # as many as there may be, and with the one as many without TLS
+    port = ports[0]
     s.write("sluice.yaml", s.read("sluice.yaml").replace("listen: {", "listen: {https: [%s], " % ", ".join(
         '"127.0.0.1:%d"' % p for p in ports)).replace("http: [", "http: [" + "".join(
             '"127.0.0.1:%d", ' % p for p in more)))
