@@ -116,8 +116,8 @@ int link_new(const char *dir, struct publish *publish, struct seen *seen, struct
 		link_free(l);
 		return rc;
 	}
+	take_keys(l); /* first: who answers from a world has its keys */
 	take(l);
-	take_keys(l);
 	*ret_link = l;
 	return 0;
 }
@@ -140,9 +140,9 @@ void link_round(struct link *l, int timeout_ms)
 	if (poll(&p, 1, timeout_ms) > 0)
 		while (read(l->inotify, events, sizeof(events)) > 0)
 			changed = true;
+	take_keys(l);
 	if (changed)
 		take(l);
-	take_keys(l);
 	seen_rotate(l->seen, os_mono_ms(), l->period_ms);
 }
 

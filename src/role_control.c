@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "control/control.h"
+#include "dns/secrets.h"
 #include "engine/engine.h"
 #include "good.h"
 #include "role.h"
@@ -21,9 +22,17 @@ struct control_role {
 /* The secrets of a configuration for the answer process. What cannot be read closes its doors. */
 static void give_keys(const struct conf *conf)
 {
+	struct dns_secrets cookies = {0};
 	struct errbuf note = {""};
+	char path[SL_MAX_PATH];
 
-	if (keys_write(conf, os_now_ms(), &note))
+	(void)snprintf(path, sizeof(path), "%.900s/dns-cookie.secret", conf->sluice.state);
+	if (conf->sluice.dns.cookies && dns_secrets_load(path, &cookies, &note))
+		LOG_E("keys.missing", "error=\"%s\"", note.s);
+	note.s[0] = '\0';
+	if (keys_write(conf,
+		    (struct str){(const char *)cookies.key, cookies.n * (size_t)DNS_COOKIE_SECRET},
+		    os_now_ms(), &note))
 		LOG_E("keys.not_written", "error=\"%s\"", note.s);
 	else if (note.s[0])
 		LOG_E("keys.missing", "error=\"%s\"", note.s);

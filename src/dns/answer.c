@@ -22,11 +22,25 @@ void dnsd_worker_done(struct dnsd_worker *d)
 	d->memo = NULL;
 }
 
+static void take_secrets(struct dnsd_worker *d)
+{
+	struct str all;
+
+	if (!d->w.keys || d->w.keys->head->checksum == d->secrets_sum)
+		return;
+	all = keys_secret(d->w.keys, STR_LIT(KEYS_DNS_COOKIE));
+	d->secrets_sum = d->w.keys->head->checksum;
+	d->secrets.n = (uint32_t)SL_MIN(all.n / DNS_COOKIE_SECRET, (size_t)DNS_COOKIE_SECRETS);
+	if (d->secrets.n)
+		memcpy(d->secrets.key, all.p, d->secrets.n * (size_t)DNS_COOKIE_SECRET);
+}
+
 void dnsd_round(struct dnsd_worker *d)
 {
 	const struct world *w;
 
 	worker_round(&d->w);
+	take_secrets(d);
 	w = d->w.world;
 	if (!w)
 		return;
@@ -159,7 +173,7 @@ static size_t limit_of(const struct reply *r, enum dnsd_proto proto, size_t room
 
 static void take_cookie(struct reply *r, const struct dnsd_worker *d)
 {
-	const struct dns_secrets *s = &d->set->secrets;
+	const struct dns_secrets *s = &d->secrets;
 	uint32_t now_s = (uint32_t)(d->w.now_ms / 1000);
 
 	if (!r->q->opt.cookie_n)

@@ -14,11 +14,10 @@ enum dnsd_proto { DNSD_UDP, DNSD_TCP };
 
 /* Constant while the server runs; shared by its threads. */
 struct dnsd_settings {
-	struct str nsid;            /* empty: not told */
-	struct dns_secrets secrets; /* none: no cookies */
-	struct dns_rrl *rrl;        /* NULL: no rate limit; borrowed */
-	uint32_t slip;              /* every n-th answer over the rate goes out cut; 0: none */
-	bool dry_run;               /* counts what it would hold back */
+	struct str nsid;     /* empty: not told */
+	struct dns_rrl *rrl; /* NULL: no rate limit; borrowed */
+	uint32_t slip;       /* every n-th answer over the rate goes out cut; 0: none */
+	bool dry_run;        /* counts what it would hold back */
 	const struct dnsd_prefix *exempt; /* from the rate limit; borrowed */
 	uint32_t n_exempt;
 };
@@ -42,7 +41,9 @@ struct dnsd_worker {
 	uint32_t view;
 	uint64_t view_tick, view_catalogue; /* checksums */
 	struct answer_full view_full;
-	uint32_t held; /* answers over the rate so far */
+	struct dns_secrets secrets; /* of the keys; none: no cookies */
+	uint64_t secrets_sum;       /* checksum of those keys */
+	uint32_t held;              /* answers over the rate so far */
 };
 
 /* Worker number index of all. Caller ends with dnsd_worker_done, also after a failure. */

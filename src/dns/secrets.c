@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file of cookie secrets: read, or made at the first start. */
-#include "dns/server.h"
+#include "dns/secrets.h"
+
+#include "base/os.h"
 
 #include <stdlib.h>
 
@@ -18,7 +20,7 @@ static int make(const char *path, struct errbuf *err)
 	return os_write_file(path, line, 2 * DNS_COOKIE_SECRET + 1, 0400, err);
 }
 
-int dnsd_secrets_load(const char *path, struct dns_secrets *ret_secrets, struct errbuf *err)
+int dns_secrets_load(const char *path, struct dns_secrets *ret_secrets, struct errbuf *err)
 {
 	struct errbuf why;
 	char *data = NULL;

@@ -45,10 +45,5 @@ int dnsd_run(struct dnsd *s, struct errbuf *err) SL_NONNULL(1) SL_WUNUSED;
 /* Stops within half a second, joins the threads, closes and frees. NULL is fine. */
 void dnsd_stop(struct dnsd *s);
 
-/* Cookie secrets from a file (see dns_secrets_parse), which is made with a random one, mode 0400,
- * when it is not there. Machines of one address need copies of it. */
-int dnsd_secrets_load(const char *path, struct dns_secrets *ret_secrets, struct errbuf *err)
-	SL_NONNULL(1, 2) SL_WUNUSED;
-
 /* The port that address i got. */
 uint16_t dnsd_port(const struct dnsd *s, uint32_t i) SL_NONNULL_ALL;

@@ -28,17 +28,7 @@ static int set_limit(
 
 int dnsd_setup(struct dnsd_settings *set, const struct conf_sluice *conf, struct errbuf *err)
 {
-	char path[SL_MAX_PATH];
-
 	*set = (struct dnsd_settings){.nsid = str_from(conf->dns.nsid)};
-	if (conf->dns.cookies) {
-		int rc;
-
-		(void)snprintf(path, sizeof(path), "%.900s/dns-cookie.secret", conf->state);
-		rc = dnsd_secrets_load(path, &set->secrets, err);
-		if (rc)
-			return rc;
-	}
 	return set_limit(set, &conf->dns.rate_limit, err);
 }
 

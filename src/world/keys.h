@@ -32,6 +32,10 @@ struct str keys_secret_at(const struct keys_view *keys, uint32_t key) SL_NONNULL
 /* The account of this name, or NULL. keys may be NULL. */
 const struct keys_account *keys_find_account(const struct keys_view *keys, struct str name) SL_PURE;
 
+/* The secret whose value is the secrets of DNS cookies, end to end, the one that makes them first.
+ */
+#define KEYS_DNS_COOKIE "dns cookie" /* a name that no configuration can give */
+
 struct keys_file;
 
 const struct keys_view *keys_of(const struct keys_file *f) SL_NONNULL_ALL SL_PURE;
@@ -50,9 +54,10 @@ void keys_close(struct keys_file *f);
 struct conf;
 
 /*
- * Reads the secrets of a configuration and writes STATE/keys/answer.blob. A secret that cannot be
- * read is left out and said in note (empty when all are there): what needs it is closed, nothing
- * else. Returns an error only when the blob could not be written.
+ * Reads the secrets of a configuration and writes STATE/keys/answer.blob, with cookies (may be
+ * empty) as KEYS_DNS_COOKIE. A secret that cannot be read is left out and said in note (empty when
+ * all are there): what needs it is closed, nothing else. Returns an error only when the blob could
+ * not be written.
  */
-int keys_write(
-	const struct conf *conf, uint64_t now_ms, struct errbuf *note) SL_NONNULL_ALL SL_WUNUSED;
+int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, struct errbuf *note)
+	SL_NONNULL(1, 4) SL_WUNUSED;

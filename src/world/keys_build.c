@@ -27,11 +27,19 @@ static size_t without_newline(const char *data, size_t n)
 	return n;
 }
 
+static void put_secret(struct builder *b, const char *name, struct str secret, uint32_t *ret_id)
+{
+	struct blob_span text = put_text(b, name);
+	struct blob_span octets = blob_add_octets(b->w, KEYS_secrets, secret.p, (uint32_t)secret.n);
+	struct keys_key *to = blob_add(b->w, KEYS_keys, 1, ret_id);
+
+	if (to)
+		*to = (struct keys_key){text, octets};
+}
+
 static void put_key(struct builder *b, uint32_t i)
 {
 	const struct conf_key *from = &b->conf->keys[i];
-	struct keys_key *to;
-	struct blob_span name, secret;
 	char *data;
 	size_t n, size;
 
@@ -39,15 +47,10 @@ static void put_key(struct builder *b, uint32_t i)
 	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note))
 		return;
 	n = without_newline(data, size);
-	if (n == 0) {
+	if (n == 0)
 		err_set(b->note, SL_EINVAL, "%s: the secret is empty", from->file);
-	} else {
-		name = put_text(b, from->name);
-		secret = blob_add_octets(b->w, KEYS_secrets, data, (uint32_t)n);
-		to = blob_add(b->w, KEYS_keys, 1, &b->id[i]);
-		if (to)
-			*to = (struct keys_key){name, secret};
-	}
+	else
+		put_secret(b, from->name, (struct str){data, n}, &b->id[i]);
 	explicit_bzero(data, size);
 	free(data);
 }
@@ -60,12 +63,14 @@ static uint32_t key_id(const struct builder *b, const char *name)
 	return BLOB_NONE;
 }
 
-static void put_all(struct builder *b)
+static void put_all(struct builder *b, struct str cookies)
 {
 	struct keys_meta *meta = blob_add(b->w, KEYS_meta, 1, NULL);
 
 	if (meta)
 		*meta = (struct keys_meta){b->conf->require_signature, b->conf->signature_window_s};
+	if (cookies.n)
+		put_secret(b, KEYS_DNS_COOKIE, cookies, NULL);
 	for (uint32_t i = 0; i < b->conf->keys_count; i++)
 		put_key(b, i);
 	for (uint32_t i = 0; i < b->conf->accounts_count; i++) {
@@ -81,7 +86,7 @@ static void put_all(struct builder *b)
 	}
 }
 
-int keys_write(const struct conf *conf, uint64_t now_ms, struct errbuf *note)
+int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, struct errbuf *note)
 {
 	struct builder b = {.conf = &conf->sluice, .note = note};
 	struct blob_stamp stamp = {1, now_ms, now_ms};
@@ -94,7 +99,7 @@ int keys_write(const struct conf *conf, uint64_t now_ms, struct errbuf *note)
 	b.w = blob_writer_new(&keys_def);
 	if (!b.w)
 		return err_set(note, SL_ENOMEM, "keys: out of memory");
-	put_all(&b);
+	put_all(&b, cookies);
 	rc = blob_writer_finish(b.w, stamp, &blob, &size, &err);
 	blob_writer_free(b.w);
 	(void)snprintf(path, sizeof(path), "%.900s/keys", conf->sluice.state);

@@ -183,15 +183,16 @@ def cookies_and_names():
         return s.query(name, "TXT", options=[dns.edns.GenericOption(10, cookie),
                                              dns.edns.GenericOption(3, b"")])
 
-    def node(rotate):
+    def node(text):
         s = started(extra="dns: {nsid: node-1}")
         os.makedirs(s.state, exist_ok=True)
-        with open(os.path.join(s.state, "dns-cookie.secret"), "w", encoding="ascii") as f:
-            f.write("# new, then old\n%s\n%s\n" % ("00" * 16, secret) if rotate else secret + "\n")
+        if text:
+            with open(os.path.join(s.state, "dns-cookie.secret"), "w", encoding="ascii") as f:
+                f.write(text)
         name = next(n for n in os.listdir(s.dir) if n.endswith(".zone"))
         s.write(name, s.read(name) + "wide TXT ( %s )\n" % " ".join(['"%s"' % ("w" * 200)] * 4))
         return s
-    with node(False) as a, node(True) as b:
+    with node(secret + "\n") as a, node("# new, then old\n%s\n%s\n" % ("00" * 16, secret)) as b:
         r = ask(a, client)
         assert r.flags & dns.flags.TC and not r.answer, r  # 10 x without a server's part
         full = cookie_of(r)
@@ -201,10 +202,19 @@ def cookies_and_names():
             assert not ask(s, full).flags & dns.flags.TC
         assert ask(b, full[:-1] + bytes([full[-1] ^ 1])).flags & dns.flags.TC
         assert cookie_of(ask(b, full))[8:] != full[8:]
-    with started() as s:  # one that nobody gave is made, and is nobody else's to read
+    with node(None) as s:  # one that nobody gave is made, and is nobody else's to read
         path = os.path.join(s.state, "dns-cookie.secret")
         assert os.stat(path).st_mode & 0o777 == 0o400
-        assert len(cookie_of(ask(s, client, "ns1.sluice.example"))) == 24
+        first = wait_for("a cookie", lambda: cookie_of(ask(s, client, "ns1.sluice.example")))
+        assert len(first) == 24 and ask(s, full).flags & dns.flags.TC
+        with open(path, encoding="ascii") as f:
+            old = f.read()
+        os.chmod(path, 0o600)
+        with open(path, "w", encoding="ascii") as f:  # RFC 7873 section 7.1: a new one, the old is taken
+            f.write(secret + "\n" + old)
+        s.ctl("reload")
+        wait_for("the secret taken", lambda: not ask(s, full).flags & dns.flags.TC)
+        assert not ask(s, first).flags & dns.flags.TC
 
 
 def amplification():

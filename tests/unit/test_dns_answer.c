@@ -389,7 +389,7 @@ static void shares_cookies(void **state)
 	assert_string_equal(
 		ask(&b, "mail.sluice.example.", "A", "000a 0008 0102030405060708", DNSD_UDP),
 		"NOERROR aa | mail.sluice.example. 300 IN A 192.0.2.25 | | | opt ");
-	b.set.secrets.n = 1;
+	b.d.secrets.n = 1;
 	got = ask(&b, "mail.sluice.example.", "A",
 		"000a 0008 0102030405060708 000a 0008 1112131415161718", DNSD_UDP);
 	hex = strstr(got, "| opt 000a0018010203040506070801000000");
@@ -416,7 +416,7 @@ static void answers_a_cookie_alone(void **state)
 
 	(void)state;
 	begin(&b, &all_alpha);
-	b.set.secrets.n = 1;
+	b.d.secrets.n = 1;
 	n = dnsd_handle(&b.d, msg, 51, ip("10.1.2.3"), DNSD_UDP, out, sizeof(out));
 	assert_non_null(strstr(dnsmsg_text(out, n), "BADCOOKIE | | | | opt 000a0018010203"));
 	memcpy(msg, out, n); /* now a good one */
@@ -440,7 +440,7 @@ static void never_sends_over_ten_times_the_question(void **state)
 
 	(void)state;
 	begin(&b, NULL);
-	b.set.secrets.n = 1;
+	b.d.secrets.n = 1;
 	b.set.nsid = STR_LIT("a-name-of-sixty-four-octets-which-is-the-most-that-is-ever-told-");
 	for (size_t i = 0; i < SL_COUNT(types) * SL_COUNT(names) * SL_COUNT(opts); i++) {
 		uint8_t msg[600];

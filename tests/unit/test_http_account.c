@@ -57,7 +57,7 @@ static int setup(void **state)
 		" {name: shut, key: gone}]\nsignature_window_s: 60\n",
 		dir, dir, dir);
 	conf = load(text);
-	assert_int_equal(keys_write(conf, 1000, &note), 0);
+	assert_int_equal(keys_write(conf, (struct str){0}, 1000, &note), 0);
 	assert_non_null(strstr(note.s, "gone")); /* said, and nothing else is closed */
 	conf_free(conf);
 	(void)snprintf(path, sizeof(path), "%s/keys", dir);
@@ -199,7 +199,7 @@ static void test_required(void **state)
 	(void)state;
 	assert_string_equal(code(&rq), "passed");
 	assert_null(http_account_check(NULL, &rq).code);
-	assert_int_equal(keys_write(conf, 2000, &note), 0);
+	assert_int_equal(keys_write(conf, (struct str){0}, 2000, &note), 0);
 	conf_free(conf);
 	(void)snprintf(path, sizeof(path), "%s/keys", dir);
 	assert_int_equal(keys_open(path, "answer", &strict, &note), 0);
