@@ -27,7 +27,7 @@ static void give_keys(const struct conf *conf)
 	char path[SL_MAX_PATH];
 
 	(void)snprintf(path, sizeof(path), "%.900s/dns-cookie.secret", conf->sluice.state);
-	if (conf->sluice.dns.cookies && dns_secrets_load(path, &cookies, &note))
+	if (conf->sluice.dns.cookies && dnsd_secrets_load(path, &cookies, &note))
 		LOG_E("keys.missing", "error=\"%s\"", note.s);
 	note.s[0] = '\0';
 	if (keys_write(conf,

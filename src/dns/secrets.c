@@ -20,7 +20,7 @@ static int make(const char *path, struct errbuf *err)
 	return os_write_file(path, line, 2 * DNS_COOKIE_SECRET + 1, 0400, err);
 }
 
-int dns_secrets_load(const char *path, struct dns_secrets *ret_secrets, struct errbuf *err)
+int dnsd_secrets_load(const char *path, struct dns_secrets *ret_secrets, struct errbuf *err)
 {
 	struct errbuf why;
 	char *data = NULL;
