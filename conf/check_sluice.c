@@ -38,15 +38,20 @@ static int check_account(
 	const struct conf *c, uint32_t i, const struct conf_names *keys, struct errbuf *err)
 {
 	const struct conf_account *a = &c->sluice.accounts[i];
+	const struct {
+		const char *name, *key;
+	} others[] = {{"backup_key", a->backup_key}, {"aes_key", a->aes_key},
+		{"des_key", a->des_key}, {"token_key", a->token_key}};
 	char path[CONF_PATH_SIZE];
 
 	if (conf_names_find(keys, a->key) < 0)
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "accounts[%u].key", i),
 			"no such key, got \"%s\", want a name of keys", a->key);
-	if (a->backup_key && conf_names_find(keys, a->backup_key) < 0)
-		return conf_refuse(c, err, SL_EFORMAT,
-			CONF_PATH(path, "accounts[%u].backup_key", i),
-			"no such key, got \"%s\", want a name of keys", a->backup_key);
+	for (size_t k = 0; k < SL_COUNT(others); k++)
+		if (others[k].key && conf_names_find(keys, others[k].key) < 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "accounts[%u].%s", i, others[k].name),
+				"no such key, got \"%s\", want a name of keys", others[k].key);
 	return 0;
 }
 

@@ -34,7 +34,8 @@ static bool differs(const struct conf_row *row, const void *a, const void *b)
 		return text_differs(
 			*AT(a, row->offset, const char *), *AT(b, row->offset, const char *));
 	case CONF_KIND_TEXTS:
-	case CONF_KIND_PREFIXES: /* by their texts */
+	case CONF_KIND_ADDRS: /* by their texts */
+	case CONF_KIND_PREFIXES:
 		return texts_differ(row, a, b);
 	case CONF_KIND_BOOL:
 		return *AT(a, row->offset, bool) != *AT(b, row->offset, bool);

@@ -23,6 +23,7 @@ struct answer_role {
 	struct dnsd_settings dns_settings;
 	struct http_server *http;
 	struct httpd_prefix trusted[CONF_MAX_PREFIXES];
+	struct ip servers[2 * CONF_MAX_LISTEN];
 	struct timespec cert_time; /* of the certificate in use */
 	uint32_t cert_failed;
 };
@@ -83,6 +84,17 @@ static int open_http(struct answer_role *r, const struct http_options *o, struct
 	return o->n_listen ? http_open(o, &r->http, err) : 0;
 }
 
+static void tell_servers(struct answer_role *r, struct http_options *o)
+{
+	const struct conf_http_door *h = &r->conf->sluice.http;
+
+	o->servers = r->servers;
+	for (uint32_t i = 0; i < h->servers_a_count; i++)
+		r->servers[o->n_servers++] = h->servers_a[i];
+	for (uint32_t i = 0; i < h->servers_aaaa_count; i++)
+		r->servers[o->n_servers++] = h->servers_aaaa[i];
+}
+
 static int open_doors(struct answer_role *r, struct errbuf *err)
 {
 	const struct conf_sluice *s = &r->conf->sluice;
@@ -100,6 +112,7 @@ static int open_doors(struct answer_role *r, struct errbuf *err)
 		.n_trusted = s->trusted_proxies_count};
 	int rc = parse_all(s->listen.dns, s->listen.dns_count, dns_addr, err);
 
+	tell_servers(r, &http);
 	for (uint32_t i = 0; i < s->trusted_proxies_count; i++)
 		r->trusted[i] =
 			(struct httpd_prefix){s->trusted_proxies[i].ip, s->trusted_proxies[i].len};

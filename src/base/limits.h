@@ -32,9 +32,10 @@ enum {
 	SL_HTTP_HOSTS_MAX = 16,   /* hosts in one GET */
 	SL_HTTP_BATCH_MAX = 1000, /* requests in one POST */
 	SL_HTTP_BATCH_OCTETS = 256 << 10,
-	SL_MAX_KEYS = 1024,     /* secrets of a process */
-	SL_MAX_ACCOUNTS = 1024, /* who may ask with signed requests */
-	SL_MAX_SECRET = 4096,   /* octets of a secret's file */
+	SL_HTTP_DIALECT_OCTETS = 4096, /* of a body sent to a door of other services */
+	SL_MAX_KEYS = 1024,            /* secrets of a process */
+	SL_MAX_ACCOUNTS = 1024,        /* who may ask with signed requests */
+	SL_MAX_SECRET = 4096,          /* octets of a secret's file */
 
 	/* DNS */
 	SL_DNS_NAME_MAX = 255, /* RFC 1035 section 2.3.4 */

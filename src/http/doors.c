@@ -4,8 +4,9 @@
 
 #include "base/os.h"
 #include "http/account.h"
+#include "http/dialect.h"
 
-enum checks { CHECKS_OPEN, CHECKS_ACCOUNT };
+enum checks { CHECKS_OPEN, CHECKS_ACCOUNT, CHECKS_DIALECT };
 
 typedef void door_fn(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp);
 
@@ -28,14 +29,6 @@ static void count(struct tally *t, enum door door, unsigned status, uint64_t ns)
 	tally_time(&t->http_time, ns, 1);
 }
 
-static struct str param(const struct httpd_request *rq, struct str name)
-{
-	for (uint16_t i = 0; i < rq->n_params; i++)
-		if (str_eq(rq->params[i].name, name))
-			return rq->params[i].value;
-	return (struct str){NULL, 0};
-}
-
 /* Whether the request may pass; what of it its reply is signed with. */
 static bool admit(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp,
 	struct http_account_request *ask, struct http_account_verdict *ret_verdict)
@@ -43,9 +36,9 @@ static bool admit(struct http_worker *w, const struct httpd_request *rq, struct 
 	*ask = (struct http_account_request){
 		.method = rq->method == HTTPD_POST ? STR_LIT("POST") : STR_LIT("GET"),
 		.body = rq->body,
-		.account = param(rq, STR_LIT("account")),
-		.t = param(rq, STR_LIT("t")),
-		.sign = param(rq, STR_LIT("sign")),
+		.account = http_param(rq, STR_LIT("account")),
+		.t = http_param(rq, STR_LIT("t")),
+		.sign = http_param(rq, STR_LIT("sign")),
 		.now_s = w->worker.now_ms / 1000};
 	if (ask->account.n)
 		ask->target = httpd_target(rq);
@@ -72,6 +65,15 @@ static void answer_account(door_fn *door, struct http_worker *w, const struct ht
 	httpd_reply_header(rp, "X-Sluice-Signature", w->signature);
 }
 
+/* Under a host that is scheduled here the path is a vendor's: whoever asks wants the stream. */
+static bool is_vendors(const struct http_worker *w, const struct httpd_request *rq)
+{
+	struct str host = httpd_header(rq, "Host");
+
+	return rq->method & (HTTPD_GET | HTTPD_HEAD) &&
+	       cat_find_host(&w->worker.world->cat, str_cut(&host, ':'));
+}
+
 static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
 	const struct httpd_request *rq, struct httpd_reply *rp)
 {
@@ -85,6 +87,8 @@ static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
 		rp->retry_after_s = 1;
 	} else if (checks == CHECKS_ACCOUNT) {
 		answer_account(door, w, rq, rp);
+	} else if (checks == CHECKS_DIALECT && is_vendors(w, rq)) {
+		http_door_redirect(w, rq, rp);
 	} else {
 		door(w, rq, rp);
 	}

@@ -9,12 +9,19 @@
 #include "httpd/httpd.h"
 #include "tally/worker.h"
 
+enum {
+	HTTP_ALL = HTTPD_GET | HTTPD_POST | HTTPD_PUT | HTTPD_DELETE | HTTPD_PATCH,
+	HTTP_MAX_SERVERS = 32,
+};
+
 /* Context of the routes of one loop. Owned by its thread. */
 struct http_worker {
 	struct worker worker;
-	uint8_t scratch[16384]; /* of the request being served */
-	char signature[65];     /* of its reply */
-	uint64_t notes_ms;      /* notes into the tally's ring in the second from then on */
+	const struct ip *servers; /* that SDKs are told of; borrowed, constant */
+	uint32_t n_servers;       /* at most HTTP_MAX_SERVERS */
+	uint8_t scratch[32768];   /* of the request being served */
+	char signature[65];       /* of its reply */
+	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */
 	uint32_t notes;
 	struct http_memo memo;
 };

@@ -117,6 +117,8 @@ static int open_thread(
 	int rc = worker_init(&t->w.worker, o->workers, o->first_worker + index);
 
 	t->w.worker.door = TALLY_DOOR_HTTP;
+	t->w.servers = o->servers;
+	t->w.n_servers = SL_MIN(o->n_servers, (uint32_t)HTTP_MAX_SERVERS);
 
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");

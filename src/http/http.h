@@ -20,6 +20,8 @@ struct http_options {
 	uint32_t first_worker; /* threads take workers first_worker.. of it, one each */
 	const struct httpd_prefix *trusted; /* proxies; NULL: loopback */
 	size_t n_trusted;
+	const struct ip *servers;   /* that SDKs of other HTTPDNS services are told to ask */
+	uint32_t n_servers;         /* 0: where they have asked; at most HTTP_MAX_SERVERS count */
 	struct httpd_limits limits; /* zero: defaults */
 };
 

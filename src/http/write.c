@@ -108,7 +108,7 @@ static void put_v6(struct buf *b, const uint8_t *octets)
 	buf_put_u8(b, '"');
 }
 
-static void put_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6, bool *first)
+void http_write_more_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6, bool *first)
 {
 	size_t size = v6 ? CAT_AAAA_RR_SIZE : CAT_A_RR_SIZE;
 
@@ -123,6 +123,15 @@ static void put_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6, 
 	}
 }
 
+void http_write_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6)
+{
+	bool first = true;
+
+	buf_put_u8(b, '[');
+	http_write_more_ips(b, records, n, v6, &first);
+	buf_put_u8(b, ']');
+}
+
 static void put_target_ips(struct buf *b, const struct world *w, const struct http_query *query,
 	const struct target *t, uint32_t max)
 {
@@ -131,9 +140,11 @@ static void put_target_ips(struct buf *b, const struct world *w, const struct ht
 
 	buf_put_u8(b, '[');
 	if (query->a)
-		put_ips(b, records, answer_records(w, t, false, max, records), false, &first);
+		http_write_more_ips(
+			b, records, answer_records(w, t, false, max, records), false, &first);
 	if (query->aaaa)
-		put_ips(b, records, answer_records(w, t, true, max, records), true, &first);
+		http_write_more_ips(
+			b, records, answer_records(w, t, true, max, records), true, &first);
 	buf_put_u8(b, ']');
 }
 

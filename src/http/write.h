@@ -22,3 +22,10 @@ void http_write_error(struct buf *b, const char *code, const char *message) SL_N
 
 /* A JSON string of text that is nearly always plain; faster than buf_put_json_str then. */
 void http_write_text(struct buf *b, struct str s) SL_NONNULL(1);
+
+/* ["A","B"] of ready records (answer_records). */
+void http_write_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6) SL_NONNULL(1, 2);
+
+/* The same without brackets, to be gone on with; *first: no comma before the next. */
+void http_write_more_ips(struct buf *b, const uint8_t *records, uint32_t n, bool v6, bool *first)
+	SL_NONNULL(1, 2, 5);

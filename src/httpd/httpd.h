@@ -102,13 +102,16 @@ enum httpd_route_flags {
 
 /* The first row that matches serves. GET rows serve HEAD too. */
 struct httpd_route {
-	const char *path; /* exact, or what paths begin with */
+	const char *path; /* exact, or what paths begin with; a first segment '*' is any but none */
 	bool prefix;
 	unsigned methods; /* of enum httpd_method; others get 405 with Allow */
 	size_t max_body;  /* octets, over it 413; 0: HTTPD_BODY_DEFAULT */
 	httpd_handler *fn;
 	unsigned flags;
 };
+
+/* Whether a path (without a query) is one of the route's. Pure. */
+bool httpd_route_fits(const struct httpd_route *r, struct str path) SL_NONNULL(1) SL_PURE;
 
 enum {
 	HTTPD_BODY_DEFAULT = 64 << 10,

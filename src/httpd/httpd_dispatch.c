@@ -65,17 +65,28 @@ static const struct httpd_route built_in[] = {
 	{.path = "/readyz", .methods = HTTPD_GET, .fn = serve_ready},
 };
 
+bool httpd_route_fits(const struct httpd_route *r, struct str path)
+{
+	const char *want = r->path;
+	size_t len;
+
+	if (want[0] == '/' && want[1] == '*') {
+		const char *slash = path.n > 1 ? memchr(path.p + 1, '/', path.n - 1) : NULL;
+
+		if (!slash || slash == path.p + 1)
+			return false;
+		path = (struct str){slash, path.n - (size_t)(slash - path.p)};
+		want += 2;
+	}
+	len = strlen(want);
+	return (path.n == len || (path.n > len && r->prefix)) && memcmp(path.p, want, len) == 0;
+}
+
 static const struct httpd_route *match(const struct httpd_route *routes, size_t n, struct str path)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct httpd_route *r = &routes[i];
-		size_t len = strlen(r->path);
-
-		if (path.n < len || (path.n > len && !r->prefix))
-			continue;
-		if (memcmp(path.p, r->path, len) == 0)
-			return r;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (httpd_route_fits(&routes[i], path))
+			return &routes[i];
 	return NULL;
 }
 

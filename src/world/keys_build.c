@@ -82,6 +82,9 @@ static void put_all(struct builder *b, struct str cookies)
 			*to = (struct keys_account){.name = name,
 				.key = key_id(b, from->key),
 				.backup = key_id(b, from->backup_key),
+				.aes = key_id(b, from->aes_key),
+				.des = key_id(b, from->des_key),
+				.token = key_id(b, from->token_key),
 				.sign_replies = from->sign_replies};
 	}
 }

@@ -94,9 +94,7 @@ static inline unsigned httpworld_ask(struct httpworld *h, enum httpd_method meth
 	buf_put_str(&b, query);
 	rq.target = (struct str){(char *)b.base, buf_len(&b)};
 	for (size_t i = 0; i < n; i++) {
-		if (!(r[i].methods & method) ||
-			(r[i].prefix ? strncmp(r[i].path, path, strlen(r[i].path))
-				     : strcmp(r[i].path, path)) != 0)
+		if (!(r[i].methods & method) || !httpd_route_fits(&r[i], rq.path))
 			continue;
 		r[i].fn(&h->w, &rq, &h->rp);
 		*h->rp.body.p = '\0';

@@ -60,7 +60,8 @@ static void reads_every_key_of_sluice(void **state)
 		"catalog: c.yaml\nstate: st\nstore: /x/s.db\nunit: east\nuser: nobody\n"
 		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], https: [\"443\"], reports: [], "
 		"admin: [\"81\"]}\n"
-		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9}\n"
+		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9,"
+		" servers_a: [192.0.2.1], servers_aaaa: [\"2001:db8::1\"]}\n"
 		"threads: {dns: 3, http: 61}\n"
 		"dns: {nsid: n1, cookies: false, rate_limit: {per_second: 7, slip: 0, dry_run: "
 		"true, "
@@ -70,7 +71,9 @@ static void reads_every_key_of_sluice(void **state)
 		"tick_ms: 100\nstale_after_s: 10\nexplain: true\n"
 		"trusted_proxies: [\"2001:db8::/32\", 192.0.2.1]\n"
 		"keys: [{name: k, file: /k}, {name: l, file: /l}]\n"
-		"accounts: [{name: app, key: k, backup_key: l, sign_replies: true}]\n"
+		"accounts: [{name: app, key: k, backup_key: l, sign_replies: true, aes_key: l, "
+		"des_key: k,"
+		" token_key: l}]\n"
 		"require_signature: true\nsignature_window_s: 7\n"
 		"log: {level: debug}\n";
 	struct conf *c = loaded(text, base_catalog);
@@ -91,6 +94,8 @@ static void reads_every_key_of_sluice(void **state)
 	assert_string_equal(s->http.key, "/k.pem");
 	assert_int_equal(s->http.rate_per_s, 5);
 	assert_int_equal(s->http.rate_burst, 9);
+	assert_int_equal(s->http.servers_a_count, 1);
+	assert_int_equal(s->http.servers_aaaa[0].family, IP_V6);
 	assert_string_equal(s->listen.admin[0], "81");
 	assert_int_equal(s->threads.dns, 3);
 	assert_int_equal(s->threads.http, 61);
@@ -120,6 +125,9 @@ static void reads_every_key_of_sluice(void **state)
 	assert_string_equal(s->accounts[0].name, "app");
 	assert_string_equal(s->accounts[0].key, "k");
 	assert_string_equal(s->accounts[0].backup_key, "l");
+	assert_string_equal(s->accounts[0].aes_key, "l");
+	assert_string_equal(s->accounts[0].des_key, "k");
+	assert_string_equal(s->accounts[0].token_key, "l");
 	assert_true(s->accounts[0].sign_replies);
 	assert_true(s->require_signature);
 	assert_int_equal(s->signature_window_s, 7);
