@@ -158,7 +158,7 @@ static void fill_service(struct alloc_work *w, uint32_t service)
 	struct alloc_service_work *sw = &w->service[service];
 
 	sw->sums = (struct score_sums){0, 0};
-	sw->known = true;
+	sw->known = !s->by_guarantee;
 	sw->n_tiers = 1;
 	sw->demand_mbps = 0;
 	slots_by_id(s, sw->slot);

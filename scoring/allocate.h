@@ -52,6 +52,7 @@ struct alloc_service {
 	struct alloc_slot slot[SL_MAX_SLOTS];
 	uint32_t n_slots;
 	struct score_params params;
+	bool by_guarantee; /* shares by guarantee and weight, as with unknown load; caps hold */
 	enum alloc_overload overload;
 	double ladder_kbps[ALLOC_RUNGS]; /* falling; sessions expect the first */
 	uint32_t n_ladder;

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "scoring/nodes.h"
+#include "world/deny.h"
 
 enum { KEY_LEN_V4 = 24, KEY_LEN_V6 = 56 };
 
@@ -20,11 +21,19 @@ const char *answer_reason_text(uint8_t reason)
 struct place answer_locate(const struct world *w, struct ip client, uint8_t source_len)
 {
 	struct geo_hit hit;
+	uint64_t denied = 0;
 
 	geo_lookup(w->geo, client, &hit);
+	if (w->tick.n_denied) {
+		uint8_t len;
+
+		denied = deny_find(w->tick.denied, w->tick.n_denied, client, &len);
+		hit.len = SL_MAX(hit.len, len);
+	}
 	return (struct place){.group = hit.group,
 		.block = hit.len,
-		.scope = geo_scope(hit, client.family, source_len)};
+		.scope = geo_scope(hit, client.family, source_len),
+		.denied = denied};
 }
 
 uint64_t answer_key(struct ip client, struct place place, uint32_t service)
@@ -70,16 +79,18 @@ static uint32_t slots_with_room(const struct world *w, const struct cat_service 
 	return mask;
 }
 
-static uint32_t slots_of_stream(
-	const struct world *w, const struct cat_service *s, const struct cat_stream *stream)
+/* Slots whose vendor carries the stream and may serve the address. */
+static uint32_t slots_carried(
+	const struct world *w, const struct cat_service *s, const struct question *q)
 {
 	const struct cat_slot *slot = w->cat.slots + s->slots.first;
+	uint64_t vendors = (q->stream ? q->stream->vendors : UINT64_MAX) & ~q->denied;
 	uint32_t mask = 0;
 
-	if (!stream)
+	if (vendors == UINT64_MAX)
 		return UINT32_MAX;
 	for (uint32_t i = 0; i < s->slots.count; i++)
-		mask |= (uint32_t)(stream->vendors >> slot[i].vendor & 1) << i;
+		mask |= (uint32_t)(vendors >> slot[i].vendor & 1) << i;
 	return mask;
 }
 
@@ -105,7 +116,7 @@ static uint32_t pick_by_share(const uint32_t *share, uint32_t mask, uint64_t key
 
 /* The slots a session may be given, and how it came to fewer. */
 struct choice {
-	uint32_t carried; /* the stream is there */
+	uint32_t carried; /* the stream is there, the address allowed */
 	uint32_t usable;  /* and the row allows it */
 	uint32_t open;    /* and there is budget */
 	uint32_t wanted;  /* and it has not just failed, unless all have */
@@ -116,7 +127,7 @@ static struct choice choices(const struct world *w, const struct question *q,
 	const struct tick_row *row, const struct answer_full *full)
 {
 	const struct cat_service *s = &w->cat.services[q->service];
-	struct choice c = {.carried = slots_of_stream(w, s, q->stream)};
+	struct choice c = {.carried = slots_carried(w, s, q)};
 	uint32_t shares = q->stale ? row->fallback : row->shares;
 
 	c.share = w->tick.shares[shares].ppm.v;
@@ -158,10 +169,10 @@ static uint32_t pick_sequence(const struct question *q, const struct choice *c,
 	return pick_next(seq, c->share, c->wanted);
 }
 
-static uint8_t why_none(const struct choice *c)
+static uint8_t why_none(const struct question *q, const struct choice *c)
 {
 	if (!c->carried)
-		return ANSWER_NO_STREAM;
+		return q->denied ? ANSWER_DENIED : ANSWER_NO_STREAM;
 	return c->usable ? ANSWER_NO_ROOM : ANSWER_NO_VENDOR;
 }
 
@@ -205,7 +216,7 @@ void answer_decide(const struct world *w, const struct question *q, const struct
 		}
 	}
 	if (first >= SCORE_NONE)
-		a.reason = why_none(&c);
+		a.reason = why_none(q, &c);
 	else
 		rank(row, &c, q, first, &a);
 	*ret_answer = a;

@@ -23,7 +23,8 @@
 	X(ANSWER_NO_VENDOR, "no vendor may take this group")                                       \
 	X(ANSWER_NO_ROOM, "no vendor has room")                                                    \
 	X(ANSWER_NO_STREAM, "no usable vendor carries the stream")                                 \
-	X(ANSWER_NO_SERVICE, "service not active")
+	X(ANSWER_NO_SERVICE, "service not active")                                                 \
+	X(ANSWER_DENIED, "address denied by an operator")
 
 enum answer_reason {
 #define X(name, text) name,
@@ -44,8 +45,9 @@ struct question {
 	const struct cat_stream *stream; /* NULL: any vendor of the service carries it */
 	uint32_t cur;                    /* slot the session has now, or SCORE_NONE */
 	uint32_t avoid;                  /* bit per slot: has just failed, never first */
-	bool by_sequence;                /* the door knows client or cur */
-	bool stale;                      /* world_stale at this time */
+	uint64_t denied;  /* bit per vendor id: not for this address, from answer_locate */
+	bool by_sequence; /* the door knows client or cur */
+	bool stale;       /* world_stale at this time */
 };
 
 /* Where the client is. */
@@ -53,6 +55,7 @@ struct place {
 	uint32_t group;
 	uint8_t block; /* prefix length over which the group is constant, in the client's family */
 	uint8_t scope; /* ECS scope for this source length */
+	uint64_t denied; /* vendors that may not serve it by operators' rules; bit per id */
 };
 
 /* Vendors and regions whose budget is spent; bit per vendor id, bit per region id. */

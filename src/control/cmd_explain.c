@@ -75,6 +75,7 @@ static int ask(struct control_call *call, struct asked *a)
 		.group = a->place.group,
 		.cur = SCORE_NONE,
 		.by_sequence = client || control_arg(call, "cur"),
+		.denied = a->place.denied,
 		.stale = world_stale(w, call->now_ms)};
 	a->q.key = client ? hash64(client, strlen(client), 0)
 			  : answer_key(a->ip, a->place, d->service);
@@ -245,8 +246,6 @@ static void put_vendors(const struct control_call *call, const struct asked *a)
 /* The operator's rules that may bear on this client. */
 static void put_rules(const struct control_call *call)
 {
-	static const char *const kinds[RULE_KINDS] = {
-		"weight", "drain", "evacuate", "blacklist", "restrict", "cap"};
 	const struct engine_view *view = call->view;
 	cJSON *list;
 
@@ -260,7 +259,7 @@ static void put_rules(const struct control_call *call)
 		if (r->until_ms && r->until_ms <= call->now_ms)
 			continue;
 		row = control_add_row(list);
-		cJSON_AddStringToObject(row, "rule", kinds[r->kind]);
+		cJSON_AddStringToObject(row, "rule", control_rule_kind(r->kind));
 		cJSON_AddStringToObject(row, "vendor", r->vendor);
 		cJSON_AddStringToObject(row, "service", r->service[0] ? r->service : "*");
 		cJSON_AddStringToObject(row, "groups", r->groups[0] ? r->groups : "*");

@@ -109,7 +109,7 @@ static int weigh_rollback(struct control_call *call, uint64_t to, uint64_t last)
 {
 	struct control_rules then = {0};
 	struct undone u = {.then = &then, .seen = cJSON_CreateObject()};
-	int rc = control_rules_read(call->c->store, &then);
+	int rc = control_rules_read(call->c, &then);
 
 	if (!rc)
 		rc = store_items(call->c->store, to, last, undo_one, &u);

@@ -129,6 +129,20 @@ int control_do_PLAN_LIST(struct control_call *call)
 	return call->c->store ? store_each(call->c->store, "plan|", list_own, &l) : 0;
 }
 
+static void name_own(void *ctx, const char *key, const char *value)
+{
+	(void)value;
+	cJSON_AddItemToArray(ctx, cJSON_CreateString(key + strlen("plan|")));
+}
+
+void control_plan_names(struct control *c, cJSON *list)
+{
+	for (uint32_t i = 0; control_plan_ready_made(i); i++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(control_plan_ready_made(i)));
+	if (c->store)
+		(void)store_each(c->store, "plan|", name_own, list);
+}
+
 int control_do_PLAN_SHOW(struct control_call *call)
 {
 	struct plan_def def;

@@ -11,12 +11,16 @@ enum { EXPAND_MS = 500 }; /* how often a ramp takes a step */
 static void put_rule(cJSON *row, const struct control_rule *r, uint64_t now_ms)
 {
 	cJSON_AddStringToObject(row, "rule", control_rule_kind(r->kind));
-	cJSON_AddStringToObject(row, "vendor", r->vendor);
+	cJSON_AddStringToObject(row, r->kind == RULE_NODE ? "node" : "vendor", r->vendor);
 	cJSON_AddStringToObject(row, "service", r->service[0] ? r->service : "*");
-	cJSON_AddStringToObject(row, "groups", r->groups[0] ? r->groups : "*");
-	if (r->kind == RULE_WEIGHT || r->kind == RULE_CAP)
+	cJSON_AddStringToObject(row,
+		r->kind == RULE_DENY || r->kind == RULE_ALLOW ? "prefix" : "groups",
+		r->groups[0] ? r->groups : "*");
+	if (r->kind == RULE_WEIGHT || r->kind == RULE_CAP || r->kind == RULE_LOWER)
 		control_put(row, "value", r->value);
 	control_put(row, "ramp_percent", 100 * control_rule_progress(r, now_ms));
+	if (r->start_ms > now_ms)
+		control_put(row, "begins_in_s", (double)(r->start_ms - now_ms) / 1e3);
 	if (r->until_ms)
 		control_put(row, "left_s",
 			r->until_ms > now_ms ? (double)(r->until_ms - now_ms) / 1e3 : 0);
@@ -42,7 +46,7 @@ int control_do_RULES(struct control_call *call)
 
 int control_do_RESTRICT_LIST(struct control_call *call)
 {
-	return list_rules(call, 1u << RULE_RESTRICT);
+	return list_rules(call, 1u << RULE_RESTRICT | 1u << RULE_DENY | 1u << RULE_ALLOW);
 }
 
 int control_do_BLACKLIST_LIST(struct control_call *call)
@@ -68,6 +72,31 @@ int control_do_BLACKLIST_LIST(struct control_call *call)
 		cJSON_AddStringToObject(row, "state", states[state]);
 	}
 	return 0;
+}
+
+struct reading {
+	struct control_rules *list;
+	int rc;
+};
+
+static void read_one(void *ctx, const char *key, const char *value)
+{
+	struct reading *r = ctx;
+	struct control_rule rule;
+
+	(void)key;
+	if (!r->rc && control_rule_parse(value, &rule))
+		r->rc = control_rules_add(r->list, &rule);
+}
+
+int control_rules_read(struct control *c, struct control_rules *ret)
+{
+	struct reading r = {.list = ret};
+	int rc;
+
+	control_rules_clear(ret);
+	rc = control_each(c, "rule|", read_one, &r);
+	return rc ? rc : r.rc;
 }
 
 /* Rules whose time is over are taken out of the state, so that the history shows it. */
@@ -99,13 +128,11 @@ static bool reread(struct control *c)
 {
 	struct store_stamp now;
 
-	if (!c->store)
-		return !c->rules_fresh;
-	now = store_stamp(c->store);
+	now = c->store ? store_stamp(c->store) : c->rules_stamp;
 	if (c->rules_fresh && now.epoch == c->rules_stamp.epoch &&
 		now.generation == c->rules_stamp.generation)
 		return false;
-	if (control_rules_read(c->store, &c->rules) == 0) {
+	if (control_rules_read(c, &c->rules) == 0) {
 		c->rules_stamp = now;
 		c->rules_fresh = true;
 	}

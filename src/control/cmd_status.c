@@ -139,12 +139,19 @@ int control_do_NAMES(struct control_call *call)
 	} else if (strcmp(what, "groups") == 0) {
 		for (uint32_t i = 0; i < cat->n_groups; i++)
 			put_name(list, cat_text(cat, cat->groups[i].name));
+	} else if (strcmp(what, "nodes") == 0) {
+		for (uint32_t i = 0; i < cat->n_nodes; i++)
+			put_name(list, cat_text(cat, cat->nodes[i].name));
+	} else if (strcmp(what, "plans") == 0) {
+		control_plan_names(call->c, list);
 	} else if (strcmp(what, "streams") == 0) {
 		for (uint32_t i = 0; i < cat->n_streams; i++)
 			put_name(list, cat_text(cat, cat->streams[i].name));
 	} else {
 		return err_set(&call->err, SL_EINVAL,
-			"what: got \"%.64s\", want vendors, services, groups or streams", what);
+			"what: got \"%.64s\", want vendors, services, groups, "
+			"nodes, plans or streams",
+			what);
 	}
 	return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What moves viewers by hand: weights, drains, evacuations, caps, blacklist, restrictions. Each is
- * a set of rules that is put or taken away; --dry-run, --for, --ramp, --why and --confirm mean the
- * same in all.
+ * What moves viewers by hand: weights, drains, evacuations, caps, blacklist, restrictions, nodes,
+ * definitions. Each is a set of rules that is put or taken away; --dry-run, --for, --ramp, --why
+ * and --confirm mean the same in all: a rule that is taken away with --ramp goes little by little,
+ * with --for it sleeps and comes back. Long, because all of that is one idea.
  */
 #include "base/glob.h"
 #include "control/control_int.h"
-#include "control/impact.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -54,9 +54,37 @@ static int plan_put(struct plan *p, const struct control_rule *r)
 	return control_rules_add(&p->then, r);
 }
 
-static int plan_take(struct plan *p, uint32_t i)
+/* The rule on its way out, or asleep until the time is over. false: nothing would be left of it. */
+static bool let_go(const struct control_call *call, struct control_rule *r)
 {
+	const char *ramp = control_arg(call, "ramp"), *span = control_arg(call, "for");
+	uint64_t ms = 0;
+
+	if (ramp && commands_parse_span(ramp, &ms) && ms) {
+		if (control_rule_progress(r, call->now_ms) <= 0)
+			return false;
+		r->back = true;
+		r->start_ms = call->now_ms;
+		r->ramp_ms = ms;
+		r->until_ms =
+			r->until_ms ? SL_MIN(r->until_ms, call->now_ms + ms) : call->now_ms + ms;
+		return true;
+	}
+	if (!span || !commands_parse_span(span, &ms) || !ms ||
+		(r->until_ms && r->until_ms <= call->now_ms + ms))
+		return false;
+	r->start_ms = call->now_ms + ms;
+	r->ramp_ms = 0;
+	return true;
+}
+
+static int plan_take(const struct control_call *call, struct plan *p, uint32_t i)
+{
+	struct control_rule r = p->then.rule[i];
 	char key[RULE_KEY];
+
+	if (let_go(call, &r))
+		return plan_put(p, &r);
 
 	if (p->n == STORE_MAX_ITEMS)
 		return SL_ELIMIT;
@@ -79,19 +107,27 @@ static struct plan *plan_new(const struct control *c)
 	return p;
 }
 
-static int check_service(struct control_call *call, const char *pattern)
+int control_check_scope(struct control_call *call, const char *pattern)
+{
+	if (!call->service[0] ||
+		(pattern && glob_match(str_from(call->service), str_from(pattern), false)))
+		return 0;
+	return err_set(
+		&call->err, SL_EACCES, "%s may change only --service %s", call->who, call->service);
+}
+
+int control_check_service(struct control_call *call, const char *pattern)
 {
 	const struct cat_view *cat = &call->view->world->cat;
+	int rc = control_check_scope(call, pattern);
 
-	if (call->service[0] &&
-		(!pattern || !glob_match(str_from(call->service), str_from(pattern), false)))
-		return err_set(&call->err, SL_EACCES, "%s may change only --service %s", call->who,
-			call->service);
-	for (uint32_t i = 0; pattern && i < cat->n_services; i++)
+	if (rc || !pattern)
+		return rc;
+	for (uint32_t i = 0; i < cat->n_services; i++)
 		if (cat->services[i].active &&
 			glob_match(str_from(pattern), cat_text(cat, cat->services[i].name), false))
 			return 0;
-	return pattern ? err_set(&call->err, SL_ENOENT, "no service is called %.64s", pattern) : 0;
+	return err_set(&call->err, SL_ENOENT, "no service is called %.64s", pattern);
 }
 
 static int check_groups(struct control_call *call, const char *pattern)
@@ -110,7 +146,7 @@ static int template(struct control_call *call, enum engine_rule_kind kind, struc
 	const char *service = control_arg(call, "service"), *groups = control_arg(call, "groups");
 	const char *why = control_arg(call, "why"), *span;
 	uint64_t ms = 0;
-	int rc = check_service(call, service);
+	int rc = control_check_service(call, service);
 
 	if (!rc)
 		rc = check_groups(call, groups);
@@ -152,147 +188,94 @@ static double value_now(const struct control_call *call, const struct control_ru
 	return view->world->cat.vendors[v].weight;
 }
 
-static int put_rules(struct control_call *call, struct plan *p, struct control_rule *r)
+/* Every vendor, or node, that the call names as a rule of its own. */
+static int put_names(struct control_call *call, struct plan *p, struct control_rule *r)
 {
-	const char *pattern = control_arg(call, "vendor");
-	uint32_t found = 0;
+	const struct cat_view *c = &call->view->world->cat;
+	bool nodes = r->kind == RULE_NODE;
+	const char *pattern = control_arg(call, nodes ? "node" : "vendor");
+	uint32_t found = 0, n = nodes ? c->n_nodes : c->n_vendors;
 	int rc = 0;
 
-	for (uint32_t v = 0; !rc && v < call->view->fleet->n_vendors; v++) {
-		if (!call->view->world->cat.vendors[v].active ||
-			!control_names_vendor(call->view, pattern, v))
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		struct str name = cat_text(c, nodes ? c->nodes[i].name : c->vendors[i].name);
+
+		if ((!nodes && !c->vendors[i].active) ||
+			!glob_match(str_from(pattern), name, false))
 			continue;
 		found++;
-		(void)snprintf(r->vendor, sizeof(r->vendor), STR_FMT,
-			STR_ARG(control_vendor_name(call->view, v)));
-		r->from = r->ramp_ms ? value_now(call, r, v) : r->value;
+		(void)snprintf(r->vendor, sizeof(r->vendor), STR_FMT, STR_ARG(name));
+		r->from = !nodes && r->ramp_ms ? value_now(call, r, i) : r->value;
 		rc = plan_put(p, r);
 	}
 	if (!rc && !found)
-		rc = err_set(&call->err, SL_ENOENT, "no vendor is called %.64s", pattern);
+		rc = err_set(&call->err, SL_ENOENT, "no %s is called %.64s",
+			nodes ? "node" : "vendor", pattern);
 	return rc;
 }
 
-/* Takes rules of these kinds away: those of the vendor, and of the service and groups if given. */
+/* A prefix stands where other rules have groups. */
+static int put_prefix(struct control_call *call, struct plan *p, struct control_rule *r)
+{
+	const char *vendor = control_arg(call, "vendor");
+	uint32_t v = 0;
+	int rc = control_prefix(call, r->groups);
+
+	if (rc)
+		return rc;
+	while (vendor && v < call->view->fleet->n_vendors &&
+		!control_names_vendor(call->view, vendor, v))
+		v++;
+	if (v == call->view->fleet->n_vendors || (vendor && strlen(vendor) > SL_MAX_NAME))
+		return err_set(&call->err, SL_ENOENT, "no vendor is called %.64s", vendor);
+	(void)snprintf(r->vendor, sizeof(r->vendor), "%s", vendor ? vendor : "*");
+	return plan_put(p, r);
+}
+
+static int put_rules(struct control_call *call, struct plan *p, struct control_rule *r)
+{
+	switch (r->kind) {
+	case RULE_DENY:
+	case RULE_ALLOW:
+		return put_prefix(call, p, r);
+	case RULE_STATIC:
+	case RULE_LOWER:
+		return plan_put(p, r);
+	default:
+		return put_names(call, p, r);
+	}
+}
+
+/* Takes rules of these kinds away: those of the vendor or node, and of the service and groups (or
+ * prefix) if given. */
 static int take_rules(struct control_call *call, struct plan *p, uint32_t kinds)
 {
-	const char *vendor = control_arg(call, "vendor"), *service = control_arg(call, "service"),
-		   *groups = control_arg(call, "groups");
+	const char *vendor = control_arg(call, kinds & 1u << RULE_NODE ? "node" : "vendor");
+	const char *service = control_arg(call, "service"), *groups = control_arg(call, "groups");
+	char prefix[SL_MAX_NAME + 1];
 	uint32_t found = 0;
-	int rc = 0;
+	int rc = control_check_scope(call, service);
 
-	if (call->service[0] &&
-		(!service || !glob_match(str_from(call->service), str_from(service), false)))
-		return err_set(&call->err, SL_EACCES, "%s may change only --service %s", call->who,
-			call->service);
+	if (!rc && control_arg(call, "ramp") && control_arg(call, "for"))
+		rc = err_set(&call->err, SL_EINVAL, "want --ramp or --for, not both");
+	if (!rc && control_arg(call, "prefix")) {
+		rc = control_prefix(call, prefix);
+		groups = prefix;
+	}
 	for (uint32_t i = p->then.n; !rc && i-- > 0;) {
 		const struct control_rule *r = &p->then.rule[i];
 
-		if (!(kinds >> r->kind & 1) ||
-			!glob_match(str_from(vendor), str_from(r->vendor), false) ||
+		if (!(kinds >> r->kind & 1) || r->back ||
+			(vendor && !glob_match(str_from(vendor), str_from(r->vendor), false)) ||
 			(service && strcmp(service, r->service) != 0) ||
 			(groups && strcmp(groups, r->groups) != 0))
 			continue;
 		found++;
-		rc = plan_take(p, i);
+		rc = plan_take(call, p, i);
 	}
 	if (!rc && !found)
-		rc = err_set(&call->err, SL_ENOENT, "no such rule of %.64s", vendor);
-	return rc;
-}
-
-static void put_percent(cJSON *row, const char *name, double before, double after)
-{
-	char text[48];
-
-	(void)snprintf(text, sizeof(text), "%.1f -> %.1f", 100 * before, 100 * after);
-	cJSON_AddStringToObject(row, name, text);
-}
-
-static void put_region(cJSON *list, const struct engine_view *view, const struct impact_region *r)
-{
-	cJSON *row = control_add_row(list);
-
-	cJSON_AddStringToObject(row, "region", r->name);
-	control_put(row, "moves_percent", 100 * r->moves);
-	for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
-		char name[SL_MAX_NAME + 16];
-
-		if (r->before[v] == 0 && r->after[v] == 0)
-			continue;
-		(void)snprintf(name, sizeof(name), STR_FMT "_percent",
-			STR_ARG(control_vendor_name(view, v)));
-		put_percent(row, name, r->before[v], r->after[v]);
-	}
-	if (r->before[SL_MAX_VENDORS] > 0 || r->after[SL_MAX_VENDORS] > 0)
-		put_percent(
-			row, "none_percent", r->before[SL_MAX_VENDORS], r->after[SL_MAX_VENDORS]);
-}
-
-static void put_impact(struct control_call *call, const struct impact *m)
-{
-	cJSON *list;
-	struct impact_region all = m->all;
-
-	control_put(call->out, "groups_left_with_one_vendor", m->narrowed);
-	control_put(call->out, "groups_left_with_none", m->emptied);
-	list = cJSON_AddArrayToObject(call->out, "impact");
-	(void)snprintf(all.name, sizeof(all.name), "all");
-	put_region(list, call->view, &all);
-	for (uint32_t i = 0; i < m->n_regions; i++)
-		put_region(list, call->view, &m->region[i]);
-}
-
-/* Refuses a grave change that does not name what it is about. */
-static int check_confirmed(struct control_call *call, const struct impact *m)
-{
-	const char *given = control_arg(call, "confirm"), *want = control_arg(call, "vendor");
-	cJSON *e;
-
-	if (!want)
-		want = "rollback";
-	if (!control_impact_grave(m) || (given && strcmp(given, want) == 0))
-		return 0;
-	e = cJSON_AddObjectToObject(call->out, "error");
-	cJSON_AddStringToObject(e, "code", "confirm");
-	cJSON_AddStringToObject(e, "confirm", want);
-	if (m->narrowed || m->emptied)
-		return err_set(&call->err, SL_EREFUSED,
-			"leaves %u groups with one vendor and %u with none: confirm with "
-			"--confirm %s",
-			m->narrowed, m->emptied, want);
-	return err_set(&call->err, SL_EREFUSED,
-		"moves %.0f %% of the sessions in %s: confirm with --confirm %s", 100 * m->worst,
-		m->worst_region, want);
-}
-
-int control_weigh(struct control_call *call, const struct control_rules *then)
-{
-	struct engine_rule *now = calloc(2 * ENGINE_MAX_RULES, sizeof(*now));
-	struct impact *m = NULL;
-	uint32_t n_now, n_then;
-	uint64_t end = call->now_ms;
-	int rc = now ? 0 : err_set(&call->err, SL_ENOMEM, "out of memory");
-
-	if (rc)
-		return rc;
-	for (uint32_t i = 0; i < then->n; i++)
-		if (then->rule[i].start_ms == call->now_ms)
-			end = SL_MAX(end, call->now_ms + then->rule[i].ramp_ms);
-	n_now = control_rules_expand(
-		&call->c->rules, call->view->world, call->now_ms, now, ENGINE_MAX_RULES);
-	for (uint32_t i = 0; i < n_now; i++)
-		now[i].until_ms = 0;
-	n_then = control_rules_expand(
-		then, NULL, call->now_ms, now + ENGINE_MAX_RULES, ENGINE_MAX_RULES);
-	rc = control_impact(call->view, now, n_now, now + ENGINE_MAX_RULES, n_then, &m, &call->err);
-	if (!rc) {
-		put_impact(call, m);
-		if (!control_flag(call, "dry-run"))
-			rc = check_confirmed(call, m);
-	}
-	free(m);
-	free(now);
+		rc = err_set(&call->err, SL_ENOENT, "no such rule%s%.64s", vendor ? " of " : "",
+			vendor ? vendor : "");
 	return rc;
 }
 
@@ -324,7 +307,7 @@ static int begin(struct control_call *call, struct plan **ret_plan)
 	return *ret_plan ? 0 : err_set(&call->err, SL_ENOMEM, "out of memory");
 }
 
-static int put_kind(struct control_call *call, enum engine_rule_kind kind, double value)
+int control_put_rule(struct control_call *call, enum engine_rule_kind kind, double value)
 {
 	struct control_rule r;
 	struct plan *p;
@@ -339,7 +322,7 @@ static int put_kind(struct control_call *call, enum engine_rule_kind kind, doubl
 	return finish(call, p, rc);
 }
 
-static int take_kinds(struct control_call *call, uint32_t kinds)
+int control_take_rules(struct control_call *call, uint32_t kinds)
 {
 	struct plan *p;
 	int rc = begin(call, &p);
@@ -368,7 +351,8 @@ int control_do_VENDOR_WEIGHT(struct control_call *call)
 
 	if (rc)
 		return rc;
-	return off ? take_kinds(call, 1u << RULE_WEIGHT) : put_kind(call, RULE_WEIGHT, value);
+	return off ? control_take_rules(call, 1u << RULE_WEIGHT)
+		   : control_put_rule(call, RULE_WEIGHT, value);
 }
 
 int control_do_VENDOR_CAP(struct control_call *call)
@@ -382,40 +366,97 @@ int control_do_VENDOR_CAP(struct control_call *call)
 			call->who);
 	if (rc)
 		return rc;
-	return off ? take_kinds(call, 1u << RULE_CAP) : put_kind(call, RULE_CAP, value);
+	return off ? control_take_rules(call, 1u << RULE_CAP)
+		   : control_put_rule(call, RULE_CAP, value);
 }
 
 int control_do_VENDOR_DRAIN(struct control_call *call)
 {
-	return put_kind(call, RULE_DRAIN, 0);
+	return control_put_rule(call, RULE_DRAIN, 0);
 }
 
 int control_do_VENDOR_EVACUATE(struct control_call *call)
 {
-	return put_kind(call, RULE_EVACUATE, 0);
+	return control_put_rule(call, RULE_EVACUATE, 0);
 }
 
 int control_do_VENDOR_RESUME(struct control_call *call)
 {
-	return take_kinds(call, 1u << RULE_DRAIN | 1u << RULE_EVACUATE);
+	return control_take_rules(call, 1u << RULE_DRAIN | 1u << RULE_EVACUATE);
 }
 
 int control_do_BLACKLIST_ADD(struct control_call *call)
 {
-	return put_kind(call, RULE_BLACKLIST, 0);
+	return control_put_rule(call, RULE_BLACKLIST, 0);
 }
 
 int control_do_BLACKLIST_REMOVE(struct control_call *call)
 {
-	return take_kinds(call, 1u << RULE_BLACKLIST);
+	return control_take_rules(call, 1u << RULE_BLACKLIST);
 }
 
 int control_do_RESTRICT_ADD(struct control_call *call)
 {
-	return put_kind(call, RULE_RESTRICT, 0);
+	return control_put_rule(call, RULE_RESTRICT, 0);
 }
 
 int control_do_RESTRICT_REMOVE(struct control_call *call)
 {
-	return take_kinds(call, 1u << RULE_RESTRICT);
+	return control_take_rules(call, 1u << RULE_RESTRICT | 1u << RULE_DENY | 1u << RULE_ALLOW);
+}
+
+int control_prefix(struct control_call *call, char ret_text[static SL_MAX_NAME + 1])
+{
+	char text[IP_TEXT_MAX];
+	struct ip ip;
+	uint8_t len;
+
+	if (!ip_parse_prefix(str_from(control_arg(call, "prefix")), &ip, &len))
+		return err_set(
+			&call->err, SL_EINVAL, "prefix: want ADDRESS/LENGTH, host bits zero");
+	ip_format(ip, text);
+	(void)snprintf(ret_text, SL_MAX_NAME + 1, "%s/%u", text, len);
+	return 0;
+}
+
+int control_do_RESTRICT_DENY(struct control_call *call)
+{
+	return control_put_rule(call, RULE_DENY, 0);
+}
+
+int control_do_RESTRICT_ALLOW(struct control_call *call)
+{
+	return control_put_rule(call, RULE_ALLOW, 0);
+}
+
+int control_do_NODE_DRAIN(struct control_call *call)
+{
+	return control_put_rule(call, RULE_NODE, 0);
+}
+
+int control_do_NODE_RESUME(struct control_call *call)
+{
+	return control_take_rules(call, 1u << RULE_NODE);
+}
+
+int control_do_SERVICE_LOWER(struct control_call *call)
+{
+	double value = 0;
+	bool off;
+	int rc = number_or_off(call, "percent", 100, &value, &off);
+
+	if (rc)
+		return rc;
+	return off ? control_take_rules(call, 1u << RULE_LOWER)
+		   : control_put_rule(call, RULE_LOWER, value);
+}
+
+int control_do_SERVICE_STATIC(struct control_call *call)
+{
+	const char *state = control_arg(call, "state");
+
+	if (strcmp(state, "off") == 0)
+		return control_take_rules(call, 1u << RULE_STATIC);
+	return strcmp(state, "on") == 0 ? control_put_rule(call, RULE_STATIC, 0)
+					: err_set(&call->err, SL_EINVAL, "state: want on or off");
 }

@@ -8,6 +8,7 @@
 
 #include "control/control.h"
 #include "control/rules.h"
+#include "control/streams.h"
 #include "control/token.h"
 #include "ctl/commands.h"
 #include "engine/engine.h"
@@ -31,6 +32,12 @@ struct control {
 	struct control_rules rules;
 	struct store_stamp rules_stamp; /* of the state that rules were read from */
 	bool rules_fresh;
+	bool mirror_due; /* the copy of the state is behind */
+	uint64_t mirror_after_ms;
+	struct control_streams streams; /* of the last catalogue; texts of its configuration */
+	struct store_stamp overlay_stamp;
+	uint64_t overlay_change, overlay_ms; /* change that was seen, time of the last build */
+	bool overlay_due;
 	uint64_t expanded_ms;
 	struct control_waiting *waiting; /* audit rows of reads, for the next round */
 	uint32_t n_waiting;
@@ -59,6 +66,7 @@ struct control_call {
 	enum command_role role;
 	char service[SL_MAX_NAME + 1]; /* pattern a token is bound to; empty: all */
 	bool transaction;              /* of the store is open */
+	bool confirmed;                /* by a plan, whose own name was typed */
 	char who[SL_MAX_NAME + 1];
 	char origin[IP_TEXT_MAX + 16];
 	cJSON *out; /* object to fill */
@@ -131,6 +139,24 @@ int control_need_store(struct control_call *call) SL_NONNULL_ALL;
 int control_change(struct control_call *call, const struct store_item *items, uint32_t n)
 	SL_NONNULL(1);
 
+/* SL_EACCES where a token's service does not hold this pattern (NULL: all services); SL_ENOENT for
+ * a pattern that no service matches (control_check_service). */
+int control_check_scope(struct control_call *call, const char *pattern) SL_NONNULL(1);
+int control_check_service(struct control_call *call, const char *pattern) SL_NONNULL(1);
+
+/* The argument "prefix" in its one form; SL_EINVAL. */
+int control_prefix(struct control_call *call, char ret_text[static SL_MAX_NAME + 1]) SL_NONNULL_ALL;
+
+/* Puts rules of a kind for what the call names, or takes those of the kinds (bits) away; with
+ * impact, confirmation and the other options of commands that move viewers. */
+int control_put_rule(
+	struct control_call *call, enum engine_rule_kind kind, double value) SL_NONNULL_ALL;
+int control_take_rules(struct control_call *call, uint32_t kinds) SL_NONNULL_ALL;
+
+/* 0 when the call is confirmed by its word; else SL_EREFUSED with the word in the answer. */
+int control_want_confirm(struct control_call *call) SL_NONNULL_ALL;
+const char *control_confirm_word(const struct control_call *call) SL_NONNULL_ALL;
+
 /* Adds the impact of the rules `then` to the answer; SL_EREFUSED when it wants a confirmation that
  * was not given. */
 int control_weigh(struct control_call *call, const struct control_rules *then) SL_NONNULL_ALL;
@@ -151,6 +177,16 @@ void control_journal_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 /* A change by the daemon itself ("expiry", "plan:NAME"), in a transaction of its own. */
 int control_journal_change(struct control *c, const char *who, const char *command, const char *why,
 	const struct store_item *items, uint32_t n, struct errbuf *err) SL_NONNULL(1, 2, 3, 4, 5);
+
+/* Every key of the state that begins with prefix: of the store, or of the copy beside it while that
+ * cannot be opened. */
+int control_each(struct control *c, const char *prefix, store_each_fn *fn, void *ctx)
+	SL_NONNULL(1, 2, 3);
+
+/* overlay.c: streams of the state over the catalogue file. */
+void control_overlay_open(struct control *c) SL_NONNULL_ALL;
+void control_overlay_close(struct control *c) SL_NONNULL_ALL;
+void control_overlay_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* The rules that hold, given to the engine when they have changed. */
 void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
@@ -186,6 +222,9 @@ int control_alerts_open(struct control *c) SL_NONNULL_ALL;
 void control_alerts_close(struct control *c) SL_NONNULL_ALL;
 void control_alerts_round(
 	struct control *c, const struct control_facts *facts, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Adds the names of all plans to a list. */
+void control_plan_names(struct control *c, cJSON *list) SL_NONNULL_ALL;
 
 int control_plans_open(struct control *c) SL_NONNULL_ALL;
 void control_plans_close(struct control *c) SL_NONNULL_ALL;

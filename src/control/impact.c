@@ -2,6 +2,7 @@
 #include "control/impact.h"
 
 #include "base/glob.h"
+#include "world/deny.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,11 @@ struct sim {
 	struct alloc_fleet fleet;
 	struct alloc_row *row;
 	struct alloc_row_out *out;
+	const struct engine_rule *rule; /* borrowed */
+	uint32_t n_rules;
+	bool denies; /* some of them deny addresses */
+	/* part of a group's addresses that a vendor may not serve, the last for any vendor */
+	float (*denied)[SL_MAX_VENDORS + 1];
 };
 
 static bool in(const char *pattern, struct str name)
@@ -43,6 +49,8 @@ static void strip(struct sim *s, const struct world *w)
 		for (uint32_t k = 0; k < c->services[i].slots.count; k++)
 			s->service[i].slot[k].weight =
 				c->slots[c->services[i].slots.first + k].weight;
+	for (uint32_t i = 0; i < c->n_services; i++)
+		s->service[i].by_guarantee = false;
 	for (uint32_t r = 0; r < s->fleet.n_rows; r++) {
 		struct alloc_row *row = &s->row[r];
 		const struct cat_service *svc = &c->services[row->service];
@@ -94,6 +102,10 @@ static void apply(struct sim *s, const struct world *w, const struct engine_rule
 		block(s, w, r, reason[r->kind]);
 		return;
 	}
+	for (uint32_t i = 0; r->kind == RULE_STATIC && i < c->n_services; i++)
+		if (in(r->service, cat_text(c, c->services[i].name)))
+			s->service[i].by_guarantee = true;
+	s->denies |= r->kind == RULE_DENY;
 	for (uint32_t v = 0; r->kind == RULE_CAP && v < c->n_vendors; v++)
 		if (in(r->vendor, cat_text(c, c->vendors[v].name))) {
 			s->vendor[v].max_mbps = SL_MIN(s->vendor[v].max_mbps, r->value);
@@ -112,6 +124,7 @@ static void sim_free(struct sim *s)
 {
 	if (!s)
 		return;
+	free(s->denied);
 	free(s->row);
 	free(s->out);
 	free(s);
@@ -138,6 +151,8 @@ static struct sim *sim_new(
 		s->fleet.vendor = s->vendor;
 		s->fleet.service = s->service;
 		s->fleet.row = s->row;
+		s->rule = rules;
+		s->n_rules = n;
 		strip(s, view->world);
 		for (uint32_t i = 0; i < n; i++)
 			apply(s, view->world, &rules[i]);
@@ -176,24 +191,96 @@ static struct impact_region *region_of(struct impact *m, const struct world *w, 
 	return &m->region[m->n_regions++];
 }
 
-/* Part of a row's audience that changes its vendor: new sessions by the difference of the shares;
- * seated ones where a vendor may not keep them any more. */
-static double row_moves(const struct sim *a, const struct sim *b, uint32_t r, uint32_t n_slots)
+/* Whether a node is up under these rules. */
+static bool node_up(const struct sim *s, const struct world *w, uint32_t node)
 {
+	struct str name = cat_text(&w->cat, w->cat.nodes[node].name);
+
+	for (uint32_t i = 0; i < s->n_rules; i++)
+		if (s->rule[i].kind == RULE_NODE && in(s->rule[i].vendor, name))
+			return false;
+	return true;
+}
+
+/* Part of those a vendor's own nodes serve in a group that were on nodes which go out of service;
+ * the nearest tier that has one up serves, by capacity. */
+static double nodes_lost(const struct sim *a, const struct sim *b, const struct world *w,
+	uint32_t group, uint32_t vendor)
+{
+	uint32_t list = w->cat.vendor_nodes[world_cell(w, group, vendor)].v;
+	struct blob_span tiers;
+
+	if (list == BLOB_NONE)
+		return 0;
+	tiers = w->cat.node_lists[list].tiers;
+	for (uint32_t t = 0; t < tiers.count; t++) {
+		struct blob_span refs = w->cat.node_tiers[tiers.first + t].nodes;
+		double had = 0, lost = 0;
+
+		for (uint32_t i = 0; i < refs.count; i++) {
+			uint32_t node = w->cat.node_refs[refs.first + i].v;
+
+			if (!node_up(a, w, node))
+				continue;
+			had += w->cat.nodes[node].capacity_mbps;
+			lost += node_up(b, w, node) ? 0 : w->cat.nodes[node].capacity_mbps;
+		}
+		if (had > 0)
+			return lost / had;
+	}
+	return 0;
+}
+
+static double denied_part(const struct sim *s, uint32_t group, uint32_t vendor)
+{
+	return s->denied ? (double)s->denied[group][vendor] : 0;
+}
+
+/* What becomes of a row: parts of its audience by slot, the last for none. */
+static void parts(const struct sim *s, const struct world *w, uint32_t r, double *ret_part)
+{
+	const struct cat_service *svc = &w->cat.services[s->row[r].service];
+	uint32_t g = s->row[r].group;
+	double nobody = denied_part(s, g, SL_MAX_VENDORS), lost = 0, left = 0;
+
+	for (uint32_t k = 0; k < SCORE_ROW; k++)
+		ret_part[k] = s->out[r].share_ppm[k] / 1e6;
+	for (uint32_t k = 0; k < svc->slots.count; k++) {
+		uint32_t v = w->cat.slots[svc->slots.first + k].vendor;
+		double goes = ret_part[k] * denied_part(s, g, v);
+
+		lost += goes;
+		ret_part[k] -= goes;
+		left += ret_part[k];
+	}
+	nobody = SL_MIN(nobody, lost); /* the others take the rest, as they share */
+	if (!(left > 0))
+		nobody = lost;
+	for (uint32_t k = 0; k < svc->slots.count && left > 0; k++)
+		ret_part[k] += (lost - nobody) * ret_part[k] / left;
+	ret_part[SCORE_NONE] += nobody;
+}
+
+/* Part of a row's audience that changes its vendor: new sessions by the difference of the shares;
+ * seated ones where a vendor may not keep them any more, or their node goes. */
+static double row_moves(const struct world *w, const struct sim *a, const struct sim *b, uint32_t r,
+	const double *was, const double *then)
+{
+	const struct cat_service *svc = &w->cat.services[a->row[r].service];
 	double differ = 0, seated = 0;
 
-	for (uint32_t k = 0; k < n_slots; k++) {
-		double was = a->out[r].share_ppm[k] / 1e6;
+	for (uint32_t k = 0; k < SCORE_ROW; k++)
+		differ += fabs(then[k] - was[k]);
+	for (uint32_t k = 0; k < svc->slots.count; k++) {
 		uint8_t now = b->row[r].block[k], before = a->row[r].block[k];
+		uint32_t v = w->cat.slots[svc->slots.first + k].vendor;
 
-		differ += fabs(b->out[r].share_ppm[k] / 1e6 - was);
 		if (by_rule(now) && now != SCORE_DRAINED &&
 			(!by_rule(before) || before == SCORE_DRAINED))
-			seated += was;
+			seated += was[k];
+		else
+			seated += was[k] * nodes_lost(a, b, w, a->row[r].group, v);
 	}
-	differ += fabs((double)b->out[r].share_ppm[SCORE_NONE] -
-			  (double)a->out[r].share_ppm[SCORE_NONE]) /
-		  1e6;
 	return SL_MAX(differ / 2, seated);
 }
 
@@ -201,17 +288,121 @@ static void add_row(struct impact_region *to, const struct world *w, const struc
 	const struct sim *b, uint32_t r, double weight)
 {
 	const struct cat_service *svc = &w->cat.services[a->row[r].service];
+	double was[SCORE_ROW], then[SCORE_ROW];
 
+	parts(a, w, r, was);
+	parts(b, w, r, then);
 	to->weight += weight;
-	to->moves += weight * row_moves(a, b, r, svc->slots.count);
+	to->moves += weight * row_moves(w, a, b, r, was, then);
 	for (uint32_t k = 0; k < svc->slots.count; k++) {
 		uint32_t v = w->cat.slots[svc->slots.first + k].vendor;
 
-		to->before[v] += weight * a->out[r].share_ppm[k] / 1e6;
-		to->after[v] += weight * b->out[r].share_ppm[k] / 1e6;
+		to->before[v] += weight * was[k];
+		to->after[v] += weight * then[k];
 	}
-	to->before[SL_MAX_VENDORS] += weight * a->out[r].share_ppm[SCORE_NONE] / 1e6;
-	to->after[SL_MAX_VENDORS] += weight * b->out[r].share_ppm[SCORE_NONE] / 1e6;
+	to->before[SL_MAX_VENDORS] += weight * was[SCORE_NONE];
+	to->after[SL_MAX_VENDORS] += weight * then[SCORE_NONE];
+}
+
+/* Where the addresses of groups are, and which of them vendors may not serve. */
+struct survey {
+	const struct world *w;
+	struct tick_denied *range;
+	uint32_t n;
+	struct {
+		double all, denied[SL_MAX_VENDORS + 1];
+	} * group;
+};
+
+enum { SIX_TO_FOUR_BITS = 16, TEREDO_BITS = 32 };
+
+/* Walks the blocks of a family that geo and the rules leave whole; v6 to /64. */
+static void survey_family(struct survey *s, uint8_t family)
+{
+	uint8_t bits = family == IP_V4 ? 32 : 64;
+	uint64_t at = 0, end = (UINT64_MAX >> (64 - bits)), step;
+
+	for (;; at += step) {
+		struct ip ip = {.family = family};
+		struct geo_hit hit;
+		uint64_t vendors;
+		uint8_t len;
+
+		for (uint8_t i = 0; i < bits / 8; i++)
+			ip.b[i] = (uint8_t)(at >> (bits - 8 - 8 * i));
+		geo_lookup(s->w->geo, ip, &hit);
+		vendors = deny_find(s->range, s->n, ip, &len);
+		len = SL_MIN(SL_MAX(len, hit.len), bits);
+		if (family == IP_V6 && ip_embedded_v4(ip).family == IP_V4) {
+			len = ip.b[1] == 0x02 ? SIX_TO_FOUR_BITS : TEREDO_BITS;
+			vendors = 0; /* counted as v4 */
+		}
+		step = len ? UINT64_C(1) << (bits - len) : end;
+		s->group[hit.group].all += (double)step;
+		for (uint32_t v = 0; vendors && v < SL_MAX_VENDORS; v++)
+			if (vendors >> v & 1)
+				s->group[hit.group].denied[v] += (double)step;
+		if (vendors == UINT64_MAX)
+			s->group[hit.group].denied[SL_MAX_VENDORS] += (double)step;
+		if (at > end - step || step == end)
+			return;
+	}
+}
+
+static uint64_t vendors_of(const struct world *w, const char *pattern)
+{
+	uint64_t mask = 0;
+
+	for (uint32_t v = 0; v < w->cat.n_vendors; v++)
+		if (in(pattern, cat_text(&w->cat, w->cat.vendors[v].name)))
+			mask |= UINT64_C(1) << v;
+	return strcmp(pattern, "*") == 0 ? UINT64_MAX : mask;
+}
+
+static uint32_t ranges_of(const struct sim *s, const struct world *w, struct tick_denied *ret_range)
+{
+	struct deny_prefix *prefix = calloc(s->n_rules + (size_t)1, sizeof(*prefix));
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; prefix && i < s->n_rules; i++) {
+		const struct engine_rule *r = &s->rule[i];
+		struct deny_prefix *p = &prefix[n];
+
+		if ((r->kind != RULE_DENY && r->kind != RULE_ALLOW) ||
+			!ip_parse_prefix(str_from(r->groups), &p->ip, &p->len))
+			continue;
+		p->allow = r->kind == RULE_ALLOW;
+		p->vendors = vendors_of(w, r->vendor);
+		n++;
+	}
+	n = prefix ? deny_build(prefix, n, ret_range) : 0;
+	free(prefix);
+	return n;
+}
+
+/* The larger part of the two families: how clients divide over them nobody knows. */
+static int survey_denied(struct sim *s, const struct world *w)
+{
+	struct survey v = {.w = w, .range = calloc(2 * (size_t)s->n_rules + 1, sizeof(*v.range))};
+	int rc = SL_ENOMEM;
+
+	v.group = calloc(w->cat.n_groups, sizeof(*v.group));
+	s->denied = calloc(w->cat.n_groups, sizeof(*s->denied));
+	if (v.range && v.group && s->denied) {
+		v.n = ranges_of(s, w, v.range);
+		for (int family = 0; family < 2; family++) {
+			memset(v.group, 0, w->cat.n_groups * sizeof(*v.group));
+			survey_family(&v, family ? IP_V6 : IP_V4);
+			for (uint32_t g = 0; g < w->cat.n_groups; g++)
+				for (uint32_t k = 0; k <= SL_MAX_VENDORS && v.group[g].all > 0; k++)
+					s->denied[g][k] = SL_MAX(s->denied[g][k],
+						(float)(v.group[g].denied[k] / v.group[g].all));
+		}
+		rc = 0;
+	}
+	free(v.range);
+	free(v.group);
+	return rc;
 }
 
 static void normalise(struct impact_region *r)
@@ -259,8 +450,14 @@ int control_impact(const struct engine_view *view, const struct engine_rule *now
 {
 	struct sim *a = sim_new(view, now, n_now), *b = sim_new(view, then, n_then);
 	struct impact *m = calloc(1, sizeof(*m));
-	int rc = a && b && m ? 0 : err_set(err, SL_ENOMEM, "the dry run failed: out of memory");
+	int rc = a && b && m ? 0 : SL_ENOMEM;
 
+	if (!rc && a->denies)
+		rc = survey_denied(a, view->world);
+	if (!rc && b->denies)
+		rc = survey_denied(b, view->world);
+	if (rc)
+		(void)err_set(err, rc, "the dry run failed: out of memory");
 	if (!rc) {
 		compare(m, view->world, a, b);
 		*ret_impact = m;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING = 1024, RETRY_MS = 2000, MAX_ARGS = 4096 };
+enum { WAITING = 1024, RETRY_MS = 2000, MAX_ARGS = 4096, MAX_MIRROR = 256 << 20 };
+enum { MIRROR_PART = 20 }; /* a large copy takes at most one part in so many of the time */
 
 /* An audit row of a call that changed nothing. */
 struct control_waiting {
@@ -30,11 +31,18 @@ static void mirror_one(void *ctx, const char *key, const char *value)
 	(void)cJSON_AddStringToObject(ctx, key, value);
 }
 
-/* After a commit. Fails silently on a full disk: the database has it. */
+/* After a commit, unless the last one took so long that it has to wait. Fails silently on a full
+ * disk: the database has it. */
 static void write_mirror(struct control *c)
 {
 	char path[SL_MAX_PATH + 16], *text;
-	cJSON *o = cJSON_CreateObject();
+	uint64_t began = os_mono_ms();
+	cJSON *o;
+
+	c->mirror_due = began < c->mirror_after_ms;
+	if (c->mirror_due)
+		return;
+	o = cJSON_CreateObject();
 
 	mirror_path(c, path, sizeof(path));
 	(void)store_each(c->store, "", mirror_one, cJSON_AddObjectToObject(o, "state"));
@@ -43,6 +51,28 @@ static void write_mirror(struct control *c)
 		(void)os_write_file(path, text, strlen(text), 0600, NULL);
 	cJSON_free(text);
 	cJSON_Delete(o);
+	c->mirror_after_ms = os_mono_ms() + MIRROR_PART * (os_mono_ms() - began);
+}
+
+int control_each(struct control *c, const char *prefix, store_each_fn *fn, void *ctx)
+{
+	char path[SL_MAX_PATH + 16], *text = NULL;
+	const cJSON *v = NULL;
+	size_t size;
+	cJSON *o;
+
+	if (c->store)
+		return store_each(c->store, prefix, fn, ctx);
+	mirror_path(c, path, sizeof(path));
+	if (os_read_file(path, MAX_MIRROR, &text, &size, NULL))
+		return 0; /* nothing had been decided yet */
+	o = cJSON_ParseWithLength(text, size);
+	cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(o, "state"))
+		if (cJSON_IsString(v) && strncmp(v->string, prefix, strlen(prefix)) == 0)
+			fn(ctx, v->string, v->valuestring);
+	cJSON_Delete(o);
+	free(text);
+	return 0;
 }
 
 /* Fills a new database from the copy. */
@@ -57,7 +87,7 @@ static int recover(struct control *c, struct errbuf *err)
 	int rc;
 
 	mirror_path(c, path, sizeof(path));
-	if (os_read_file(path, 64 << 20, &text, &size, NULL))
+	if (os_read_file(path, MAX_MIRROR, &text, &size, NULL))
 		return 0; /* nothing had been decided yet */
 	o = cJSON_ParseWithLength(text, size);
 	free(text);
@@ -128,6 +158,9 @@ int control_journal_open(struct control *c, const struct conf *conf, struct errb
 
 void control_journal_close(struct control *c)
 {
+	c->mirror_after_ms = 0;
+	if (c->store && c->mirror_due)
+		write_mirror(c);
 	store_close(c->store);
 	free(c->waiting);
 	control_rules_clear(&c->rules);
@@ -329,6 +362,8 @@ void control_journal_round(struct control *c, uint64_t now_ms)
 {
 	struct errbuf err = {""};
 
+	if (c->store && c->mirror_due)
+		write_mirror(c);
 	if (now_ms < c->store_due_ms)
 		return;
 	c->store_due_ms = now_ms + RETRY_MS;

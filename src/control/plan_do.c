@@ -173,7 +173,7 @@ static int do_action(struct plan_doing *d, const cJSON *action)
 	cJSON_Delete(args);
 	/* the next action goes on from what this one made */
 	if (!rc && !d->dry)
-		rc = control_rules_read(d->call->c->store, &d->call->c->rules);
+		rc = control_rules_read(d->call->c, &d->call->c->rules);
 	return rc;
 }
 

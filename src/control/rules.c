@@ -3,14 +3,13 @@
 
 #include "base/glob.h"
 #include "base/hash.h"
-#include "store/store.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[RULE_KINDS] = {
-	"weight", "drain", "evacuate", "blacklist", "restrict", "cap"};
+static const char *const kinds[RULE_KINDS] = {"weight", "drain", "evacuate", "blacklist",
+	"restrict", "cap", "node", "deny", "allow", "static", "lower"};
 
 const char *control_rule_kind(enum engine_rule_kind kind)
 {
@@ -37,6 +36,8 @@ char *control_rule_print(const struct control_rule *r)
 	cJSON_AddNumberToObject(o, "start_ms", (double)r->start_ms);
 	cJSON_AddNumberToObject(o, "ramp_ms", (double)r->ramp_ms);
 	cJSON_AddNumberToObject(o, "until_ms", (double)r->until_ms);
+	if (r->back)
+		cJSON_AddBoolToObject(o, "back", true);
 	cJSON_AddStringToObject(o, "why", r->why);
 	cJSON_AddStringToObject(o, "who", r->who);
 	text = cJSON_PrintUnformatted(o);
@@ -81,6 +82,7 @@ bool control_rule_parse(const char *json, struct control_rule *ret)
 		ret->start_ms = (uint64_t)take_number(o, "start_ms");
 		ret->ramp_ms = (uint64_t)take_number(o, "ramp_ms");
 		ret->until_ms = (uint64_t)take_number(o, "until_ms");
+		ret->back = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "back"));
 		(void)take_text(o, "why", ret->why, sizeof(ret->why));
 		(void)take_text(o, "who", ret->who, sizeof(ret->who));
 	}
@@ -109,42 +111,22 @@ void control_rules_clear(struct control_rules *list)
 	*list = (struct control_rules){0};
 }
 
-struct reading {
-	struct control_rules *list;
-	int rc;
-};
-
-static void read_one(void *ctx, const char *key, const char *value)
-{
-	struct reading *r = ctx;
-	struct control_rule rule;
-
-	(void)key;
-	if (!r->rc && control_rule_parse(value, &rule))
-		r->rc = control_rules_add(r->list, &rule);
-}
-
-int control_rules_read(struct store *store, struct control_rules *ret)
-{
-	struct reading r = {.list = ret};
-	int rc;
-
-	control_rules_clear(ret);
-	rc = store_each(store, "rule|", read_one, &r);
-	return rc ? rc : r.rc;
-}
-
 double control_rule_progress(const struct control_rule *r, uint64_t now_ms)
 {
-	if (r->ramp_ms == 0 || now_ms >= r->start_ms + r->ramp_ms)
-		return 1;
-	return now_ms <= r->start_ms ? 0 : (double)(now_ms - r->start_ms) / (double)r->ramp_ms;
+	double done = 1;
+
+	if (now_ms < r->start_ms)
+		return r->back ? 1 : 0;
+	if (now_ms < r->start_ms + r->ramp_ms)
+		done = (double)(now_ms - r->start_ms) / (double)r->ramp_ms;
+	return r->back ? 1 - done : done;
 }
 
 bool control_rules_moving(const struct control_rules *list, uint64_t then_ms)
 {
 	for (uint32_t i = 0; i < list->n; i++)
-		if (list->rule[i].until_ms || control_rule_progress(&list->rule[i], then_ms) < 1)
+		if (list->rule[i].until_ms || list->rule[i].back ||
+			control_rule_progress(&list->rule[i], then_ms) < 1)
 			return true;
 	return false;
 }
@@ -169,9 +151,27 @@ static void emit(struct expansion *x, const struct control_rule *r, enum engine_
 	(void)snprintf(to->groups, sizeof(to->groups), "%s", groups);
 }
 
-/* A drain under way in all groups: the vendor's weight in each service falls along a line. Weights
- * that operators set come before drains in the order of keys reversed, so the last rule counts. */
-static void ramp_weights(struct expansion *x, const struct control_rule *r, double left)
+/* The weight of a slot under the rules so far. */
+static double weight_now(
+	const struct expansion *x, double configured, struct str vendor, struct str service)
+{
+	double weight = configured;
+
+	for (uint32_t k = 0; k < x->n; k++)
+		if (x->to[k].kind == RULE_WEIGHT &&
+			glob_match(str_from(x->to[k].vendor), vendor, false) &&
+			(!x->to[k].service[0] ||
+				glob_match(str_from(x->to[k].service), service, false)))
+			weight = x->to[k].value;
+	return weight;
+}
+
+/*
+ * A drain under way in all groups: the vendor's weight in each service falls along a line. Weights
+ * that operators set come before drains in the order of keys reversed, so the last rule counts. A
+ * weight on its way out goes to what it would be without it.
+ */
+static void ramp_weights(struct expansion *x, const struct control_rule *r, double done)
 {
 	const struct cat_view *c = &x->world->cat;
 
@@ -179,23 +179,38 @@ static void ramp_weights(struct expansion *x, const struct control_rule *r, doub
 		struct str vendor = cat_text(c, c->vendors[c->slots[i].vendor].name);
 		struct str name = cat_text(c, c->services[c->slots[i].service].name);
 		char service[SL_MAX_NAME + 1];
-		double weight = c->slots[i].weight;
+		double weight;
 
 		if (!glob_match(str_from(r->vendor), vendor, false) ||
 			(r->service[0] && !glob_match(str_from(r->service), name, false)))
 			continue;
 		(void)snprintf(service, sizeof(service), STR_FMT, STR_ARG(name));
-		for (uint32_t k = 0; k < x->n; k++)
-			if (x->to[k].kind == RULE_WEIGHT &&
-				glob_match(str_from(x->to[k].vendor), vendor, false) &&
-				(!x->to[k].service[0] ||
-					glob_match(str_from(x->to[k].service), name, false)))
-				weight = x->to[k].value;
-		emit(x, r, RULE_WEIGHT, service, "", weight * left);
+		weight = weight_now(x, c->slots[i].weight, vendor, name);
+		emit(x, r, RULE_WEIGHT, service, "",
+			r->kind == RULE_WEIGHT ? weight + (r->value - weight) * done
+					       : weight * (1 - done));
 	}
 }
 
-/* A rule under way in part of its groups: which ones is their hash, so the part only grows. */
+/* A cap on its way out rises to the configured maximum. */
+static void ramp_cap(struct expansion *x, const struct control_rule *r, double done)
+{
+	const struct cat_view *c = &x->world->cat;
+
+	for (uint32_t v = 0; v < c->n_vendors; v++)
+		if (glob_match(str_from(r->vendor), cat_text(c, c->vendors[v].name), false))
+			emit(x, r, RULE_CAP, r->service, r->groups,
+				c->vendors[v].max_mbps +
+					(r->value - c->vendors[v].max_mbps) * done);
+}
+
+/* Whether a name is in the part of all names that is done; the part only grows. */
+static bool in_part(struct str name, double done)
+{
+	return (double)(hash64(name.p, name.n, 7) >> 11) * 0x1p-53 < done;
+}
+
+/* A rule under way in part of its groups. */
 static void ramp_groups(struct expansion *x, const struct control_rule *r, double done)
 {
 	const struct cat_view *c = &x->world->cat;
@@ -204,27 +219,83 @@ static void ramp_groups(struct expansion *x, const struct control_rule *r, doubl
 		struct str name = cat_text(c, c->groups[g].name);
 		char text[SL_MAX_NAME + 1];
 
-		if (r->groups[0] && !glob_group_match(str_from(r->groups), name))
-			continue;
-		if ((double)(hash64(name.p, name.n, 7) >> 11) * 0x1p-53 >= done)
+		if ((r->groups[0] && !glob_group_match(str_from(r->groups), name)) ||
+			!in_part(name, done))
 			continue;
 		(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(name));
 		emit(x, r, r->kind, r->service, text, r->value);
 	}
 }
 
+/* A rule of services, one after the other. */
+static void ramp_services(struct expansion *x, const struct control_rule *r, double done)
+{
+	const struct cat_view *c = &x->world->cat;
+
+	for (uint32_t s = 0; s < c->n_services; s++) {
+		struct str name = cat_text(c, c->services[s].name);
+		char text[SL_MAX_NAME + 1];
+
+		if ((r->service[0] && !glob_match(str_from(r->service), name, false)) ||
+			!in_part(name, done))
+			continue;
+		(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(name));
+		emit(x, r, r->kind, text, r->groups, r->value);
+	}
+}
+
+/* A rule whose ramp is under way. */
+static void expand_part(struct expansion *x, const struct control_rule *r, double done)
+{
+	switch (r->kind) {
+	case RULE_WEIGHT:
+		if (r->back)
+			ramp_weights(x, r, done);
+		else
+			emit(x, r, r->kind, r->service, "", r->from + (r->value - r->from) * done);
+		break;
+	case RULE_CAP:
+		if (r->back)
+			ramp_cap(x, r, done);
+		else
+			emit(x, r, r->kind, "", "", r->from + (r->value - r->from) * done);
+		break;
+	case RULE_LOWER:
+		emit(x, r, r->kind, r->service, r->groups, r->value * done);
+		break;
+	case RULE_DRAIN:
+		if (r->groups[0])
+			ramp_groups(x, r, done);
+		else
+			ramp_weights(x, r, done);
+		break;
+	case RULE_NODE:
+		if (in_part(str_from(r->vendor), done))
+			emit(x, r, r->kind, "", "", r->value);
+		break;
+	case RULE_DENY:
+	case RULE_ALLOW:
+		if (in_part(str_from(r->groups), done))
+			emit(x, r, r->kind, "", r->groups, r->value);
+		break;
+	case RULE_STATIC:
+		ramp_services(x, r, done);
+		break;
+	default:
+		ramp_groups(x, r, done);
+	}
+}
+
 static void expand_one(struct expansion *x, const struct control_rule *r, uint64_t now_ms)
 {
-	double done = x->world ? control_rule_progress(r, now_ms) : 1;
+	double done = control_rule_progress(r, now_ms);
 
-	if (r->kind == RULE_WEIGHT || r->kind == RULE_CAP)
-		emit(x, r, r->kind, r->service, r->groups, r->from + (r->value - r->from) * done);
-	else if (done >= 1)
+	if (!x->world) /* what comes of it: ramps are done, what sleeps sleeps */
+		done = r->back || now_ms < r->start_ms ? 0 : 1;
+	if (done >= 1)
 		emit(x, r, r->kind, r->service, r->groups, r->value);
-	else if (r->kind == RULE_DRAIN && !r->groups[0])
-		ramp_weights(x, r, 1 - done);
-	else
-		ramp_groups(x, r, done);
+	else if (done > 0 || (r->ramp_ms && now_ms >= r->start_ms && x->world && !r->back))
+		expand_part(x, r, done);
 }
 
 uint32_t control_rules_expand(const struct control_rules *list, const struct world *world,

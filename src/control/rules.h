@@ -7,18 +7,19 @@
 
 #include "engine/engine.h"
 
-struct store;
+struct control;
 
 enum { RULE_KEY = 320, RULE_TEXT = 1024 };
 
 struct control_rule {
 	enum engine_rule_kind kind;
-	char vendor[SL_MAX_NAME + 1];
+	char vendor[SL_MAX_NAME + 1];         /* of RULE_NODE the node; RULE_STATIC has none */
 	char service[SL_MAX_NAME + 1];        /* pattern; empty: all */
-	char groups[SL_MAX_NAME + 1];         /* pattern; empty: all */
-	double value;                         /* weight or Mbps at the end of the ramp */
+	char groups[SL_MAX_NAME + 1];         /* pattern; of DENY and ALLOW a prefix; empty: all */
+	double value;                         /* weight, Mbps or percent at the end of the ramp */
 	double from;                          /* at its beginning */
-	uint64_t start_ms, ramp_ms, until_ms; /* unix; until 0: for good */
+	uint64_t start_ms, ramp_ms, until_ms; /* unix; before start it sleeps; until 0: for good */
+	bool back; /* on its way out: the ramp leads from the rule to nothing */
 	char why[256], who[SL_MAX_NAME + 1];
 };
 
@@ -38,18 +39,19 @@ char *control_rule_print(const struct control_rule *r) SL_NONNULL_ALL;
 /* false: not a rule. */
 bool control_rule_parse(const char *json, struct control_rule *ret) SL_NONNULL_ALL;
 
-/* All rules of the store. The list is cleared first; SL_ENOMEM. */
-int control_rules_read(struct store *store, struct control_rules *ret) SL_NONNULL_ALL;
+/* All rules of the state. The list is cleared first; SL_ENOMEM. */
+int control_rules_read(struct control *c, struct control_rules *ret) SL_NONNULL_ALL;
 int control_rules_add(struct control_rules *list, const struct control_rule *r) SL_NONNULL_ALL;
 void control_rules_clear(struct control_rules *list) SL_NONNULL_ALL;
 
-/* How far a rule's ramp is, 0..1. */
+/* How far a rule holds, 0..1: along its ramp, 0 before it begins. */
 double control_rule_progress(const struct control_rule *r, uint64_t now_ms) SL_NONNULL_ALL SL_PURE;
 
 /*
  * What holds at now_ms. A drain of a vendor in all groups ramps by its weight, in some groups or
- * for what moves seated sessions by the part of the groups it holds in; weights and caps ramp
- * along a line. world may be NULL (before the first tick): then ramps count as done. Returns how
+ * for what moves seated sessions by the part of the groups it holds in; weights, caps and parts
+ * ramp along a line; nodes, prefixes and services are taken one by one, by their hash. world may be
+ * NULL (before the first tick, and to see what comes of it): then ramps count as done. Returns how
  * many were written, at most max.
  */
 uint32_t control_rules_expand(const struct control_rules *list, const struct world *world,

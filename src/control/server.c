@@ -335,6 +335,8 @@ int control_new(
 	if (!rc)
 		rc = control_plans_open(c);
 	if (!rc)
+		control_overlay_open(c);
+	if (!rc)
 		rc = control_alerts_open(c);
 	if (!rc)
 		rc = open_doors(c, options->conf, err);
@@ -353,6 +355,7 @@ void control_free(struct control *c)
 	httpd_free(c->httpd);
 	control_plans_close(c);
 	control_alerts_close(c);
+	control_overlay_close(c);
 	control_journal_close(c);
 	free(c->routes);
 	free(c);
@@ -390,6 +393,7 @@ void control_round(struct control *c, int timeout_ms)
 
 	control_journal_round(c, now_ms);
 	control_rules_round(c, now_ms);
+	control_overlay_round(c, now_ms);
 	control_keep_round(c, now_ms);
 	control_sample_round(c, now_ms);
 	facts_round(c, now_ms);

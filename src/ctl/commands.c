@@ -123,6 +123,7 @@ int commands_check(const struct command_param *p, const char *value, struct errb
 	static const char *const wanted[] = {PARAM_TYPE_MAP(X)};
 #undef X
 	struct ip ip;
+	uint8_t len;
 	uint64_t ms;
 	double d;
 	bool ok = *value != '\0';
@@ -137,6 +138,9 @@ int commands_check(const struct command_param *p, const char *value, struct errb
 		break;
 	case PARAM_IP:
 		ok = ip_parse(str_from(value), &ip);
+		break;
+	case PARAM_PREFIX:
+		ok = ip_parse_prefix(str_from(value), &ip, &len);
 		break;
 	case PARAM_HOST:
 		ok = is_host(value);

@@ -28,6 +28,10 @@ enum command_method { METHOD_LOCAL, METHOD_GET, METHOD_POST };
 	X(VENDOR, "a vendor")                                                                      \
 	X(SERVICE, "a service")                                                                    \
 	X(GROUPS, "a pattern of groups like CN/GD/*")                                              \
+	X(NODE, "a node")                                                                          \
+	X(PLAN, "a plan")                                                                          \
+	X(LIST, "a name")                                                                          \
+	X(PREFIX, "an address or ADDRESS/LENGTH with host bits zero")                              \
 	X(COMMAND, "a command")
 
 enum param_type {

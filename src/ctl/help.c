@@ -199,23 +199,41 @@ static bool first_of_group(size_t i)
 	return i == 0 || strcmp(commands_table[i - 1].group, commands_table[i].group) != 0;
 }
 
+/* What `names` completes a parameter of this type with; empty for none. */
+static const char *names_of(enum param_type type)
+{
+	static const char *const names[PARAM_TYPES] = {[PARAM_VENDOR] = "vendors",
+		[PARAM_SERVICE] = "services",
+		[PARAM_GROUPS] = "groups",
+		[PARAM_NODE] = "nodes",
+		[PARAM_PLAN] = "plans",
+		[PARAM_LIST] = "streams",
+		[PARAM_FILE] = "files"};
+
+	return names[type] ? names[type] : "";
+}
+
 static void completion_case(const struct command *c, FILE *out)
 {
 	const struct command_param *p;
 	const char *names = "";
-	bool file = false;
 
 	(void)fprintf(out, "    \"%s%s%s\") opts='", c->group, c->name[0] ? " " : "", c->name);
 	PARAMS(c, i, p)
 	{
 		if (!p->positional)
 			(void)fprintf(out, "--%s ", p->name);
-		else if (p->type == PARAM_VENDOR)
-			names = "vendors";
-		else if (p->type == PARAM_FILE)
-			file = true;
+		else if (!names[0])
+			names = names_of(p->type);
 	}
-	(void)fprintf(out, "' names='%s' ;;\n", file ? "files" : names);
+	(void)fprintf(out, "' names='%s'", names);
+	PARAMS(c, i, p)
+	{
+		if (!p->positional && names_of(p->type)[0])
+			(void)fprintf(out, "; [ \"$prev\" != --%s ] || names=%s", p->name,
+				names_of(p->type));
+	}
+	(void)fputs(" ;;\n", out);
 }
 
 void ctl_help_completion(FILE *out)
@@ -253,13 +271,12 @@ void ctl_help_completion(FILE *out)
 		out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		completion_case(&commands_table[i], out);
-	(void)fputs(
-		"  esac\n  case $cur in\n"
-		"  -*) COMPREPLY=($(compgen -W \"$opts--json --help\" -- \"$cur\")) ;;\n"
-		"  *)\n    case $names in\n"
-		"    files) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-		"    vendors) COMPREPLY=($(compgen -W \"$(sluicectl names vendors 2>/dev/null)\" "
-		"-- \"$cur\")) ;;\n    esac\n    ;;\n  esac\n}\n"
-		"complete -F _sluicectl sluicectl\n",
+	(void)fputs("  esac\n  case $cur in\n"
+		    "  -*) COMPREPLY=($(compgen -W \"$opts--json --help\" -- \"$cur\")) ;;\n"
+		    "  *)\n    case $names in\n"
+		    "    '') ;;\n    files) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+		    "    *) COMPREPLY=($(compgen -W \"$(sluicectl names \"$names\" 2>/dev/null)\" "
+		    "-- \"$cur\")) ;;\n    esac\n    ;;\n  esac\n}\n"
+		    "complete -F _sluicectl sluicectl\n",
 		out);
 }

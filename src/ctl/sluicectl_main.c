@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluicectl: one request to the admin API, or a command that needs no daemon. */
+#include "base/os.h"
 #include "ctl/client.h"
 #include "ctl/help.h"
 #include "ctl/local.h"
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 enum { DONE = 0, REFUSED = 1, USAGE = 2, UNREACHABLE = 3 };
+enum { MAX_LIST = 15 << 20 };
 
 static const char *or_env(const char *given, const char *name)
 {
@@ -71,16 +73,36 @@ static const char *ask_confirm(const cJSON *json, char *line, size_t size)
 	return strcmp(line, want) == 0 ? line : NULL;
 }
 
+/* A list that is "-" is what standard input has. *ret_text is to be freed. */
+static int take_list(struct ctl_request *r, char **ret_text, struct errbuf *err)
+{
+	size_t n;
+
+	for (uint32_t i = 0; i < r->n_values; i++) {
+		int rc = 0;
+
+		if (r->value[i].param->type == PARAM_LIST && !strcmp(r->value[i].value, "-"))
+			rc = os_read_file("/dev/stdin", MAX_LIST, ret_text, &n, err);
+		if (rc)
+			return rc;
+		if (*ret_text && r->value[i].param->type == PARAM_LIST)
+			r->value[i].value = *ret_text;
+	}
+	return 0;
+}
+
 static int remote(struct ctl_request *r)
 {
 	struct errbuf err = {""};
-	char *body = NULL, line[256];
+	char *body = NULL, *list = NULL, line[256];
 	cJSON *json = NULL;
 	long status = 0;
 	int rc = 0;
 
 	if (r->command->id == COMMAND_METER_PUSH)
 		rc = ctl_meter_body(r, &body, &err);
+	if (!rc)
+		rc = take_list(r, &list, &err);
 	if (rc) {
 		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
 		return USAGE;
@@ -98,6 +120,7 @@ static int remote(struct ctl_request *r)
 		}
 	}
 	free(body);
+	free(list);
 	if (rc) {
 		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
 		return UNREACHABLE;

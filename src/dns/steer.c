@@ -52,6 +52,7 @@ static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, ui
 		.group = job->place.group,
 		.key = job->key,
 		.cur = SCORE_NONE,
+		.denied = job->place.denied,
 		.stale = d->w.stale};
 	s->slot = job->slot;
 	s->found = false;
@@ -140,7 +141,7 @@ static void decide(
 	begin(s, r, d, service);
 	row = world_row(w, service, s->q.group);
 	s->ttl_s = answer_ttl_s(s->service, row);
-	if (s->slot < SL_MAX_SLOTS && d->view && !apex && !s->q.stale) {
+	if (s->slot < SL_MAX_SLOTS && d->view && !apex && !s->q.stale && !s->q.denied) {
 		tag = memo_tag(service, s->q.group, s->slot);
 		m = memo_at(d->memo, tag);
 		if (m->view == d->view && m->tag == tag) {
@@ -215,7 +216,7 @@ void reply_steer(struct reply *r, struct dnsd_worker *d, const struct cat_dname 
 		put_target(r, w, &s, name);
 	} else {
 		r->opt.scope = 0;
-		reply_ede(r, DNS_EDE_OTHER,
+		reply_ede(r, s.a.reason == ANSWER_DENIED ? DNS_EDE_PROHIBITED : DNS_EDE_OTHER,
 			s.a.reason >= ANSWER_NO_VENDOR
 				? str_from(answer_reason_text(s.a.reason))
 				: STR_LIT("no vendor has what this door can give"));

@@ -120,15 +120,53 @@ fail:
 	return rc;
 }
 
-int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
+/* The catalogue of a configuration with what operators laid over it. */
+static int build_catalogue(struct engine *e, const struct conf *conf, uint64_t now_ms,
+	void **ret_blob, size_t *ret_size, struct errbuf *err)
 {
 	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation, now_ms};
+	struct conf copy = *conf;
+
+	if (e->overlay)
+		e->overlay(e->overlay_ctx, conf, &copy.catalog);
+	return cat_build(&copy, e->dict, stamp, ret_blob, ret_size, err);
+}
+
+static void take_catalogue(struct engine *e, void *catalogue, size_t size)
+{
+	if (e->catalogue != e->world_catalogue)
+		free(e->catalogue);
+	e->catalogue = catalogue;
+	e->catalogue_size = size;
+	cat_view_init(&e->cat, catalogue);
+	engine_seats_remap(e);
+}
+
+void engine_set_overlay(struct engine *e, engine_overlay_fn *fn, void *ctx)
+{
+	e->overlay = fn;
+	e->overlay_ctx = ctx;
+}
+
+int engine_rebuild(struct engine *e, uint64_t now_ms, struct errbuf *err)
+{
+	void *catalogue = NULL;
+	size_t size = 0;
+	int rc = e->conf ? build_catalogue(e, e->conf, now_ms, &catalogue, &size, err) : 0;
+
+	if (!rc && catalogue)
+		take_catalogue(e, catalogue, size);
+	return rc;
+}
+
+int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
+{
 	void *geo = NULL, *catalogue = NULL;
 	size_t geo_size = 0, catalogue_size = 0;
 	int rc = engine_geo_build(e, conf, now_ms, &geo, &geo_size, err);
 
 	if (!rc)
-		rc = cat_build(conf, e->dict, stamp, &catalogue, &catalogue_size, err);
+		rc = build_catalogue(e, conf, now_ms, &catalogue, &catalogue_size, err);
 	if (rc) {
 		if (geo != e->geo)
 			free(geo);
@@ -136,14 +174,9 @@ int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct err
 	}
 	if (geo != e->geo && e->geo != e->world_geo)
 		free(e->geo);
-	if (e->catalogue != e->world_catalogue)
-		free(e->catalogue);
 	e->geo = geo;
 	e->geo_size = geo_size;
-	e->catalogue = catalogue;
-	e->catalogue_size = catalogue_size;
-	cat_view_init(&e->cat, catalogue);
-	engine_seats_remap(e);
+	take_catalogue(e, catalogue, catalogue_size);
 	conf_free(e->conf);
 	e->conf = conf;
 	e->view.conf = conf;
@@ -157,6 +190,9 @@ int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t
 	if (n)
 		memcpy(e->rules, rules, n * sizeof(*rules));
 	e->n_rules = n;
+	e->rule_kinds = 0;
+	for (uint32_t i = 0; i < n; i++)
+		e->rule_kinds |= 1u << rules[i].kind;
 	return 0;
 }
 

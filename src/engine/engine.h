@@ -22,6 +22,11 @@ enum engine_rule_kind {
 	RULE_BLACKLIST, /* as evacuate, said of a fault */
 	RULE_RESTRICT,  /* the vendor may not serve these groups */
 	RULE_CAP,       /* value: Mbps, a lower maximum */
+	RULE_NODE,      /* vendor: an own node instead, which is out of service */
+	RULE_DENY,      /* groups: a prefix instead, whose addresses the vendor may not serve */
+	RULE_ALLOW,     /* groups: a prefix instead, lifted out of what a shorter one denies */
+	RULE_STATIC,    /* shares of the service by guarantee and weight, whatever the load */
+	RULE_LOWER,     /* value: percent of new sessions that take a lower definition */
 	RULE_KINDS
 };
 
@@ -40,6 +45,11 @@ struct engine_rule {
 };
 
 struct facts_view;
+struct conf_catalog;
+
+/* What operators changed of the catalogue itself: may point members of the copy elsewhere, to what
+ * stays until it is called again. Both lie within the limits of a checked configuration. */
+typedef void engine_overlay_fn(void *ctx, const struct conf *conf, struct conf_catalog *copy);
 
 /* What the last tick was made from and gave; for status and explain. Borrowed, until the next call
  * of engine_load or engine_tick. Cells are vendors, then n_vendors + region. */
@@ -78,6 +88,13 @@ void engine_free(struct engine *e);
  * changed, builds the catalogue. The next tick publishes it. */
 int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
+
+/* From now on every catalogue is built with this laid over the configuration. */
+void engine_set_overlay(struct engine *e, engine_overlay_fn *fn, void *ctx) SL_NONNULL(1);
+
+/* Builds the catalogue anew from the same configuration, because the overlay gives something else.
+ * 0 also before the first engine_load. */
+int engine_rebuild(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);
 
 /* Whether a geo file has changed on disk since it was compiled. */
 bool engine_geo_changed(const struct engine *e) SL_NONNULL_ALL;

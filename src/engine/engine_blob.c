@@ -49,7 +49,7 @@ static struct blob_span put_sticky(struct blob_writer *w, const uint32_t *entry,
 }
 
 static void put_row(struct engine *e, struct blob_writer *w, struct share_index *seen,
-	const struct alloc_row *r, const struct alloc_row_out *out)
+	const struct alloc_row *r, const struct alloc_row_out *out, uint64_t now_ms)
 {
 	uint32_t index = r->service * e->cat.n_groups + r->group;
 	struct tick_row row = {0};
@@ -62,6 +62,7 @@ static void put_row(struct engine *e, struct blob_writer *w, struct share_index 
 	row.fallback = put_shares(w, seen, fallback);
 	row.sticky = put_sticky(w, sticky->entry, sticky->n);
 	row.n_order = out->n_order;
+	row.lower_ppm = engine_rules_lower_ppm(e, r->service, r->group, now_ms);
 	for (uint32_t i = 0; i < out->n_order; i++)
 		row.order |= (uint64_t)out->order[i] << (4 * i);
 	for (uint32_t i = 0; i < e->loop.service[r->service].n_slots; i++) {
@@ -159,7 +160,7 @@ static void put_meta(struct engine *e, struct blob_writer *w)
 	m->stale_after_ms = e->conf->sluice.stale_after_s * 1000;
 }
 
-static uint32_t put_rows(struct engine *e, struct blob_writer *w)
+static uint32_t put_rows(struct engine *e, struct blob_writer *w, uint64_t now_ms)
 {
 	struct share_index seen = {{0}};
 	uint32_t alarms = 0, n = e->cat.n_services * e->cat.n_groups;
@@ -175,7 +176,7 @@ static uint32_t put_rows(struct engine *e, struct blob_writer *w)
 			if (keep_row(e, w, &seen, r->service, r->group))
 				continue;
 		}
-		put_row(e, w, &seen, r, &e->loop.row_out[i]);
+		put_row(e, w, &seen, r, &e->loop.row_out[i], now_ms);
 	}
 	return alarms;
 }
@@ -190,10 +191,15 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	if (!w)
 		return err_set(err, SL_ENOMEM, "tick: out of memory");
 	put_meta(e, w);
-	*ret_alarms = put_rows(e, w);
+	*ret_alarms = put_rows(e, w, now_ms);
 	put_cells(e, w);
 	put_breakers(e, blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL));
-	(void)blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL);
+	engine_rules_nodes(e, blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL), now_ms);
+	rc = engine_rules_denied(e, w, now_ms);
+	if (rc) {
+		blob_writer_free(w);
+		return err_set(err, rc, "tick: out of memory");
+	}
 	rc = blob_writer_finish(w, stamp, ret_blob, ret_size, err);
 	blob_writer_free(w);
 	return rc;

@@ -21,16 +21,6 @@ static bool window_holds(const struct cat_window *w, uint64_t now_ms)
 	return minute < w->to_min && (w->days >> ((day + 6) % 7) & 1);
 }
 
-static bool rule_holds(const struct engine_rule *r, uint64_t now_ms)
-{
-	return r->until_ms == 0 || now_ms < r->until_ms;
-}
-
-static bool name_in(const char *pattern, struct str name)
-{
-	return pattern[0] == '\0' || glob_match(str_from(pattern), name, false);
-}
-
 /* Capacity of now: contract windows, then the operator's caps. */
 static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
 {
@@ -49,8 +39,8 @@ static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
 		break;
 	}
 	for (uint32_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].kind == RULE_CAP && rule_holds(&e->rules[i], now_ms) &&
-			name_in(e->rules[i].vendor, cat_text(&e->cat, from->name)))
+		if (e->rules[i].kind == RULE_CAP && engine_rule_holds(&e->rules[i], now_ms) &&
+			engine_rule_names(e->rules[i].vendor, cat_text(&e->cat, from->name)))
 			to->max_mbps = SL_MIN(to->max_mbps, e->rules[i].value);
 	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
 }
@@ -102,9 +92,9 @@ static double weight_of(const struct engine *e, const struct cat_slot *slot, uin
 	double weight = slot->weight;
 
 	for (uint32_t i = 0; i < e->n_rules; i++)
-		if (e->rules[i].kind == RULE_WEIGHT && rule_holds(&e->rules[i], now_ms) &&
-			name_in(e->rules[i].vendor, vendor) &&
-			name_in(e->rules[i].service, service))
+		if (e->rules[i].kind == RULE_WEIGHT && engine_rule_holds(&e->rules[i], now_ms) &&
+			engine_rule_names(e->rules[i].vendor, vendor) &&
+			engine_rule_names(e->rules[i].service, service))
 			weight = e->rules[i].value;
 	return weight;
 }
@@ -121,6 +111,7 @@ static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
 	to->session_s = from->session_s;
 	to->ttl_s = from->ttl_s;
 	a->n_slots = from->slots.count;
+	a->by_guarantee = engine_rules_static(e, s, now_ms);
 	a->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
 		.guarantee_blend = from->guarantee_blend,
 		.quality_exponent = from->quality_exponent,
@@ -164,7 +155,7 @@ static void block_rows(struct engine *e, const struct engine_rule *r, uint32_t s
 		uint32_t v = e->cat.slots[from->slots.first + i].vendor;
 		struct loop_row *row = e->loop_row + first_row(e, s);
 
-		if (!name_in(r->vendor, cat_text(&e->cat, e->cat.vendors[v].name)))
+		if (!engine_rule_names(r->vendor, cat_text(&e->cat, e->cat.vendors[v].name)))
 			continue;
 		for (uint32_t g = 0; g < e->cat.n_groups; g++) {
 			uint8_t *block = &row[g].block[i];
@@ -187,11 +178,12 @@ static void apply_rules(struct engine *e, uint64_t now_ms)
 	for (uint32_t i = 0; i < e->n_rules; i++) {
 		const struct engine_rule *r = &e->rules[i];
 
-		if (!reason[r->kind] || !rule_holds(r, now_ms))
+		if (!reason[r->kind] || !engine_rule_holds(r, now_ms))
 			continue;
 		for (uint32_t s = 0; s < e->cat.n_services; s++)
 			if (e->cat.services[s].active &&
-				name_in(r->service, cat_text(&e->cat, e->cat.services[s].name)))
+				engine_rule_names(
+					r->service, cat_text(&e->cat, e->cat.services[s].name)))
 				block_rows(e, r, s, reason[r->kind]);
 	}
 }

@@ -38,6 +38,8 @@ struct engine_tally {
 struct engine {
 	char dir[SL_MAX_PATH], world_dir[SL_MAX_PATH], tally_dir[SL_MAX_PATH];
 	struct conf *conf;
+	engine_overlay_fn *overlay;
+	void *overlay_ctx;
 	struct dict *dict;
 
 	struct engine_kept *kept; /* mapped shared */
@@ -73,6 +75,7 @@ struct engine {
 
 	struct engine_rule rules[ENGINE_MAX_RULES];
 	uint32_t n_rules;
+	uint32_t rule_kinds; /* bit per kind that is among them */
 	struct engine_view view;
 };
 
@@ -95,6 +98,15 @@ void engine_tally_close(struct engine *e);
 
 /* engine_fleet.c: the input of this tick. */
 int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err);
+
+/* engine_rules.c: what a tick carries of the operators' rules. */
+bool engine_rule_holds(const struct engine_rule *r, uint64_t now_ms);
+bool engine_rule_names(const char *pattern, struct str name);
+bool engine_rules_static(const struct engine *e, uint32_t service, uint64_t now_ms);
+uint32_t engine_rules_lower_ppm(
+	const struct engine *e, uint32_t service, uint32_t group, uint64_t now_ms);
+void engine_rules_nodes(const struct engine *e, struct tick_node_load *load, uint64_t now_ms);
+int engine_rules_denied(const struct engine *e, struct blob_writer *w, uint64_t now_ms);
 
 /* engine_blob.c: the tick blob of the allocated fleet. */
 int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t *ret_size,

@@ -51,6 +51,7 @@ void http_locate_service(struct http_worker *hw, const struct http_query *query,
 		.cur = query->cur.n ? http_slot_of(c, d.service, query->cur) : SCORE_NONE,
 		.avoid = avoid_mask(c, d.service, query->avoid),
 		.by_sequence = query->client.n || query->cur.n,
+		.denied = d.place.denied,
 		.stale = w->stale};
 	if (query->stream.n) {
 		d.stream = hash64(query->stream.p, query->stream.n, 0);
@@ -115,6 +116,8 @@ const char *http_refusal_code(uint8_t reason)
 		return "no_room";
 	case ANSWER_NO_STREAM:
 		return "no_stream";
+	case ANSWER_DENIED:
+		return "denied";
 	case ANSWER_NO_SERVICE:
 		return "no_service";
 	default:

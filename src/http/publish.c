@@ -8,61 +8,6 @@
 #include "http/url.h"
 #include "http/write.h"
 
-struct pick {
-	const struct cat_ingest *first, *second;
-	bool manual; /* the catalogue named it */
-};
-
-static bool avoided(const struct cat_view *c, const struct cat_ingest *in, struct str avoid)
-{
-	while (avoid.n)
-		if (str_eq(str_cut(&avoid, ','), cat_text(c, in->name)))
-			return true;
-	return false;
-}
-
-/* The highest of a rendezvous hash; not_unit: of another unit than this one. What is to be avoided
- * comes after all others. */
-static const struct cat_ingest *best(const struct cat_view *c, struct blob_span ingests,
-	uint64_t stream, const struct cat_ingest *not_unit, struct str avoid)
-{
-	const struct cat_ingest *found = NULL;
-	uint64_t top = 0;
-
-	for (uint32_t i = 0; i < ingests.count; i++) {
-		const struct cat_ingest *in = &c->ingests[ingests.first + i];
-		struct str name = cat_text(c, in->name);
-		uint64_t rank = hash64(name.p, name.n, stream) >> 1;
-
-		if (not_unit && str_eq(cat_text(c, not_unit->unit), cat_text(c, in->unit)))
-			continue;
-		if (!avoided(c, in, avoid))
-			rank |= UINT64_C(1) << 63;
-		if (!found || rank > top) {
-			found = in;
-			top = rank;
-		}
-	}
-	return found;
-}
-
-static struct pick choose(const struct cat_view *c, const struct http_query *query,
-	uint32_t service, struct blob_span ingests)
-{
-	const struct cat_stream *known = cat_find_stream(c, service, query->stream);
-	uint64_t stream = hash64(query->stream.p, query->stream.n, 0);
-	struct pick p = {.manual = known && known->ingest && known->ingest <= ingests.count};
-
-	if (p.manual) {
-		p.first = &c->ingests[ingests.first + known->ingest - 1];
-		p.manual = !avoided(c, p.first, query->avoid);
-	}
-	if (!p.manual)
-		p.first = best(c, ingests, stream, NULL, query->avoid);
-	p.second = best(c, ingests, stream, p.first, query->avoid);
-	return p;
-}
-
 /* {"name","unit","url","expires_s"}; false when its URL cannot be signed. */
 static bool put_point(struct buf *b, struct http_worker *w, const struct http_query *query,
 	const struct cat_ingest *in)
@@ -97,7 +42,7 @@ static bool put_point(struct buf *b, struct http_worker *w, const struct http_qu
 }
 
 static void answer(struct http_worker *w, const struct http_query *query,
-	const struct cat_service *s, const struct pick *p, struct httpd_reply *rp)
+	const struct cat_service *s, const struct cat_ingest_pair *p, struct httpd_reply *rp)
 {
 	struct buf *b = &rp->body;
 	bool good;
@@ -118,7 +63,7 @@ static void answer(struct http_worker *w, const struct http_query *query,
 		rp->retry_after_s = 5;
 		return;
 	}
-	if (p->manual)
+	if (p->named)
 		BUF_PUT_LIT(b, ",\"chosen\":\"by name\"");
 	else
 		BUF_PUT_LIT(b, ",\"chosen\":\"by hash\"");
@@ -136,7 +81,8 @@ void http_door_publish(
 	const struct cat_dname *host;
 	struct blob_span ingests;
 	const char *wrong = NULL;
-	struct pick p;
+	const struct cat_stream *known;
+	struct cat_ingest_pair p;
 
 	for (uint16_t i = 0; i < rq->n_params && !wrong; i++)
 		wrong = http_query_set(&query, rq->params[i].name, rq->params[i].value);
@@ -157,6 +103,8 @@ void http_door_publish(
 		httpd_reply_error(rp, 404, "not_published", "nothing is published under this host");
 		return;
 	}
-	p = choose(c, &query, host->service, ingests);
+	known = cat_find_stream(c, host->service, query.stream);
+	p = cat_pick_ingests(
+		c, host->service, query.stream, known ? known->ingest : 0, query.avoid);
 	answer(w, &query, &c->services[host->service], &p, rp);
 }

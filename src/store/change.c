@@ -193,51 +193,69 @@ int store_items(struct store *s, uint64_t above, uint64_t upto, store_item_fn *f
 	return step == SQLITE_DONE ? 0 : store_error(s, NULL, "reading items");
 }
 
-/* What each key was before the changes that are to be undone: the earliest `before`. */
+/* What each key was before the changes that are to be undone. */
 struct undo {
 	struct store_item *items;
-	uint32_t n;
-	const char *const *keep;
-	bool failed;
+	uint32_t n, room;
 };
 
-static void undo_item(
-	void *ctx, uint64_t number, const char *key, const char *before, const char *after)
+static bool is_kept(const char *key, const char *const *keep)
 {
-	struct undo *u = ctx;
+	for (; *keep; keep++)
+		if (strncmp(key, *keep, strlen(*keep)) == 0)
+			return true;
+	return false;
+}
 
-	(void)number;
-	(void)after;
-	for (const char *const *k = u->keep; *k; k++)
-		if (strncmp(key, *k, strlen(*k)) == 0)
-			return;
-	for (uint32_t i = 0; i < u->n; i++)
-		if (strcmp(u->items[i].key, key) == 0)
-			return;
-	if (u->n == STORE_MAX_ITEMS) {
-		u->failed = true;
-		return;
+static bool undo_item(struct undo *u, const char *key, const char *before)
+{
+	if (u->n == u->room) {
+		uint32_t room = u->room ? 2 * u->room : 64;
+		struct store_item *more = realloc(u->items, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		u->items = more;
+		u->room = room;
 	}
 	u->items[u->n].key = strdup(key);
 	u->items[u->n].value = before ? strdup(before) : NULL;
-	u->failed |= !u->items[u->n].key || (before && !u->items[u->n].value);
 	u->n++;
+	return u->items[u->n - 1].key && (!before || u->items[u->n - 1].value);
+}
+
+/* The earliest `before` of every key since a change. */
+static int collect_undo(
+	struct store *s, uint64_t to, const char *const *keep, struct undo *u, struct errbuf *err)
+{
+	sqlite3_stmt *st = store_prepare(s,
+		"SELECT key, before, min(n) FROM item WHERE n > ? GROUP BY key ORDER BY key", "i",
+		to);
+	int step = SQLITE_ERROR;
+	bool good = true;
+
+	while (good && st && (step = sqlite3_step(st)) == SQLITE_ROW)
+		if (!is_kept(store_text(st, 0), keep))
+			good = undo_item(
+				u, store_text(st, 0), (const char *)sqlite3_column_text(st, 1));
+	(void)sqlite3_finalize(st);
+	if (!good)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	return step == SQLITE_DONE ? 0 : store_error(s, err, "reading items");
 }
 
 int store_rollback(struct store *s, const struct store_author *author, uint64_t to,
 	const char *const *keep, struct store_result *ret_result, struct errbuf *err)
 {
-	struct undo u = {.items = calloc(STORE_MAX_ITEMS, sizeof(*u.items)), .keep = keep};
+	struct undo u = {0};
 	uint64_t last = store_last(s);
-	int rc = u.items ? 0 : err_set(err, SL_ENOMEM, "out of memory");
+	int rc = 0;
 
-	if (!rc && to > last)
+	if (to > last)
 		rc = err_set(
 			err, SL_ENOENT, "no change %" PRIu64 ", the last is %" PRIu64, to, last);
 	if (!rc)
-		rc = store_items(s, to, last, undo_item, &u);
-	if (!rc && u.failed)
-		rc = err_set(err, SL_ELIMIT, "too many keys to undo at once");
+		rc = collect_undo(s, to, keep, &u, err);
 	if (!rc)
 		rc = store_change(s, author, u.items, u.n, ret_result, err);
 	for (uint32_t i = 0; i < u.n; i++) {

@@ -245,7 +245,8 @@ char *store_get(struct store *s, const char *key)
 int store_each(struct store *s, const char *prefix, store_each_fn *fn, void *ctx)
 {
 	sqlite3_stmt *st = store_prepare(s,
-		"SELECT key, value FROM state WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key",
+		"SELECT key, value FROM state WHERE key >= ?1 AND key < ?1 || char(1114111)"
+		" ORDER BY key",
 		"t", prefix);
 	int step = SQLITE_ERROR;
 

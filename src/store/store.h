@@ -20,7 +20,7 @@ enum {
 	STORE_BUSY_MS = 500,       /* how long a write waits for another writer */
 	STORE_MAX_KEY = 512,       /* octets of a key */
 	STORE_MAX_VALUE = 1 << 20, /* octets of a value */
-	STORE_MAX_ITEMS = 4096,    /* keys in one change */
+	STORE_MAX_ITEMS = 100000,  /* keys in one change */
 };
 
 struct store;

@@ -25,6 +25,19 @@ static bool shares_good(const struct tick_view *t, uint32_t row)
 	return sum == SCORE_PPM;
 }
 
+/* The first row begins at the first address, and they rise. */
+static bool denied_good(const struct tick_view *t)
+{
+	for (uint32_t i = 0; i < t->n_denied; i++) {
+		const struct tick_denied *d = &t->denied[i];
+
+		if (i == 0 ? d->hi || d->lo
+			   : d->hi < d[-1].hi || (d->hi == d[-1].hi && d->lo <= d[-1].lo))
+			return false;
+	}
+	return true;
+}
+
 /* Slots in order of score: each at most once. */
 static bool order_good(const struct tick_row *r)
 {
@@ -60,6 +73,8 @@ static int check(const void *blob, struct errbuf *err)
 		t.n_budgets != m->n_vendors + m->n_regions || t.n_figures != t.n_budgets ||
 		t.n_breakers != (uint64_t)m->n_vendors * m->n_groups)
 		return err_set(err, SL_EFORMAT, "tick: arrays do not have the sizes of its head");
+	if (!denied_good(&t))
+		return err_set(err, SL_EFORMAT, "tick.denied: not in order");
 	for (uint32_t i = 0; i < t.n_rows; i++) {
 		if (!row_good(&t, &t.rows[i]))
 			return err_set(err, SL_EFORMAT,
@@ -71,7 +86,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 1,
+	.layout = 2,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,
