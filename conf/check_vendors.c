@@ -81,6 +81,33 @@ static int check_region(const struct conf *c, uint32_t v, uint32_t i, struct err
 	return rc;
 }
 
+static bool has_region(const struct conf_vendor *v, const char *name)
+{
+	for (uint32_t i = 0; i < v->regions_count; i++)
+		if (strcmp(v->regions[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_meter(const struct conf *c, uint32_t v, uint32_t i, struct errbuf *err)
+{
+	const struct conf_vendor *vendor = &c->catalog.vendors[v];
+	const struct conf_meter *m = &vendor->meters[i];
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t a = 0; a < i; a++)
+		if (strcmp(vendor->meters[a].name, m->name) == 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "vendors[%u].meters[%u].name", v, i),
+				"name given twice, got \"%s\", want it unique in the vendor",
+				m->name);
+	if (m->region && !has_region(vendor, m->region))
+		return conf_refuse(c, err, SL_EFORMAT,
+			CONF_PATH(path, "vendors[%u].meters[%u].region", v, i),
+			"no such region, got \"%s\", want one of the vendor's", m->region);
+	return 0;
+}
+
 static int check_vendor(const struct conf *c, uint32_t v, struct errbuf *err)
 {
 	const struct conf_vendor *vendor = &c->catalog.vendors[v];
@@ -92,6 +119,8 @@ static int check_vendor(const struct conf *c, uint32_t v, struct errbuf *err)
 		rc = check_window(c, v, i, err);
 	for (uint32_t i = 0; i < vendor->regions_count && rc == 0; i++)
 		rc = check_region(c, v, i, err);
+	for (uint32_t i = 0; i < vendor->meters_count && rc == 0; i++)
+		rc = check_meter(c, v, i, err);
 	for (uint32_t i = 0; i < vendor->addresses_count && rc == 0; i++)
 		if (vendor->addresses[i].a_count + vendor->addresses[i].aaaa_count == 0)
 			rc = conf_refuse(c, err, SL_EFORMAT,

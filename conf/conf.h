@@ -38,6 +38,9 @@ enum {
 	CONF_MAX_INGESTS = 16,      /* of a service */
 	CONF_MAX_VALIDITY = 604800, /* of a signed URL, seconds */
 	CONF_MAX_TEMPLATE = 512,    /* octets of a signer's or path's template */
+	CONF_MAX_API_TEXT = 2048,   /* octets of a template of a pulled meter */
+	CONF_MAX_METERS = 256,      /* pulled meters of a vendor */
+	CONF_MAX_PARAMS = 32,       /* headers, or parameters, of one */
 	CONF_MAX_MBPS = 1000000000,
 };
 
@@ -96,6 +99,35 @@ enum {
 	X(CONF_FORMAT_FLV, "flv")                                                                  \
 	X(CONF_FORMAT_HLS, "hls")                                                                  \
 	X(CONF_FORMAT_DASH, "dash")
+/* The rows of src/sense/meter.def, in that order. */
+#define CONF_API_MAP(X)                                                                            \
+	X(CONF_API_CUSTOM, "custom")                                                               \
+	X(CONF_API_ALIYUN_LIVE_REALTIME, "aliyun_live_realtime")                                   \
+	X(CONF_API_ALIYUN_LIVE, "aliyun_live")                                                     \
+	X(CONF_API_ALIYUN_CDN_REALTIME, "aliyun_cdn_realtime")                                     \
+	X(CONF_API_TENCENT_LIVE, "tencent_live")                                                   \
+	X(CONF_API_TENCENT_LIVE_GROUP, "tencent_live_group")                                       \
+	X(CONF_API_TENCENT_BILL, "tencent_bill")                                                   \
+	X(CONF_API_FASTLY, "fastly")
+#define CONF_AUTH_MAP(X)                                                                           \
+	X(CONF_AUTH_API, "api")                                                                    \
+	X(CONF_AUTH_NONE, "none")                                                                  \
+	X(CONF_AUTH_BASIC, "basic")                                                                \
+	X(CONF_AUTH_BEARER, "bearer")                                                              \
+	X(CONF_AUTH_HMAC_SHA1_BASE64, "hmac_sha1_base64")                                          \
+	X(CONF_AUTH_HMAC_SHA256_BASE64, "hmac_sha256_base64")                                      \
+	X(CONF_AUTH_HMAC_SHA256_HEX, "hmac_sha256_hex")
+#define CONF_UNIT_MAP(X)                                                                           \
+	X(CONF_UNIT_API, "api")                                                                    \
+	X(CONF_UNIT_BPS, "bps")                                                                    \
+	X(CONF_UNIT_KBPS, "kbps")                                                                  \
+	X(CONF_UNIT_MBPS, "mbps")                                                                  \
+	X(CONF_UNIT_OCTETS, "octets")                                                              \
+	X(CONF_UNIT_OCTETS_TOTAL, "octets_total")
+#define CONF_METHOD_MAP(X)                                                                         \
+	X(CONF_METHOD_AUTO, "auto")                                                                \
+	X(CONF_METHOD_GET, "get")                                                                  \
+	X(CONF_METHOD_POST, "post")
 
 #define X(id, word) id,
 enum conf_level { CONF_LEVEL_MAP(X) }; /* same order as enum log_level */
@@ -106,6 +138,10 @@ enum conf_digest { CONF_DIGEST_MAP(X) };
 enum conf_time { CONF_TIME_MAP(X) };
 enum conf_means { CONF_MEANS_MAP(X) };
 enum conf_format { CONF_FORMAT_MAP(X) };
+enum conf_api { CONF_API_MAP(X) };
+enum conf_auth { CONF_AUTH_MAP(X) };
+enum conf_unit { CONF_UNIT_MAP(X) };
+enum conf_method { CONF_METHOD_MAP(X) };
 #undef X
 
 /* Bits of conf_window.days. */

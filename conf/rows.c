@@ -11,6 +11,10 @@ static const char *const words_digest[] = {CONF_DIGEST_MAP(X)};
 static const char *const words_time[] = {CONF_TIME_MAP(X)};
 static const char *const words_means[] = {CONF_MEANS_MAP(X)};
 static const char *const words_format[] = {CONF_FORMAT_MAP(X)};
+static const char *const words_api[] = {CONF_API_MAP(X)};
+static const char *const words_auth[] = {CONF_AUTH_MAP(X)};
+static const char *const words_unit[] = {CONF_UNIT_MAP(X)};
+static const char *const words_method[] = {CONF_METHOD_MAP(X)};
 #undef X
 static const char *const words_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
@@ -22,6 +26,10 @@ static const struct conf_words words_DIGEST = {words_digest, SL_COUNT(words_dige
 static const struct conf_words words_TIME = {words_time, SL_COUNT(words_time)};
 static const struct conf_words words_MEANS = {words_means, SL_COUNT(words_means)};
 static const struct conf_words words_FORMAT = {words_format, SL_COUNT(words_format)};
+static const struct conf_words words_API = {words_api, SL_COUNT(words_api)};
+static const struct conf_words words_AUTH = {words_auth, SL_COUNT(words_auth)};
+static const struct conf_words words_UNIT = {words_unit, SL_COUNT(words_unit)};
+static const struct conf_words words_METHOD = {words_method, SL_COUNT(words_method)};
 static const struct conf_words words_DAYS = {words_days, SL_COUNT(words_days)};
 
 /* Members that depend on the kind: what it is made of and where it lies. */

@@ -15,6 +15,10 @@ static const cyaml_strval_t strval_DIGEST[] = {CONF_DIGEST_MAP(X)};
 static const cyaml_strval_t strval_TIME[] = {CONF_TIME_MAP(X)};
 static const cyaml_strval_t strval_MEANS[] = {CONF_MEANS_MAP(X)};
 static const cyaml_strval_t strval_FORMAT[] = {CONF_FORMAT_MAP(X)};
+static const cyaml_strval_t strval_API[] = {CONF_API_MAP(X)};
+static const cyaml_strval_t strval_AUTH[] = {CONF_AUTH_MAP(X)};
+static const cyaml_strval_t strval_UNIT[] = {CONF_UNIT_MAP(X)};
+static const cyaml_strval_t strval_METHOD[] = {CONF_METHOD_MAP(X)};
 #undef X
 static const cyaml_strval_t strval_DAYS[] = {{"mon", CONF_MON}, {"tue", CONF_TUE},
 	{"wed", CONF_WED}, {"thu", CONF_THU}, {"fri", CONF_FRI}, {"sat", CONF_SAT},

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "good.h"
 #include "role.h"
+#include "sense/sense.h"
 #include "world/keys.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct control_role {
 	const char *path;
 	struct engine *engine;
 	struct control *control;
+	struct sense *sense;
 };
 
 /* The secrets of a configuration for the answer process. What cannot be read closes its doors. */
@@ -38,6 +40,24 @@ static void give_keys(const struct conf *conf)
 		LOG_E("keys.missing", "error=\"%s\"", note.s);
 }
 
+/* The sense thread goes by a copy of its own, which it keeps as long as it likes. */
+static void give_sense(struct control_role *r, const char *state)
+{
+	struct keys_file *keys = NULL;
+	char dir[SL_MAX_PATH];
+	struct errbuf err = {""};
+	struct conf *conf;
+
+	if (conf_load(r->path, &conf, &err)) {
+		LOG_E("sense.refused", "error=\"%s\"", err.s);
+		return;
+	}
+	(void)snprintf(dir, sizeof(dir), "%.900s/keys", state);
+	if (keys_open(dir, "control", &keys, &err))
+		LOG_E("sense.no_keys", "error=\"%s\"", err.s);
+	sense_load(r->sense, conf, keys);
+}
+
 /* Reads the configuration again; a bad one changes nothing. Also the admin command's. */
 static int reload(void *ctx, struct errbuf *err)
 {
@@ -48,6 +68,11 @@ static int reload(void *ctx, struct errbuf *err)
 
 	if (rc)
 		return rc;
+	rc = sense_check(conf, err);
+	if (rc) {
+		conf_free(conf);
+		return rc;
+	}
 	if (conf_needs_restart(engine_view(r->engine)->conf, conf, key))
 		LOG_W("conf.restart_needed", "key=%s", key);
 	rc = engine_load(r->engine, conf, os_now_ms(), err);
@@ -56,6 +81,7 @@ static int reload(void *ctx, struct errbuf *err)
 		return rc;
 	}
 	give_keys(conf);
+	give_sense(r, conf->sluice.state);
 	log_set_level((enum log_level)conf->sluice.log.level);
 	return good_write(conf, err);
 }
@@ -84,16 +110,21 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 	if (note.s[0])
 		LOG_W("engine.anew", "reason=\"%s\"", note.s);
 	o.engine = r->engine;
-	rc = control_new(&o, &r->control, err);
+	rc = sense_new(&r->sense, err);
+	o.sense = r->sense;
+	if (!rc)
+		rc = control_new(&o, &r->control, err);
 	if (!rc)
 		rc = role_drop_capabilities(conf, err);
 	if (!rc)
 		rc = engine_load(r->engine, conf, os_now_ms(), err);
-	if (rc)
+	if (rc) {
 		conf_free(conf);
-	else
-		give_keys(conf);
-	return rc;
+		return rc;
+	}
+	give_keys(conf);
+	give_sense(r, conf->sluice.state);
+	return 0;
 }
 
 static void log_breakers(const struct engine *e)
@@ -117,6 +148,7 @@ static void tick(struct control_role *r)
 {
 	struct errbuf err = {""};
 
+	control_take_meters(r->control);
 	if (engine_tick(r->engine, os_now_ms(), &err))
 		LOG_E("tick.refused", "error=\"%s\"", err.s);
 	else
@@ -161,6 +193,7 @@ int role_control(const char *path, struct conf *conf)
 		loop(&r);
 	}
 	control_free(r.control);
+	sense_free(r.sense);
 	engine_free(r.engine);
 	return rc ? 1 : 0;
 }

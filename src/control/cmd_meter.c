@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* meter push, meter show. */
+/* meter push, meter show, meter sources. */
+#include "base/glob.h"
+#include "base/os.h"
 #include "control/control_int.h"
+#include "sense/sense.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_WINDOW_MS = 60000 };
@@ -30,6 +34,12 @@ static uint64_t to_ms(double seconds)
 	return seconds > 0 && seconds < 1e11 ? (uint64_t)(seconds * 1e3 + 0.5) : 0;
 }
 
+/* A drill pretends that a vendor's meters stay away. */
+static bool silenced(const struct control *c, const char *vendor, uint64_t now_ms)
+{
+	return now_ms < c->silenced_ms && strcmp(vendor, c->silenced) == 0;
+}
+
 /* Offers one meter and says what became of it; true when it was taken. */
 static bool offer(struct control_call *call, const cJSON *m, cJSON *row)
 {
@@ -50,7 +60,7 @@ static bool offer(struct control_call *call, const cJSON *m, cJSON *row)
 		cJSON_AddStringToObject(row, "region", region);
 	if (!vendor || !member_number(m, "mbps", &mbps))
 		(void)err_set(&why, rc, "want vendor and mbps");
-	else if (call->now_ms < call->c->silenced_ms && strcmp(vendor, call->c->silenced) == 0)
+	else if (silenced(call->c, vendor, call->now_ms))
 		(void)err_set(&why, rc = SL_EREFUSED, "silenced by a drill");
 	else
 		rc = engine_push_meter(call->c->engine, vendor, region, mbps, to_ms(start),
@@ -132,5 +142,82 @@ int control_do_METER_SHOW(struct control_call *call)
 	}
 	if (!list->child)
 		return err_set(&call->err, SL_ENOENT, "no vendor is called %.64s", pattern);
+	return 0;
+}
+
+void control_take_meters(struct control *c)
+{
+	struct sense_meter m[64];
+	uint64_t now_ms = os_now_ms();
+	uint32_t n = SL_COUNT(m);
+
+	while (c->opt.sense && n == SL_COUNT(m)) {
+		n = sense_take_meters(c->opt.sense, m, SL_COUNT(m));
+		for (uint32_t i = 0; i < n; i++) {
+			enum meter_verdict verdict = METER_WINDOW;
+			struct errbuf why = {""};
+			int rc = SL_EREFUSED;
+
+			if (!silenced(c, m[i].vendor, now_ms))
+				rc = engine_push_meter(c->engine, m[i].vendor,
+					m[i].region[0] ? m[i].region : NULL, m[i].mbps,
+					m[i].start_ms, m[i].end_ms, now_ms, &verdict, &why);
+			sense_tell(c->opt.sense, &m[i], !rc && meter_verdict_taken(verdict),
+				rc ? sl_strerror(rc) : meter_verdict_text(verdict));
+		}
+	}
+}
+
+/* Seconds since, null where it never was. */
+static void put_age(cJSON *row, const char *name, uint64_t since_ms, uint64_t now_ms)
+{
+	if (since_ms)
+		control_put(row, name, now_ms > since_ms ? (double)(now_ms - since_ms) / 1e3 : 0);
+	else
+		(void)cJSON_AddNullToObject(row, name);
+}
+
+static void put_source(cJSON *row, const struct sense_source *s, uint64_t now_ms)
+{
+	cJSON *refused;
+
+	cJSON_AddStringToObject(row, "vendor", s->vendor);
+	cJSON_AddStringToObject(row, "meter", s->name);
+	cJSON_AddStringToObject(row, "of",
+		s->node[0]     ? s->node
+		: s->region[0] ? s->region
+			       : "total");
+	cJSON_AddStringToObject(row, "state",
+		!s->asked_ms ? "waiting"
+		: s->fails   ? "failing"
+			     : "ok");
+	if (s->end_ms)
+		control_put(row, "mbps", s->mbps);
+	put_age(row, "window_age_s", s->end_ms, now_ms);
+	put_age(row, "good_age_s", s->good_ms, now_ms);
+	control_put(row, "next_s", s->next_ms > now_ms ? (double)(s->next_ms - now_ms) / 1e3 : 0);
+	control_put(row, "requests", (double)s->requests);
+	control_put(row, "taken", (double)s->taken);
+	control_put(row, "fails", s->fails);
+	refused = cJSON_AddObjectToObject(row, "refused");
+	for (uint32_t i = 0; i < SENSE_REFUSALS; i++)
+		if (s->refused[i])
+			control_put(refused, sense_refusal_word(i), (double)s->refused[i]);
+	cJSON_AddStringToObject(row, "note", s->note);
+}
+
+int control_do_METER_SOURCES(struct control_call *call)
+{
+	const char *pattern = control_arg(call, "vendor");
+	cJSON *list = cJSON_AddArrayToObject(call->out, "sources");
+	struct sense_source *s = NULL;
+	uint32_t n = 0;
+
+	if (call->c->opt.sense)
+		s = sense_sources(call->c->opt.sense, &n);
+	for (uint32_t i = 0; i < n; i++)
+		if (!pattern || glob_match(str_from(pattern), str_from(s[i].vendor), false))
+			put_source(control_add_row(list), &s[i], call->now_ms);
+	free(s);
 	return 0;
 }

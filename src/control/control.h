@@ -16,9 +16,11 @@
 struct conf;
 struct control;
 struct engine;
+struct sense;
 
 struct control_options {
 	struct engine *engine;   /* borrowed for the life of the control */
+	struct sense *sense;     /* likewise; NULL: nothing is pulled or probed */
 	const struct conf *conf; /* state, store, listen.admin; read by control_new only */
 	/* Reads the configuration anew; 0 or why not. NULL: the daemon cannot. */
 	int (*reload)(void *ctx, struct errbuf *err);
@@ -33,3 +35,7 @@ void control_free(struct control *c);
 
 /* Waits for requests at most timeout_ms and answers them. Never blocks longer on a client. */
 void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;
+
+/* Hands what was pulled since the last call to the engine, as operators' meters are. Before a tick.
+ */
+void control_take_meters(struct control *c) SL_NONNULL_ALL;

@@ -268,6 +268,8 @@ void control_metrics(struct control *c, FILE *out)
 		put_shares(out, view);
 	}
 	control_metrics_answers(out, view, &t, os_now_ms());
+	if (c->opt.sense)
+		control_metrics_sense(out, c->opt.sense, os_now_ms());
 	put_process(out, c);
 	control_tallies_close(&t);
 }

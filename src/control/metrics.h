@@ -26,3 +26,6 @@ const char *control_text_of(struct str s, char *buf, size_t size) SL_NONNULL(2);
 /* Samples of the answer process. */
 void control_metrics_answers(FILE *out, const struct engine_view *view,
 	const struct control_tallies *t, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Samples of what is pulled and probed. */
+void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms) SL_NONNULL_ALL;

@@ -89,7 +89,7 @@ void *blob_add(struct blob_writer *w, uint32_t array, uint32_t n, uint32_t *ret_
 		*ret_first = g->count;
 	if (!reserve(w, array, n))
 		return NULL;
-	p = g->p + g->count * elem;
+	p = g->p ? g->p + g->count * elem : NULL; /* of nothing, nothing */
 	if (n)
 		memset(p, 0, n * elem);
 	g->count += n;

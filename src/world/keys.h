@@ -55,9 +55,9 @@ struct conf;
 
 /*
  * Reads the secrets of a configuration and writes STATE/keys/answer.blob, with cookies (may be
- * empty) as KEYS_DNS_COOKIE. A secret that cannot be read is left out and said in note (empty when
- * all are there): what needs it is closed, nothing else. Returns an error only when the blob could
- * not be written.
+ * empty) as KEYS_DNS_COOKIE, and STATE/keys/control.blob with those of meters only. A secret that
+ * cannot be read is left out and said in note (empty when all are there): what needs it is closed,
+ * nothing else. Returns an error only when a blob could not be written.
  */
 int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, struct errbuf *note)
 	SL_NONNULL(1, 4) SL_WUNUSED;

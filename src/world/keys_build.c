@@ -10,6 +10,8 @@
 struct builder {
 	struct blob_writer *w;
 	const struct conf_sluice *conf;
+	const struct conf_catalog *catalog;
+	bool control;             /* what control needs: the secrets of meters, and only those */
 	uint32_t id[SL_MAX_KEYS]; /* by position in the configuration */
 	struct errbuf *note;
 };
@@ -37,6 +39,34 @@ static void put_secret(struct builder *b, const char *name, struct str secret, u
 		*to = (struct keys_key){text, octets};
 }
 
+static bool named(const char *name, const char *key)
+{
+	return name && strcmp(name, key) == 0;
+}
+
+static bool of_meters(const struct conf_catalog *c, const char *key)
+{
+	for (uint32_t v = 0; v < c->vendors_count; v++)
+		for (uint32_t i = 0; i < c->vendors[v].meters_count; i++)
+			if (named(c->vendors[v].meters[i].key, key))
+				return true;
+	return false;
+}
+
+/* One that only meters need is none of the answers'. */
+static bool of_answers(const struct builder *b, const char *key)
+{
+	for (uint32_t i = 0; i < b->conf->accounts_count; i++)
+		if (named(b->conf->accounts[i].key, key) ||
+			named(b->conf->accounts[i].backup_key, key))
+			return true;
+	for (uint32_t i = 0; i < b->catalog->signers_count; i++)
+		if (named(b->catalog->signers[i].key, key) ||
+			named(b->catalog->signers[i].backup_key, key))
+			return true;
+	return !of_meters(b->catalog, key);
+}
+
 static void put_key(struct builder *b, uint32_t i)
 {
 	const struct conf_key *from = &b->conf->keys[i];
@@ -44,6 +74,8 @@ static void put_key(struct builder *b, uint32_t i)
 	size_t n, size;
 
 	b->id[i] = BLOB_NONE;
+	if (!(b->control ? of_meters(b->catalog, from->name) : of_answers(b, from->name)))
+		return;
 	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note))
 		return;
 	n = without_newline(data, size);
@@ -73,7 +105,7 @@ static void put_all(struct builder *b, struct str cookies)
 		put_secret(b, KEYS_DNS_COOKIE, cookies, NULL);
 	for (uint32_t i = 0; i < b->conf->keys_count; i++)
 		put_key(b, i);
-	for (uint32_t i = 0; i < b->conf->accounts_count; i++) {
+	for (uint32_t i = 0; !b->control && i < b->conf->accounts_count; i++) {
 		const struct conf_account *from = &b->conf->accounts[i];
 		struct blob_span name = put_text(b, from->name);
 		struct keys_account *to = blob_add(b->w, KEYS_accounts, 1, NULL);
@@ -89,31 +121,42 @@ static void put_all(struct builder *b, struct str cookies)
 	}
 }
 
-int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, struct errbuf *note)
+static int write_blob(struct builder *b, struct str cookies, uint64_t now_ms, const char *name,
+	struct errbuf *err)
 {
-	struct builder b = {.conf = &conf->sluice, .note = note};
 	struct blob_stamp stamp = {1, now_ms, now_ms};
 	char path[SL_MAX_PATH];
-	struct errbuf err = {""};
 	void *blob = NULL;
 	size_t size;
 	int rc;
 
-	b.w = blob_writer_new(&keys_def);
-	if (!b.w)
-		return err_set(note, SL_ENOMEM, "keys: out of memory");
-	put_all(&b, cookies);
-	rc = blob_writer_finish(b.w, stamp, &blob, &size, &err);
-	blob_writer_free(b.w);
-	(void)snprintf(path, sizeof(path), "%.900s/keys", conf->sluice.state);
+	b->w = blob_writer_new(&keys_def);
+	if (!b->w)
+		return err_set(err, SL_ENOMEM, "keys: out of memory");
+	put_all(b, cookies);
+	rc = blob_writer_finish(b->w, stamp, &blob, &size, err);
+	blob_writer_free(b->w);
+	(void)snprintf(path, sizeof(path), "%.900s/keys", b->conf->state);
 	if (!rc)
-		rc = os_mkdirs(path, 0700, &err);
-	(void)snprintf(path, sizeof(path), "%.900s/keys/answer.blob", conf->sluice.state);
+		rc = os_mkdirs(path, 0700, err);
+	(void)snprintf(path, sizeof(path), "%.900s/keys/%s.blob", b->conf->state, name);
 	if (!rc)
-		rc = os_write_file(path, blob, size, 0400, &err);
+		rc = os_write_file(path, blob, size, 0400, err);
 	if (blob)
 		explicit_bzero(blob, size);
 	free(blob);
+	return rc;
+}
+
+int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, struct errbuf *note)
+{
+	struct builder b = {.conf = &conf->sluice, .catalog = &conf->catalog, .note = note};
+	struct errbuf err = {""};
+	int rc = write_blob(&b, cookies, now_ms, "answer", &err);
+
+	b.control = true;
+	if (!rc)
+		rc = write_blob(&b, (struct str){NULL, 0}, now_ms, "control", &err);
 	if (rc)
 		*note = err;
 	return rc;

@@ -148,7 +148,8 @@ static const struct row catalog_rows[] = {
 		"service s"},
 	{"unknown key", "max_mbps: 200", "maximum_mbps: 200",
 		"catalog.yaml:4: vendors[0]: unknown key, got \"maximum_mbps\", want one of name, "
-		"weight, guaranteed_mbps, max_mbps, windows, regions, addresses, allow_groups, "
+		"weight, guaranteed_mbps, max_mbps, windows, regions, addresses, meters, "
+		"allow_groups, "
 		"deny_groups"},
 	{"missing key", "    max_mbps: 200\n", "",
 		"catalog.yaml:2: vendors[0].max_mbps: missing, got nothing, want it given: "

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /metrics of what is pulled and probed. Nodes are summed up: no label grows with them. */
+#include "control/metrics.h"
+#include "sense/sense.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_meter(const struct sense_source *a, const struct sense_source *b)
+{
+	return strcmp(a->vendor, b->vendor) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+/* One sum per meter: the sources of its nodes lie side by side. */
+static struct sense_source sum_of_meter(const struct sense_source *s, uint32_t n, uint32_t *at)
+{
+	struct sense_source sum = s[(*at)++];
+
+	for (; *at < n && same_meter(&s[*at], &sum); (*at)++) {
+		sum.good_ms = SL_MIN(sum.good_ms, s[*at].good_ms);
+		sum.taken += s[*at].taken;
+		for (uint32_t r = 0; r < SENSE_REFUSALS; r++)
+			sum.refused[r] += s[*at].refused[r];
+	}
+	return sum;
+}
+
+static void put_meter(
+	FILE *out, enum control_metric id, const struct sense_source *m, uint64_t now_ms)
+{
+	if (id == METRIC_SOURCE_AGE && m->good_ms && m->good_ms <= now_ms)
+		control_metric(out, id, (double)(now_ms - m->good_ms) / 1e3, "vendor", m->vendor,
+			"meter", m->name, NO_LABELS);
+	if (id == METRIC_SOURCE_TAKEN)
+		control_metric(out, id, (double)m->taken, "vendor", m->vendor, "meter", m->name,
+			NO_LABELS);
+	for (uint32_t r = 0; id == METRIC_SOURCE_REFUSED && r < SENSE_REFUSALS; r++)
+		if (m->refused[r])
+			control_metric(out, id, (double)m->refused[r], "vendor", m->vendor, "meter",
+				m->name, "reason", sense_refusal_word(r), NO_LABELS);
+}
+
+void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
+{
+	static const enum control_metric ids[] = {
+		METRIC_SOURCE_AGE, METRIC_SOURCE_TAKEN, METRIC_SOURCE_REFUSED};
+	uint32_t n;
+	struct sense_source *s = sense_sources(sense, &n);
+
+	for (size_t k = 0; n && k < SL_COUNT(ids); k++) {
+		control_metric_head(out, ids[k]);
+		for (uint32_t i = 0; i < n;) {
+			struct sense_source m = sum_of_meter(s, n, &i);
+
+			put_meter(out, ids[k], &m, now_ms);
+		}
+	}
+	free(s);
+}

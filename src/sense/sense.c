@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/os.h"
+#include "sense/request.h"
+#include "sense/sense_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { ROUND_MS = 1000 };
+
+const char *sense_refusal_word(enum sense_refusal r)
+{
+	static const char *const word[] = {
+#define X(id, text) text,
+		SENSE_REFUSAL_MAP(X)
+#undef X
+	};
+
+	return r < SENSE_REFUSALS ? word[r] : "?";
+}
+
+uint64_t sense_random(uint64_t n)
+{
+	return n ? os_random64() % n : 0;
+}
+
+int sense_check(const struct conf *conf, struct errbuf *err)
+{
+	const struct conf_catalog *c = &conf->catalog;
+	char path[64];
+
+	for (uint32_t v = 0; v < c->vendors_count; v++)
+		for (uint32_t i = 0; i < c->vendors[v].meters_count; i++) {
+			struct sense_api api = sense_api_of(&c->vendors[v].meters[i]);
+			struct errbuf why = {""};
+
+			(void)snprintf(path, sizeof(path), "vendors[%u].meters[%u]", v, i);
+			if (sense_request_check(&api, &why))
+				return conf_refuse(conf, err, SL_EFORMAT, path, "%s", why.s);
+		}
+	return 0;
+}
+
+/* Takes the mutex: what control has left for us. */
+static bool take_orders(struct sense *s)
+{
+	struct keys_file *keys;
+	struct conf *conf;
+	bool stop;
+
+	(void)pthread_mutex_lock(&s->lock);
+	stop = s->stop;
+	conf = s->next_conf;
+	keys = s->next_keys;
+	s->next_conf = NULL;
+	s->next_keys = NULL;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (conf) {
+		struct conf *old_conf = s->conf;
+		struct keys_file *old_keys = s->keys;
+
+		s->conf = conf;
+		s->keys = keys;
+		s->meters = sense_meters_new(s, s->meters);
+		if (!s->meters)
+			LOG_E("sense.no_memory", "what=meters");
+		conf_free(old_conf);
+		keys_close(old_keys);
+	}
+	return !stop;
+}
+
+static void on_wake(struct sense_io *io)
+{
+	uint64_t n;
+
+	(void)!read(io->fd, &n, sizeof(n));
+}
+
+static void *run(void *arg)
+{
+	struct sense *s = arg;
+
+	while (take_orders(s))
+		sense_loop_round(s->loop, ROUND_MS);
+	return NULL;
+}
+
+static void wake(const struct sense *s)
+{
+	uint64_t one = 1;
+
+	(void)!write(s->wake.fd, &one, sizeof(one));
+}
+
+int sense_new(struct sense **ret_sense, struct errbuf *err)
+{
+	struct sense *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(err, SL_ENOMEM, "sense: out of memory");
+	(void)pthread_mutex_init(&s->lock, NULL);
+	s->wake = (struct sense_io){on_wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	rc = curl_global_init(CURL_GLOBAL_DEFAULT) ? SL_ENOMEM : sense_loop_new(&s->loop, err);
+	if (!rc)
+		rc = sense_io_add(s->loop, &s->wake);
+	if (!rc)
+		rc = -pthread_create(&s->thread, NULL, run, s);
+	s->running = rc == 0;
+	if (rc) {
+		sense_free(s);
+		return err_set(err, rc, "sense: cannot start");
+	}
+	*ret_sense = s;
+	return 0;
+}
+
+void sense_free(struct sense *s)
+{
+	if (!s)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	(void)pthread_mutex_unlock(&s->lock);
+	wake(s);
+	if (s->running)
+		(void)pthread_join(s->thread, NULL);
+	sense_meters_free(s->meters);
+	sense_loop_free(s->loop);
+	if (s->wake.fd >= 0)
+		(void)close(s->wake.fd);
+	conf_free(s->conf);
+	keys_close(s->keys);
+	conf_free(s->next_conf);
+	keys_close(s->next_keys);
+	free(s->source);
+	(void)pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void sense_load(struct sense *s, struct conf *conf, struct keys_file *keys)
+{
+	struct conf *old_conf;
+	struct keys_file *old_keys;
+
+	(void)pthread_mutex_lock(&s->lock);
+	old_conf = s->next_conf;
+	old_keys = s->next_keys;
+	s->next_conf = conf;
+	s->next_keys = keys;
+	(void)pthread_mutex_unlock(&s->lock);
+	conf_free(old_conf);
+	keys_close(old_keys);
+	wake(s);
+}
+
+uint32_t sense_take_meters(struct sense *s, struct sense_meter *ret, uint32_t max)
+{
+	uint32_t n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = SL_MIN(max, s->queue_n);
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = s->queue[(s->queue_first + i) % SENSE_MAX_QUEUE];
+	s->queue_first = (s->queue_first + n) % SENSE_MAX_QUEUE;
+	s->queue_n -= n;
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+void sense_tell(struct sense *s, const struct sense_meter *m, bool taken, const char *why)
+{
+	struct sense_source *to;
+
+	(void)pthread_mutex_lock(&s->lock);
+	to = m->source < s->n_sources ? &s->source[m->source] : NULL;
+	if (to && strcmp(to->vendor, m->vendor) == 0) {
+		to->taken += taken;
+		to->refused[SENSE_FALSE] += !taken;
+		if (!taken)
+			(void)snprintf(
+				to->note, sizeof(to->note), "refused: %.100s", why ? why : "?");
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+struct sense_source *sense_sources(struct sense *s, uint32_t *ret_n)
+{
+	struct sense_source *copy = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*ret_n = 0;
+	if (s->n_sources)
+		copy = malloc(s->n_sources * sizeof(*copy));
+	if (copy) {
+		memcpy(copy, s->source, s->n_sources * sizeof(*copy));
+		*ret_n = s->n_sources;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return copy;
+}

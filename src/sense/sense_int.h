@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the sense thread share. All of it is the thread's own, but for what is said to
+ * be under the lock: that the control thread reads too (docs/concurrency.md). */
+#pragma once
+
+#include <pthread.h>
+
+#include "conf/conf.h"
+#include "sense/loop.h"
+#include "sense/sense.h"
+#include "world/keys.h"
+
+struct sense_meters;
+
+struct sense {
+	struct sense_loop *loop;
+	pthread_t thread;
+	bool running;
+	struct sense_io wake;
+	struct conf *conf;
+	struct keys_file *keys;
+	struct sense_meters *meters;
+
+	pthread_mutex_t lock;
+	/* under the lock */
+	bool stop;
+	struct conf *next_conf;
+	struct keys_file *next_keys;
+	struct sense_meter queue[SENSE_MAX_QUEUE]; /* a ring */
+	uint32_t queue_first, queue_n;
+	struct sense_source *source; /* written by the thread, read by both */
+	uint32_t n_sources;
+};
+
+/* meter.c. The configuration and keys of s are those to go by; old (NULL: none) gives what it has
+ * learned to sources that are the same, and is freed. NULL when out of memory. */
+struct sense_meters *sense_meters_new(struct sense *s, struct sense_meters *old)
+	SL_NONNULL(1) SL_WUNUSED;
+void sense_meters_free(struct sense_meters *m);
+
+/* A random number from 0 to n - 1. */
+uint64_t sense_random(uint64_t n);
