@@ -171,6 +171,27 @@ static int init_names(const struct conf *c, struct conf_names *names, struct con
 	return rc ? rc : conf_names_init(hosts, c, n, err);
 }
 
+/* A ladder falls: sessions expect its first rung. */
+static int check_ladder(const struct conf *c, uint32_t s, struct errbuf *err)
+{
+	const struct conf_service *service = &c->catalog.services[s];
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t i = 0; i < service->ladder_kbps_count; i++) {
+		uint32_t kbps = service->ladder_kbps[i];
+
+		(void)CONF_PATH(path, "services[%u].ladder_kbps[%u]", s, i);
+		if (kbps > 1000000)
+			return conf_refuse(c, err, SL_EFORMAT, path,
+				"out of range, got %u, want at most 1000000", kbps);
+		if (i && kbps >= service->ladder_kbps[i - 1])
+			return conf_refuse(c, err, SL_EFORMAT, path,
+				"ladder does not fall, got %u, want less than %u", kbps,
+				service->ladder_kbps[i - 1]);
+	}
+	return 0;
+}
+
 int conf_check_services(const struct conf *c, struct errbuf *err)
 {
 	const struct conf_catalog *cat = &c->catalog;
@@ -189,6 +210,8 @@ int conf_check_services(const struct conf *c, struct errbuf *err)
 		rc = check_hosts(c, s, &hosts, &apex, err);
 		if (rc == 0)
 			rc = check_service_vendors(c, s, apex, err);
+		if (rc == 0)
+			rc = check_ladder(c, s, err);
 	}
 	return rc ? rc : check_loops(c, &hosts, err);
 }

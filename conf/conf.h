@@ -57,7 +57,11 @@ enum {
 	X(CONF_DNS_AUTO, "auto")                                                                   \
 	X(CONF_DNS_CNAME, "cname")                                                                 \
 	X(CONF_DNS_ADDRESS, "address")
-#define CONF_OVERLOAD_MAP(X) X(CONF_OVERLOAD_NONE, "none")
+/* In the order of enum cat_overload. */
+#define CONF_OVERLOAD_MAP(X)                                                                       \
+	X(CONF_OVERLOAD_NONE, "none")                                                              \
+	X(CONF_OVERLOAD_LOWER, "lower")                                                            \
+	X(CONF_OVERLOAD_SPREAD, "spread")
 /* The rows of src/http/sign.def, in that order. */
 #define CONF_SIGN_MAP(X)                                                                           \
 	X(CONF_SIGN_TYPE_A, "type_a")                                                              \

@@ -16,8 +16,8 @@
 enum {
 	ALLOC_NO_REGION = 0xffff,
 	ALLOC_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS,
-	ALLOC_TIERS = 4, /* priority tiers of a service */
-	ALLOC_RUNGS = 8, /* rungs of a ladder */
+	ALLOC_TIERS = SL_MAX_TIERS, /* priority tiers of a service */
+	ALLOC_RUNGS = SL_MAX_RUNGS, /* rungs of a ladder */
 };
 
 /* What a service does with demand that nobody has room for. A service without a ladder refuses. */

@@ -169,6 +169,20 @@ static uint32_t pick_sequence(const struct question *q, const struct choice *c,
 	return pick_next(seq, c->share, c->wanted);
 }
 
+void answer_lower(const struct world *w, const struct question *q, uint32_t hash, struct answer *a)
+{
+	const struct cat_service *s = &w->cat.services[q->service];
+	uint32_t rung;
+
+	if (a->n == 0 || a->kind == ANSWER_REFRESH || a->stale || a->row->lower_ppm == 0)
+		return;
+	/* an operator may lower sessions of a service that has told no ladder */
+	rung = pick_rung(w->tick.rungs[a->row->rungs].ppm.v, SL_MAX(s->ladder.count, 2U), hash);
+	a->rung = (uint8_t)rung;
+	if (rung && rung < s->ladder.count)
+		a->kbps = w->cat.rungs[s->ladder.first + rung].kbps;
+}
+
 static uint8_t why_none(const struct question *q, const struct choice *c)
 {
 	if (!c->carried)

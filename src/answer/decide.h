@@ -77,7 +77,15 @@ struct answer {
 	uint8_t kind;                /* enum answer_kind of slot[0] */
 	bool stale;
 	const struct tick_row *row;
+	uint8_t rung;  /* of the service's ladder that the session is asked to take; 0: as it likes
+			*/
+	uint32_t kbps; /* of that rung; 0: the service has told no ladder */
 };
+
+/* Holds a new or moved session to a rung where the row lowers some; hash: of the client, so that it
+ * keeps its rung. For doors that can tell the client. */
+void answer_lower(const struct world *w, const struct question *q, uint32_t hash,
+	struct answer *a) SL_NONNULL_ALL;
 
 /* Group and scope of a client. source_len: bits of the address that the asker told (32 or 128 when
  * it is the client itself). */

@@ -9,6 +9,8 @@ enum {
 	/* catalogue */
 	SL_MAX_VENDORS = 64,     /* vendors in all */
 	SL_MAX_SLOTS = 16,       /* vendors of one service: a row of shares has this many slots */
+	SL_MAX_TIERS = 4,        /* priority tiers of a service */
+	SL_MAX_RUNGS = 8,        /* rungs of a service's ladder */
 	SL_MAX_SERVICES = 64,    /* services in all */
 	SL_MAX_HOSTS = 256,      /* hosts of all services */
 	SL_MAX_GROUPS = 4096,    /* groups in all: a geo class is 16 bits */

@@ -48,6 +48,25 @@ static struct blob_span put_sticky(struct blob_writer *w, const uint32_t *entry,
 	return span;
 }
 
+/* Who of the new sessions takes which rung; nothing where all take the first. Of those that may
+ * stay there, asked_ppm go one lower because an operator said so. */
+static void put_rungs(struct blob_writer *w, const struct alloc_row_out *out, uint32_t asked_ppm,
+	struct tick_row *row)
+{
+	uint32_t asked = (uint32_t)((uint64_t)out->rung_ppm[0] * asked_ppm / SCORE_PPM);
+	struct tick_rung *to;
+
+	row->lower_ppm = SCORE_PPM - out->rung_ppm[0] + asked;
+	if (row->lower_ppm == 0)
+		return;
+	to = blob_add(w, TICK_rungs, 1, &row->rungs);
+	if (!to)
+		return;
+	memcpy(to->ppm.v, out->rung_ppm, sizeof(to->ppm.v));
+	to->ppm.v[0] -= asked;
+	to->ppm.v[1] += asked;
+}
+
 static void put_row(struct engine *e, struct blob_writer *w, struct share_index *seen,
 	const struct alloc_row *r, const struct alloc_row_out *out, uint64_t now_ms)
 {
@@ -61,8 +80,8 @@ static void put_row(struct engine *e, struct blob_writer *w, struct share_index 
 	row.shares = put_shares(w, seen, out->share_ppm);
 	row.fallback = put_shares(w, seen, fallback);
 	row.sticky = put_sticky(w, sticky->entry, sticky->n);
+	put_rungs(w, out, engine_rules_lower_ppm(e, r->service, r->group, now_ms), &row);
 	row.n_order = out->n_order;
-	row.lower_ppm = engine_rules_lower_ppm(e, r->service, r->group, now_ms);
 	for (uint32_t i = 0; i < out->n_order; i++)
 		row.order |= (uint64_t)out->order[i] << (4 * i);
 	for (uint32_t i = 0; i < e->loop.service[r->service].n_slots; i++) {
@@ -89,6 +108,7 @@ static bool keep_row(const struct engine *e, struct blob_writer *w, struct share
 	if (from->shares == BLOB_NONE)
 		return false;
 	row = *from;
+	row.lower_ppm = 0; /* nobody new is sent there */
 	row.shares = put_shares(w, seen, old->tick.shares[from->shares].ppm.v);
 	row.fallback = put_shares(w, seen, old->tick.shares[from->fallback].ppm.v);
 	row.sticky = put_sticky(w, &old->tick.sticky[from->sticky.first].v, from->sticky.count);

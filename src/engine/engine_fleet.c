@@ -101,6 +101,9 @@ static double weight_of(const struct engine *e, const struct cat_slot *slot, uin
 
 static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
 {
+	static const enum alloc_overload overload[] = {[CAT_OVERLOAD_NONE] = ALLOC_REFUSE,
+		[CAT_OVERLOAD_LOWER] = ALLOC_LOWER,
+		[CAT_OVERLOAD_SPREAD] = ALLOC_SPREAD};
 	const struct cat_service *from = &e->cat.services[s];
 	struct loop_service *to = &e->service[s];
 	struct alloc_service *a = &to->alloc;
@@ -117,9 +120,14 @@ static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
 		.quality_exponent = from->quality_exponent,
 		.slices = from->slices,
 		.trickle_ppm = from->trickle_ppm};
+	a->overload = overload[from->overload];
+	a->n_ladder = from->ladder.count;
+	for (uint32_t i = 0; i < a->n_ladder; i++)
+		a->ladder_kbps[i] = e->cat.rungs[from->ladder.first + i].kbps;
 	for (uint32_t i = 0; i < a->n_slots; i++) {
 		const struct cat_slot *slot = &e->cat.slots[from->slots.first + i];
 
+		a->slot[i].tier = slot->tier;
 		a->slot[i].vendor = (uint16_t)slot->vendor;
 		a->slot[i].weight = weight_of(e, slot, now_ms);
 	}

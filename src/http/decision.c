@@ -29,11 +29,10 @@ static uint32_t avoid_mask(const struct cat_view *c, const struct cat_service *s
 	return mask;
 }
 
-static bool draws_lower(const struct answer *a, uint64_t key, uint64_t now_ms)
+/* A client that is known keeps its rung; of a block that is not, a part is lowered. */
+static uint32_t rung_hash(const struct http_query *query, uint64_t key, uint64_t now_ms)
 {
-	if (a->row->lower_ppm == 0 || a->n == 0 || a->kind == ANSWER_REFRESH)
-		return false;
-	return hash_mix(key, now_ms) % SCORE_PPM < a->row->lower_ppm;
+	return (uint32_t)(hash_mix(key, query->client.n ? 0 : now_ms) >> 32);
 }
 
 void http_locate_service(struct http_worker *hw, const struct http_query *query, uint32_t service,
@@ -84,7 +83,7 @@ int http_decide(
 	if (rc)
 		return rc;
 	worker_decide(&hw->worker, &d->q, &d->a);
-	d->degrade = draws_lower(&d->a, d->q.key, hw->worker.now_ms);
+	answer_lower(hw->worker.world, &d->q, rung_hash(query, d->q.key, hw->worker.now_ms), &d->a);
 	return 0;
 }
 
@@ -98,7 +97,7 @@ void http_record(
 		seen = seen_before(w->all->seen,
 			hash_mix(hash64(&query->ip, sizeof(query->ip), 0), d->q.service));
 	worker_record(w, &d->q, &d->a, 1, seen);
-	if (d->degrade && !seen)
+	if (d->a.rung && !seen)
 		tally_add(&w->tally->row[d->q.service][d->q.group].lowered, 1);
 }
 

@@ -13,7 +13,6 @@ struct http_decision {
 	struct question q;
 	struct answer a;
 	uint64_t stream; /* hash of the stream's name, 0: none */
-	bool degrade;    /* this new session should start on a lower rung of the ladder */
 };
 
 /* All of a decision but the answer, for a service (index); its host is NULL. */

@@ -66,6 +66,15 @@ static void put_shares(struct buf *b, const struct world *w, const struct http_d
 	buf_put_u64_dec(b, ppm[SCORE_NONE]);
 	BUF_PUT_LIT(b, ",\"lower_ppm\":");
 	buf_put_u64_dec(b, d->a.row->lower_ppm);
+	if (d->a.row->lower_ppm) {
+		BUF_PUT_LIT(b, ",\"rungs_ppm\":[");
+		for (uint32_t i = 0; i < SL_MAX_RUNGS; i++) {
+			if (i)
+				buf_put_u8(b, ',');
+			buf_put_u64_dec(b, w->tick.rungs[d->a.row->rungs].ppm.v[i]);
+		}
+		buf_put_u8(b, ']');
+	}
 	BUF_PUT_LIT(b, ",\"vendors\":[");
 	for (uint32_t i = 0; i < d->service->slots.count; i++) {
 		if (i)

@@ -117,8 +117,10 @@ static void put_head(struct buf *b, const struct http_worker *w, const struct ht
 		BUF_PUT_LIT(b, "false");
 	BUF_PUT_LIT(b, ",\"refresh_s\":");
 	buf_put_u64_dec(b, http_refresh_s(d->service->refresh_s, d->q.key, w->worker.now_ms));
-	if (d->degrade)
-		BUF_PUT_LIT(b, ",\"degrade\":true");
+	if (d->a.rung) {
+		BUF_PUT_LIT(b, ",\"degrade\":");
+		http_write_degrade(b, &d->a);
+	}
 }
 
 static bool put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,

@@ -280,13 +280,24 @@ void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_
 		buf_put_u64_dec(
 			b, http_refresh_s(d->service->refresh_s, d->q.key, hw->worker.now_ms));
 	}
-	if (d->degrade && fields & 1u << HTTP_FIELD_DEGRADE) {
+	if (d->a.rung && fields & 1u << HTTP_FIELD_DEGRADE) {
 		KEY(b, first, "degrade");
-		BUF_PUT_LIT(b, "true");
+		http_write_degrade(b, &d->a);
 	}
 	if (query->explain && fields & 1u << HTTP_FIELD_EXPLAIN) {
 		KEY(b, first, "explain");
 		http_write_explain(b, hw, query, d);
+	}
+	buf_put_u8(b, '}');
+}
+
+void http_write_degrade(struct buf *b, const struct answer *a)
+{
+	BUF_PUT_LIT(b, "{\"rung\":");
+	buf_put_u64_dec(b, a->rung);
+	if (a->kbps) {
+		BUF_PUT_LIT(b, ",\"kbps\":");
+		buf_put_u64_dec(b, a->kbps);
 	}
 	buf_put_u8(b, '}');
 }

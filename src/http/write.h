@@ -17,6 +17,9 @@ void http_write_none(struct buf *b, const struct http_worker *w, const struct ht
 void http_write_explain(struct buf *b, const struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d) SL_NONNULL_ALL;
 
+/* {"rung","kbps"?}: the rung of the ladder that a new session is asked to start on. */
+void http_write_degrade(struct buf *b, const struct answer *a) SL_NONNULL_ALL;
+
 /* {"error":{"code":...,"message":...}} */
 void http_write_error(struct buf *b, const char *code, const char *message) SL_NONNULL_ALL;
 

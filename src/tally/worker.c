@@ -78,7 +78,7 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 	const struct cat_service *s = &w->world->cat.services[q->service];
 	struct tally_row *row = &w->tally->row[q->service][q->group];
 	struct tally_slot *slot = &row->slot[a->slot[0] % SL_MAX_SLOTS];
-	uint64_t kbps = (uint64_t)sessions * s->bitrate_kbps;
+	uint64_t kbps = (uint64_t)sessions * s->bitrate_kbps, lowered = kbps;
 
 	tally_add(&w->tally->answers[q->service][w->door][a->reason], 1);
 	if (w->now_ms >= w->sampled_ms + SAMPLE_MS)
@@ -94,6 +94,8 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 		tally_add(&slot->kbps, kbps);
 		if (!q->by_sequence)
 			tally_add(&slot->sticky_kbps, kbps);
-		spend(w, q, s, a->slot[0], kbps);
+		if (a->kbps) /* demand stays what it is, load does not */
+			lowered = kbps * a->kbps / w->world->cat.rungs[s->ladder.first].kbps;
+		spend(w, q, s, a->slot[0], lowered);
 	}
 }

@@ -212,8 +212,20 @@ static void put_slots(struct cat_builder *b, const struct conf_service *from, st
 				: ((struct cat_vendor *)blob_at(b->w, CAT_vendors, slot[i].vendor))
 					  ->weight;
 		slot[i].cname = blob_add_octets(b->w, CAT_wire, wire, (uint32_t)n);
+		slot[i].tier = v->tier;
 		slot[i].cname_text = cat_put_text(b, v->cname);
 	}
+}
+
+static struct blob_span put_ladder(struct cat_builder *b, const struct conf_service *from)
+{
+	struct blob_span span = {0, 0};
+	struct cat_rung *to = blob_add(b->w, CAT_rungs, from->ladder_kbps_count, &span.first);
+
+	for (uint32_t i = 0; to && i < from->ladder_kbps_count; i++)
+		to[i].kbps = from->ladder_kbps[i];
+	span.count = to ? from->ladder_kbps_count : 0;
+	return span;
 }
 
 static void put_service(struct cat_builder *b, const struct conf_service *from)
@@ -241,6 +253,7 @@ static void put_service(struct cat_builder *b, const struct conf_service *from)
 	s.no_steer = !from->steering;
 	s.active = 1;
 	put_slots(b, from, &s, id);
+	s.ladder = put_ladder(b, from);
 	s.hosts = (struct blob_span){b->n_hosts, from->hosts_count};
 	b->n_hosts += from->hosts_count;
 	*(struct cat_service *)blob_at(b->w, CAT_services, id) = s;

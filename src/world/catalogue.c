@@ -96,6 +96,13 @@ static int check_services(const struct cat_view *c, struct errbuf *err)
 		if (s->slots.count > SL_MAX_SLOTS)
 			return err_set(err, SL_ELIMIT, "catalogue.services[%u]: %u vendors", i,
 				s->slots.count);
+		if (s->ladder.count > SL_MAX_RUNGS)
+			return err_set(err, SL_ELIMIT, "catalogue.services[%u]: %u rungs", i,
+				s->ladder.count);
+		for (uint32_t k = 0; k < s->ladder.count; k++)
+			if (c->rungs[s->ladder.first + k].kbps == 0)
+				return err_set(err, SL_EFORMAT,
+					"catalogue.services[%u]: a rung of 0 kbps", i);
 		for (uint32_t k = 0; k < s->slots.count; k++)
 			if (c->slots[s->slots.first + k].service != i)
 				return err_set(err, SL_EFORMAT,
@@ -162,7 +169,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def catalogue_def = {
 	.name = "catalogue",
 	.magic = {'S', 'L', 'U', 'C', 'A', 'T', 1, 2},
-	.layout = 2,
+	.layout = 3,
 	.arrays = arrays,
 	.n_arrays = CAT_N_ARRAYS,
 	.check = check,

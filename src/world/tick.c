@@ -38,6 +38,19 @@ static bool denied_good(const struct tick_view *t)
 	return true;
 }
 
+static bool rungs_good(const struct tick_view *t, const struct tick_row *r)
+{
+	uint64_t sum = 0;
+
+	if (r->lower_ppm == 0)
+		return true;
+	if (r->rungs >= t->n_rungs)
+		return false;
+	for (uint32_t i = 0; i < SL_MAX_RUNGS; i++)
+		sum += t->rungs[r->rungs].ppm.v[i];
+	return sum == SCORE_PPM;
+}
+
 /* Slots in order of score: each at most once. */
 static bool order_good(const struct tick_row *r)
 {
@@ -58,7 +71,7 @@ static bool row_good(const struct tick_view *t, const struct tick_row *r)
 	const struct tick_sticky *s = t->sticky + r->sticky.first;
 
 	return shares_good(t, r->shares) && shares_good(t, r->fallback) && order_good(r) &&
-	       (r->shares == BLOB_NONE) == (r->fallback == BLOB_NONE) &&
+	       rungs_good(t, r) && (r->shares == BLOB_NONE) == (r->fallback == BLOB_NONE) &&
 	       (r->sticky.count == 0 || sticky_check(&s->v, r->sticky.count));
 }
 
@@ -78,7 +91,7 @@ static int check(const void *blob, struct errbuf *err)
 	for (uint32_t i = 0; i < t.n_rows; i++) {
 		if (!row_good(&t, &t.rows[i]))
 			return err_set(err, SL_EFORMAT,
-				"tick.rows[%u]: shares, order or sticky table broken", i);
+				"tick.rows[%u]: shares, order, rungs or sticky table broken", i);
 	}
 	return 0;
 }
@@ -86,7 +99,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 2,
+	.layout = 3,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,

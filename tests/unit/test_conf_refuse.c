@@ -277,9 +277,26 @@ static const struct row catalog_rows[] = {
 		"catalog.yaml:33: services[0].vendors[1].cname: circle, got \"live.x.example\", "
 		"want "
 		"a host that is not scheduled here"},
-	{"an overload policy of later", "    vendors:\n      - vendor: a",
-		"    overload: lower\n    vendors:\n      - vendor: a",
-		"catalog.yaml:29: services[0].overload: unknown word, got \"lower\", want none"},
+	{"an unknown overload policy", "    vendors:\n      - vendor: a",
+		"    overload: raise\n    vendors:\n      - vendor: a",
+		"catalog.yaml:29: services[0].overload: unknown word, got \"raise\", want "
+		"none, lower, spread"},
+	{"a ladder that rises", "    vendors:\n      - vendor: a",
+		"    ladder_kbps: [8000, 4000, 4000]\n    vendors:\n      - vendor: a",
+		"catalog.yaml:29: services[0].ladder_kbps[2]: ladder does not fall, got 4000, want "
+		"less than 4000"},
+	{"a rung too high", "    vendors:\n      - vendor: a",
+		"    ladder_kbps: [1000001]\n    vendors:\n      - vendor: a",
+		"catalog.yaml:29: services[0].ladder_kbps[0]: out of range, got 1000001, want at "
+		"most 1000000"},
+	{"one rung too many", "    vendors:\n      - vendor: a",
+		"    ladder_kbps: [9, 8, 7, 6, 5, 4, 3, 2, 1]\n    vendors:\n      - vendor: a",
+		"catalog.yaml:29: services[0].ladder_kbps: too many entries, got 9, want at most "
+		"8"},
+	{"a tier too far", "      - vendor: a\n", "      - vendor: a\n        tier: 4\n",
+		"catalog.yaml:31: services[0].vendors[0].tier: out of range, got \"4\", want a "
+		"whole "
+		"number from 0 to 3"},
 	{"zones of one name", "streams:", "  - {name: X.example., file: /dev/null}\nstreams:",
 		"catalog.yaml:37: zones[1].name: name given twice, got \"x.example\", want it "
 		"unique"},

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The engine as a whole, over real files; long because all cases stand on one catalogue. */
 #include "test.h"
 
 #include <dirent.h>
@@ -28,8 +29,8 @@ static const char catalog[] =
 	"[203.0.113.2]}\n"
 	"  - {name: bj1, vendor: own, group: CN/BJ/unicom, capacity_mbps: 1000, a: [203.0.113.3]}\n"
 	"services:\n"
-	"  - {name: live, hosts: [live.example.net], dns: auto, bitrate_kbps: 4000, vendors: "
-	"[%s]}\n"
+	"  - {name: live, hosts: [live.example.net], dns: auto, bitrate_kbps: 4000, "
+	"ladder_kbps: [8000, 4000, 1000],\n     vendors: [%s]}\n"
 	"zones: [{name: example.net, file: '%s'}]\n"
 	"streams: [{name: room1, service: live, vendors: [beta]}]\n";
 
@@ -44,6 +45,7 @@ static const char nets[] = "prefix,country,province,isp,source\n"
 static const char order[] = "{vendor: alpha}, {vendor: beta, cname: b.example.org}, {vendor: own}";
 static const char turned[] = "{vendor: own}, {vendor: beta, cname: b.example.org}, {vendor: alpha}";
 static bool vendors_turned;
+static const char *vendors_as; /* in place of both */
 
 static char dir[64];
 static const uint64_t t0 = UINT64_C(1800000000000);
@@ -86,7 +88,11 @@ static struct conf *load(void)
 	put("z", zone);
 	put("nets.csv", nets);
 	(void)snprintf(path, sizeof(path), "%s/z", dir);
-	(void)snprintf(cat, sizeof(cat), catalog, vendors_turned ? turned : order, path);
+	(void)snprintf(cat, sizeof(cat), catalog,
+		vendors_as       ? vendors_as
+		: vendors_turned ? turned
+				 : order,
+		path);
 	(void)snprintf(
 		sluice, sizeof(sluice), "state: '%s'\ngeo: {overrides: '%s/nets.csv'}\n", dir, dir);
 	if (conf_load_mem(sluice, strlen(sluice), cat, strlen(cat), &c, &err))
@@ -298,6 +304,47 @@ static void a_restart_goes_on_with_ids_generation_and_ledger(void **state)
 	tally_close(t);
 }
 
+/* Demand over all rooms takes lower rungs, as few as fit, and a spare tier opens before that. */
+static void overload_goes_by_tiers_and_rungs(void **state)
+{
+	static const char with_spare[] = "{vendor: alpha}, {vendor: beta, cname: b.example.org}, "
+					 "{vendor: own, tier: 1}";
+	struct engine *e;
+	const struct tick_row *row;
+	const struct world *w;
+	struct tally *t;
+	struct errbuf err = {""};
+	char path[128];
+
+	(void)state;
+	vendors_as = with_spare;
+	e = engine();
+	vendors_as = NULL;
+	push(e, "alpha", 9000, t0);
+	push(e, "beta", 9000, t0);
+	push(e, "own", 0, t0);
+	w = tick(e, t0);
+	row = world_row(w, 0, group(w, "CN/HN/telecom"));
+	assert_int_equal(w->tick.shares[row->shares].ppm.v[2], 0);
+	assert_int_equal(row->reasons >> 8 & 15, SCORE_TIER_CLOSED);
+	(void)snprintf(path, sizeof(path), "%s/tally", dir);
+	assert_int_equal(tally_open(path, "answer-0", &t, &err), 0);
+	tally_add(&t->row[0][group(w, "CN/HN/telecom")].slot[0].kbps, 1000000);
+	w = tick(e, t0 + 1000); /* a Gbps a tick: room for ten ticks, less than thirty */
+	row = world_row(w, 0, group(w, "CN/HN/telecom"));
+	assert_in_range(w->tick.shares[row->shares].ppm.v[2], 100000, 900000);
+	assert_int_equal(row->lower_ppm, 0);
+	tally_add(&t->row[0][group(w, "CN/HN/telecom")].slot[0].kbps, 40000000);
+	w = tick(e, t0 + 2000); /* 40 Gbps for 20 Gbps of room: all on the second rung at least */
+	row = world_row(w, 0, group(w, "CN/HN/telecom"));
+	assert_int_equal(row->lower_ppm, SCORE_PPM);
+	assert_int_equal(w->tick.shares[row->shares].ppm.v[SCORE_NONE], 0);
+	assert_true(w->tick.rungs[row->rungs].ppm.v[1] + w->tick.rungs[row->rungs].ppm.v[2] ==
+		    SCORE_PPM);
+	engine_free(e);
+	tally_close(t);
+}
+
 /* Sticky answers of 500 clients, by vendor id. */
 static void seats(struct engine *e, const struct world *w, uint8_t ret[static 500])
 {
@@ -467,6 +514,7 @@ int main(void)
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
 		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
 		CASE(a_refused_load_changes_nothing),
+		CASE(overload_goes_by_tiers_and_rungs),
 		CASE(damaged_blobs_are_refused_or_harmless),
 	};
 

@@ -303,23 +303,41 @@ static void test_counting(void **state)
 	assert_int_equal(all_counted(fresh), 4);
 }
 
+/* Part of the new sessions is asked to take a lower rung, the same client always the same; what is
+ * charged is what it will pull, what is counted as demand is what it wanted. */
 static void test_degrade(void **state)
 {
-	const struct tick_view *t = &h.w.worker.world->tick;
-	struct tick_row *rows = writable(h.tw.tick, t->head, t->rows);
-	int hints = 0;
+	static const struct testworld_spec spec = {.lower_ppm = 300000};
+	const struct tally *t;
+	int hints = 0, lowest = 0;
+	uint64_t spent = 0, wanted = 0;
 
 	(void)state;
-	for (uint32_t i = 0; i < t->n_rows; i++)
-		rows[i].lower_ppm = 300000;
-	for (int i = 0; i < 2000; i++) {
+	httpworld_done(&h);
+	begin(&spec);
+	t = h.w.worker.tally;
+	for (int i = 0; i < 4000; i++) {
 		char query[96];
+		bool low, lower;
 
-		(void)snprintf(query, sizeof(query), "host=live.sluice.example&client=d%d", i);
+		(void)snprintf(query, sizeof(query), "host=live.sluice.example&client=d%d", i / 2);
 		assert_int_equal(get(query), 200);
-		hints += strstr((const char *)h.body, "\"degrade\":true") != NULL;
+		low = strstr((const char *)h.body, "\"degrade\":{\"rung\":1,\"kbps\":1500}");
+		lower = strstr((const char *)h.body, "\"degrade\":{\"rung\":2,\"kbps\":600}");
+		assert_true(i % 2 == 0 || hints % 2 == (low || lower)); /* twice the same */
+		hints += low || lower;
+		lowest += lower;
 	}
-	assert_in_range(hints, 500, 700);
+	assert_in_range(hints, 1000, 1400);
+	assert_in_range(lowest, hints / 4, hints / 2);
+	for (uint32_t v = 0; v < TW_VENDORS; v++)
+		spent += tally_get(&t->spent_kbps[v]);
+	for (uint32_t g = 0; g < h.w.worker.world->cat.n_groups; g++)
+		for (uint32_t v = 0; v < TW_VENDORS; v++)
+			wanted += tally_get(&t->row[TW_LIVE][g].slot[v].kbps);
+	assert_int_equal(wanted, 4000 * 3000);
+	assert_int_equal(
+		spent, wanted - (uint64_t)(hints - lowest) * 1500 - (uint64_t)lowest * 2400);
 	assert_int_equal(get("host=live.sluice.example&client=d&cur=alpha"), 200);
 	assert_null(strstr((const char *)h.body, "degrade"));
 }

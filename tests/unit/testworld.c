@@ -82,6 +82,12 @@ static void add_services(struct blob_writer *w, const struct testworld_spec *spe
 	static const char *const cname[] = {
 		"live.alpha.example.", "live.beta.example.", "live.gamma.example."};
 
+	struct blob_span ladder = {0, 3};
+	struct cat_rung *rung = blob_add(w, CAT_rungs, ladder.count, NULL);
+
+	rung[0].kbps = 3000;
+	rung[1].kbps = 1500;
+	rung[2].kbps = 600;
 	for (uint32_t s = 0; s < TW_SERVICES; s++) {
 		struct cat_service *to;
 		struct cat_slot *slot;
@@ -107,6 +113,7 @@ static void add_services(struct blob_writer *w, const struct testworld_spec *spe
 			.negative_ttl_s = 5,
 			.refresh_s = 60,
 			.bitrate_kbps = 3000,
+			.ladder = ladder,
 			.session_s = 600,
 			.dns_viewers = 1,
 			.n_addresses = 2,
@@ -255,6 +262,14 @@ static void fill_row(
 		return;
 	}
 	row->n_order = TW_VENDORS;
+	if (spec->lower_ppm) {
+		struct tick_rung *rung = blob_add(w, TICK_rungs, 1, &row->rungs);
+
+		row->lower_ppm = spec->lower_ppm;
+		rung->ppm.v[0] = SCORE_PPM - spec->lower_ppm;
+		rung->ppm.v[1] = spec->lower_ppm / 3 * 2;
+		rung->ppm.v[2] = SCORE_PPM - rung->ppm.v[0] - rung->ppm.v[1];
+	}
 	for (uint32_t v = 0; v < TW_VENDORS; v++) {
 		struct tick_sticky *e;
 

@@ -20,7 +20,8 @@ struct testworld_spec {
 	const char *overrides;                 /* of geo; NULL: as above */
 	uint32_t ppm[TW_SERVICES][TW_VENDORS]; /* all zero: 500000, 300000, 200000 */
 	bool drains;                           /* gamma keeps what it has and gets nothing new */
-	bool none[TW_SERVICES];                /* no vendor may take anybody */
+	uint32_t lower_ppm;            /* of the new sessions, to the second and third rung */
+	bool none[TW_SERVICES];        /* no vendor may take anybody */
 	uint8_t dns_mode[TW_SERVICES]; /* enum cat_dns_mode; 0: by CNAME for live, else auto */
 	uint64_t time_ms;              /* of the tick; 0: now is within it for ever */
 	bool apex_host; /* zone apex.example exists and its apex is a host of drill */
