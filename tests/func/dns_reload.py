@@ -13,9 +13,11 @@ CATALOGUES, GEOS, RATE = (100, 20, 10000) if LONG else (4, 2, 1000)
 class Load:
     """sluice-bench with random client subnets until it is told to stop."""
 
-    def __init__(self, s):
-        self.words = [os.path.join(BUILD, "sluice-bench"), "--dns", "127.0.0.1:%d" % s.dns, "--host",
-                      "live.sluice.example", "--ecs", "random", "--inflight", "16", "--seconds",
+    def __init__(self, s, http=False):
+        where = ["--http", "http://127.0.0.1:%d/v1/resolve?host=live.sluice.example&ip={ip}" % s.http,
+                 "--connections", "64"] if http else [
+            "--dns", "127.0.0.1:%d" % s.dns, "--host", "live.sluice.example", "--inflight", "16"]
+        self.words = [os.path.join(BUILD, "sluice-bench"), *where, "--ecs", "random", "--seconds",
                       "3600", "--json"]
 
     def __enter__(self):
@@ -58,5 +60,14 @@ def no_question_is_lost():
         print("%d questions, %.0f/s" % (got["answered"], got["rate"]))
 
 
+def http_under_load_takes_no_question_away():
+    with Sluice() as s, Load(s) as dns, Load(s, http=True) as http:
+        wait_for("both loads", lambda: s.metric("sluice_dns_queries_total", 'proto="udp"') > 5000 and
+                 s.metric("sluice_http_requests_total", 'door="resolve"') > 5000)
+        asked, got = http.end(), dns.end()
+        assert got["lost"] == 0 and got["errors"] == 0 and asked["errors"] == 0, (got, asked)
+        print("%.0f questions/s beside %.0f requests/s" % (got["rate"], asked["rate"]))
+
+
 if __name__ == "__main__":
-    run([no_question_is_lost])
+    run([no_question_is_lost, http_under_load_takes_no_question_away])

@@ -24,6 +24,8 @@ BUILD = os.environ.get("top_builddir", ".")
 SHARED = os.path.join(TOP, "..", "shared")
 LONG = bool(os.environ.get("SLUICE_LONG"))
 
+SANITIZER = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
+
 
 def wait_for(what, condition, seconds=20):
     """The first true value of condition; fails with `what` when there is none in time."""
@@ -107,10 +109,14 @@ geo: {overrides: "%s"%s}
 
     def __exit__(self, kind, value, trace):
         code = self.stop()
-        if kind or code not in (0, None):
+        report = os.path.exists(self.log_path) and SANITIZER.search(self.log())
+        if report:
+            sys.stderr.write("--- sanitizer\n%s\n" % self.log()[report.start():][:6000])
+        elif kind or code not in (0, None):
             sys.stderr.write("--- log of sluiced (exit %s)\n%s" % (code, self.log()[-6000:]))
         shutil.rmtree(self.dir, ignore_errors=True)
         if not kind:
+            assert not report, "a role of sluiced has a sanitizer report"
             assert code in (0, None), "sluiced ended with %s" % code
 
     def start(self, wait=True):
