@@ -13,7 +13,7 @@ static struct engine_tally *tally_of(struct engine *e, const char *name)
 	if (e->n_tallies == SL_MAX_WORKERS)
 		return NULL;
 	e->tally[e->n_tallies] = (struct engine_tally){.map = NULL};
-	(void)snprintf(e->tally[e->n_tallies].name, sizeof(e->tally[0].name), "%s", name);
+	(void)snprintf(e->tally[e->n_tallies].name, sizeof(e->tally[0].name), "%.31s", name);
 	return &e->tally[e->n_tallies++];
 }
 

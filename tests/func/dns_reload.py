@@ -63,7 +63,7 @@ def no_question_is_lost():
 def http_under_load_takes_no_question_away():
     with Sluice() as s, Load(s) as dns, Load(s, http=True) as http:
         wait_for("both loads", lambda: s.metric("sluice_dns_queries_total", 'proto="udp"') > 5000 and
-                 s.metric("sluice_http_requests_total", 'door="resolve"') > 5000)
+                 s.metric("sluice_http_requests_total") > 5000)
         asked, got = http.end(), dns.end()
         assert got["lost"] == 0 and got["errors"] == 0 and asked["errors"] == 0, (got, asked)
         print("%.0f questions/s beside %.0f requests/s" % (got["rate"], asked["rate"]))
