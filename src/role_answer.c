@@ -113,6 +113,7 @@ static int open_doors(struct answer_role *r, struct errbuf *err)
 	int rc = parse_all(s->listen.dns, s->listen.dns_count, dns_addr, err);
 
 	tell_servers(r, &http);
+	http.nsid = str_from(s->dns.nsid);
 	for (uint32_t i = 0; i < s->trusted_proxies_count; i++)
 		r->trusted[i] =
 			(struct httpd_prefix){s->trusted_proxies[i].ip, s->trusted_proxies[i].len};

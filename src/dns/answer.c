@@ -35,13 +35,24 @@ static void take_secrets(struct dnsd_worker *d)
 		memcpy(d->secrets.key, all.p, d->secrets.n * (size_t)DNS_COOKIE_SECRET);
 }
 
-void dnsd_round(struct dnsd_worker *d)
+int dnsd_guest_init(struct dnsd_worker *d, const struct dnsd_settings *set)
 {
-	const struct world *w;
+	*d = (struct dnsd_worker){.set = set};
+	d->memo = calloc(MEMO_SIZE, sizeof(*d->memo));
+	return d->memo ? 0 : SL_ENOMEM;
+}
 
-	worker_round(&d->w);
-	take_secrets(d);
-	w = d->w.world;
+void dnsd_guest_done(struct dnsd_worker *d)
+{
+	free(d->memo);
+	d->memo = NULL;
+}
+
+/* The view, when what it stands for has changed. */
+static void renew_view(struct dnsd_worker *d)
+{
+	const struct world *w = d->w.world;
+
 	if (!w)
 		return;
 	if (d->view_tick == w->tick.head->checksum && d->view_catalogue == w->cat.head->checksum &&
@@ -54,6 +65,13 @@ void dnsd_round(struct dnsd_worker *d)
 		memset(d->memo, 0, MEMO_SIZE * sizeof(*d->memo));
 		d->view = 1;
 	}
+}
+
+void dnsd_round(struct dnsd_worker *d)
+{
+	worker_round(&d->w);
+	take_secrets(d);
+	renew_view(d);
 }
 
 static void count(struct dnsd_worker *d, unsigned rcode)
@@ -164,7 +182,7 @@ static size_t limit_of(const struct reply *r, enum dnsd_proto proto, size_t room
 	const struct dns_opt *o = &r->q->opt;
 	size_t most = o->there ? SL_MAX(o->udp_size, 512) : 512;
 
-	if (proto == DNSD_TCP)
+	if (proto != DNSD_UDP)
 		return SL_MIN(room, (size_t)DNSD_OUT_MAX);
 	most = SL_MIN(SL_MIN(most, (size_t)SL_DNS_UDP_MAX), room);
 	return r->cookie == DNS_COOKIE_GOOD ? most
@@ -302,11 +320,13 @@ static bool goes_out(struct reply *r, struct dnsd_worker *d, enum dnsd_proto pro
 size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
 	uint8_t *out, size_t room)
 {
+	static const enum tally_id queries[] = {
+		TALLY_DNS_UDP_QUERIES, TALLY_DNS_TCP_QUERIES, TALLY_DNS_HTTPS_QUERIES};
 	const struct dns_query *q = &job->q;
 	struct reply r;
 	size_t limit;
 
-	tally_count(d->w.tally, proto == DNSD_UDP ? TALLY_DNS_UDP_QUERIES : TALLY_DNS_TCP_QUERIES);
+	tally_count(d->w.tally, queries[proto]);
 	if (job->rc == DNS_DROP) {
 		tally_count(d->w.tally, TALLY_DNS_DROPPED);
 		return 0;
@@ -335,4 +355,19 @@ size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct i
 	dnsd_locate(d, &job);
 	dnsd_seat(d, &job);
 	return dnsd_answer(d, &job, proto, out, room);
+}
+
+/* What one answer over HTTPS brings is what one over DNS does: there is a resolver behind
+ * it. */
+size_t dnsd_guest_handle(struct dnsd_worker *d, struct worker *host, const uint8_t *msg, size_t n,
+	struct ip client, uint8_t *out, size_t room)
+{
+	size_t len;
+
+	d->w = *host;
+	d->w.door = TALLY_DOOR_DNS;
+	renew_view(d);
+	len = dnsd_handle(d, msg, n, client, DNSD_HTTPS, out, room);
+	host->sampled_ms = d->w.sampled_ms;
+	return len;
 }

@@ -10,7 +10,7 @@
 #include "dns/wire.h"
 #include "tally/worker.h"
 
-enum dnsd_proto { DNSD_UDP, DNSD_TCP };
+enum dnsd_proto { DNSD_UDP, DNSD_TCP, DNSD_HTTPS };
 
 /* Constant while the server runs; shared by its threads. */
 struct dnsd_settings {
@@ -88,7 +88,7 @@ void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
 
 /*
  * Step 4: answers. Returns the octets written to out, 0 for no answer. room: at least
- * SL_DNS_UDP_MAX for UDP, DNSD_OUT_MAX for TCP.
+ * SL_DNS_UDP_MAX for UDP, DNSD_OUT_MAX for TCP; over HTTPS what is too long for it is cut.
  */
 size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_proto proto,
 	uint8_t *out, size_t room) SL_NONNULL_ALL;
@@ -96,3 +96,13 @@ size_t dnsd_answer(struct dnsd_worker *d, const struct dnsd_job *job, enum dnsd_
 /* All four for one message. dnsd_round has been called. */
 size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct ip client,
 	enum dnsd_proto proto, uint8_t *out, size_t room) SL_NONNULL_ALL;
+
+/* DNS in a loop of another kind (HTTP): a guest has no worker of its own, it is lent the host's for
+ * each message. The settings stay the caller's. Caller ends with dnsd_guest_done. */
+int dnsd_guest_init(
+	struct dnsd_worker *d, const struct dnsd_settings *set) SL_NONNULL_ALL SL_WUNUSED;
+void dnsd_guest_done(struct dnsd_worker *d) SL_NONNULL_ALL;
+
+/* dnsd_handle over HTTPS with the host's round. */
+size_t dnsd_guest_handle(struct dnsd_worker *d, struct worker *host, const uint8_t *msg, size_t n,
+	struct ip client, uint8_t *out, size_t room) SL_NONNULL_ALL;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "dns/answer.h"
 #include "http/memo.h"
 #include "httpd/httpd.h"
 #include "tally/worker.h"
@@ -24,6 +25,8 @@ struct http_worker {
 	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */
 	uint32_t notes;
 	struct http_memo memo;
+	struct dnsd_settings dns_settings;
+	struct dnsd_worker dns; /* of DNS over HTTPS */
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

@@ -117,9 +117,12 @@ static int open_thread(
 	int rc = worker_init(&t->w.worker, o->workers, o->first_worker + index);
 
 	t->w.worker.door = TALLY_DOOR_HTTP;
+	t->w.dns_settings.nsid = o->nsid;
 	t->w.servers = o->servers;
 	t->w.n_servers = SL_MIN(o->n_servers, (uint32_t)HTTP_MAX_SERVERS);
 
+	if (!rc)
+		rc = dnsd_guest_init(&t->w.dns, &t->w.dns_settings);
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");
 	t->reload = &s->reload;
@@ -135,6 +138,7 @@ static int open_thread(
 static void free_thread(struct http_thread *t)
 {
 	httpd_free(t->httpd);
+	dnsd_guest_done(&t->w.dns);
 	worker_done(&t->w.worker);
 }
 

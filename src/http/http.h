@@ -22,6 +22,7 @@ struct http_options {
 	size_t n_trusted;
 	const struct ip *servers;   /* that SDKs of other HTTPDNS services are told to ask */
 	uint32_t n_servers;         /* 0: where they have asked; at most HTTP_MAX_SERVERS count */
+	struct str nsid;            /* told over HTTPS to who asks for it; empty: not */
 	struct httpd_limits limits; /* zero: defaults */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Volcengine HTTPDNS: GET /resolve?domain=. A signature is the md5 of the secret and five
- * parameters, sorted as texts and joined with '_'; its time is in milliseconds.
+ * parameters, sorted as texts and joined with '_'; its time is in milliseconds. The path is also
+ * that of DNS as JSON, which asks for a `name`.
  */
 #include "http/cipher.h"
 #include "http/dialect.h"
@@ -139,6 +140,10 @@ void http_door_volcengine(
 	if (!(rq->method & (HTTPD_GET | HTTPD_HEAD))) {
 		refuse(rp, 405, "only GET is served");
 		httpd_reply_header(rp, "Allow", "GET, HEAD");
+		return;
+	}
+	if (hosts.n == 0 && http_param(rq, STR_LIT("name")).n) {
+		http_door_doh(w, rq, rp);
 		return;
 	}
 	wrong = read_asked(w, rq, &query);

@@ -35,6 +35,8 @@ static inline int httpworld_init(struct httpworld *h, const struct testworld_spe
 	h->all.n = 1;
 	publish_swap(h->all.publish, testworld_take(&h->tw));
 	rc = worker_init(&h->w.worker, &h->all, 0);
+	if (!rc)
+		rc = dnsd_guest_init(&h->w.dns, &h->w.dns_settings);
 	publish_reader_start();
 	worker_round(&h->w.worker);
 	return rc;
@@ -42,6 +44,7 @@ static inline int httpworld_init(struct httpworld *h, const struct testworld_spe
 
 static inline void httpworld_done(struct httpworld *h)
 {
+	dnsd_guest_done(&h->w.dns);
 	worker_done(&h->w.worker);
 	publish_reader_stop();
 	publish_free(h->all.publish);
