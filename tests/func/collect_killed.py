@@ -116,7 +116,7 @@ def what_crashes_it_twice_is_given_up():
         for i in range(2):
             pid = wait_for("collect %d" % i, lambda: s.pids().get("collect"))
             wait_for("collect to answer", lambda: s.probe(s.reports))
-            os.kill(pid, signal.SIGSEGV)
+            os.kill(pid, signal.SIGABRT)
             wait_for("its end to be seen", lambda: s.log().count("supervise.fell role=collect") > i)
         wait_for("the memory to be set aside", lambda: "supervise.set_aside role=collect file=memory" in s.log())
         wait_for("collect to be back", lambda: s.probe(s.reports))
