@@ -37,6 +37,9 @@ enum {
 	SL_HTTP_DIALECT_OCTETS = 4096, /* of a body sent to a door of other services */
 	SL_MAX_KEYS = 1024,            /* secrets of a process */
 	SL_MAX_ACCOUNTS = 1024,        /* who may ask with signed requests */
+	SL_MAX_ACCESS = 256,           /* prefixes of an allow or deny list */
+	SL_MAX_QUOTAS = 32,            /* limits of request rates by group */
+	SL_MAX_QUOTA_GLOBS = 16,       /* patterns of groups in one */
 	SL_MAX_SECRET = 4096,          /* octets of a secret's file */
 
 	/* DNS */

@@ -29,6 +29,32 @@ static void count(struct tally *t, enum door door, unsigned status, uint64_t ns)
 	tally_time(&t->http_time, ns, 1);
 }
 
+static void refuse_rate(
+	struct http_worker *w, struct httpd_reply *rp, enum tally_id by, const char *message)
+{
+	tally_count(w->worker.tally, by);
+	httpd_reply_error(rp, 429, "rate", message);
+	rp->retry_after_s = 1;
+}
+
+/* Whether the client's group may still ask. */
+static bool group_passes(
+	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	switch (http_access_group(
+		&w->access, w->worker.keys, w->worker.world, rq->client, rq->now_ms)) {
+	case HTTP_ACCESS_PASSES:
+		return true;
+	case HTTP_ACCESS_LATER:
+		refuse_rate(w, rp, TALLY_HTTP_LIMITED_GROUP, "too many requests of this group");
+		return false;
+	default:
+		tally_count(w->worker.tally, TALLY_HTTP_LIMITED_GROUP);
+		httpd_reply_error(rp, 403, "group", "clients of this group are not answered");
+		return false;
+	}
+}
+
 /* Whether the request may pass; what of it its reply is signed with. */
 static bool admit(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp,
 	struct http_account_request *ask, struct http_account_verdict *ret_verdict)
@@ -43,9 +69,14 @@ static bool admit(struct http_worker *w, const struct httpd_request *rq, struct 
 	if (ask->account.n)
 		ask->target = httpd_target(rq);
 	*ret_verdict = http_account_check(w->worker.keys, ask);
-	if (!ret_verdict->code)
+	if (ret_verdict->code) {
+		httpd_reply_error(rp, 403, ret_verdict->code, ret_verdict->message);
+		return false;
+	}
+	if (!ret_verdict->account || ip_is_loopback(rq->client) ||
+		http_access_account(&w->access, w->worker.keys, ret_verdict->account, rq->now_ms))
 		return true;
-	httpd_reply_error(rp, 403, ret_verdict->code, ret_verdict->message);
+	refuse_rate(w, rp, TALLY_HTTP_LIMITED_ACCOUNT, "too many requests of this account");
 	return false;
 }
 
@@ -74,7 +105,7 @@ static bool is_vendors(const struct http_worker *w, const struct httpd_request *
 	       cat_find_host(&w->worker.world->cat, str_cut(&host, ':'));
 }
 
-static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
+static void enter(enum door id, door_fn *door, unsigned flags, enum checks checks, void *ctx,
 	const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	struct http_worker *w = ctx;
@@ -85,6 +116,8 @@ static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
 		tally_count(w->worker.tally, TALLY_WORLD_MISSING);
 		httpd_reply_error(rp, 503, "not_ready", "no world to answer from yet");
 		rp->retry_after_s = 1;
+	} else if (flags & HTTPD_RATED && !group_passes(w, rq, rp)) {
+		; /* it is refused */
 	} else if (checks == CHECKS_ACCOUNT) {
 		answer_account(door, w, rq, rp);
 	} else if (checks == CHECKS_DIALECT && is_vendors(w, rq)) {
@@ -100,7 +133,7 @@ static void enter(enum door id, door_fn *door, enum checks checks, void *ctx,
 	static void enter_##name(                                                                  \
 		void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)                 \
 	{                                                                                          \
-		enter(DOOR_##name, http_door_##name, CHECKS_##checks, ctx, rq, rp);                \
+		enter(DOOR_##name, http_door_##name, flags, CHECKS_##checks, ctx, rq, rp);         \
 	}
 #include "http/doors.def"
 #undef DOOR

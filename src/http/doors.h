@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dns/answer.h"
+#include "http/access.h"
 #include "http/memo.h"
 #include "httpd/httpd.h"
 #include "tally/worker.h"
@@ -27,6 +28,7 @@ struct http_worker {
 	struct http_memo memo;
 	struct dnsd_settings dns_settings;
 	struct dnsd_worker dns; /* of DNS over HTTPS */
+	struct http_access access;
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

@@ -37,6 +37,13 @@ static bool ready(void *ctx)
 	return w->worker.world != NULL;
 }
 
+static bool admits(void *ctx, struct ip client)
+{
+	const struct http_worker *w = ctx;
+
+	return http_access_admits(w->worker.keys, client);
+}
+
 /* One round. Offline while it may sleep, so that a grace period never waits for a request. */
 static void round_once(struct http_thread *t, int timeout_ms)
 {
@@ -109,6 +116,7 @@ static int open_thread(
 	struct http_thread *t = &s->threads[index];
 	struct httpd_config conf = {.ctx = &t->w,
 		.ready = ready,
+		.admit = admits,
 		.trusted = o->trusted,
 		.n_trusted = o->n_trusted,
 		.tls_cert = o->tls_cert,

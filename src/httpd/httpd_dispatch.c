@@ -255,6 +255,14 @@ static enum MHD_Result add_body(struct conn *c, const char *data, size_t *data_n
 	return c->body_n <= c->body_want + BODY_WASTE ? MHD_YES : MHD_NO;
 }
 
+/* A v4 address that a proxy wrote as a v6 one, as itself. */
+static struct ip unmapped(struct ip a)
+{
+	struct ip key = httpd_peer_key(a);
+
+	return key.family == IP_V4 ? key : a;
+}
+
 static struct ip client_of(const struct conn *c)
 {
 	const struct httpd *h = c->h;
@@ -268,7 +276,8 @@ static struct ip client_of(const struct conn *c)
 		if (str_eq_ci(hd->headers[i].name, STR_LIT("x-forwarded-for")))
 			values[n++] = hd->headers[i].value;
 	}
-	return httpd_forwarded_client(c->ip, values, n, h->conf.trusted, h->conf.n_trusted);
+	return unmapped(
+		httpd_forwarded_client(c->ip, values, n, h->conf.trusted, h->conf.n_trusted));
 }
 
 static int check_client(struct conn *c, struct ip client)

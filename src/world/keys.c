@@ -28,7 +28,7 @@ void keys_view_init(struct keys_view *view, const void *blob)
 const struct blob_def keys_def = {
 	.name = "keys",
 	.magic = {'S', 'L', 'U', 'K', 'E', 'Y', 1, 2},
-	.layout = 2,
+	.layout = 3,
 	.arrays = arrays,
 	.n_arrays = KEYS_N_ARRAYS,
 };

@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "world/keys.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 struct builder {
@@ -95,6 +96,45 @@ static uint32_t key_id(const struct builder *b, const char *name)
 	return BLOB_NONE;
 }
 
+static void put_access(struct builder *b, const struct conf_prefix *p, uint32_t n, bool deny)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct keys_access *to = blob_add(b->w, KEYS_access, 1, NULL);
+		uint64_t half[2];
+
+		memcpy(half, p[i].ip.b, sizeof(half));
+		if (to)
+			*to = (struct keys_access){.high = be64toh(half[0]),
+				.low = be64toh(half[1]),
+				.len = p[i].len,
+				.v6 = p[i].ip.family == IP_V6,
+				.deny = deny};
+	}
+}
+
+static void put_quotas(struct builder *b)
+{
+	for (uint32_t i = 0; i < b->conf->http.quotas_count; i++) {
+		const struct conf_http_quota *from = &b->conf->http.quotas[i];
+		struct keys_pattern *pattern;
+		struct keys_quota *to;
+		uint32_t first = 0;
+
+		for (uint32_t k = 0; k < from->groups_count; k++) {
+			struct blob_span text = put_text(b, from->groups[k]);
+			uint32_t at;
+
+			pattern = blob_add(b->w, KEYS_patterns, 1, &at);
+			if (pattern)
+				pattern->groups = text;
+			first = k ? first : at;
+		}
+		to = blob_add(b->w, KEYS_quotas, 1, NULL);
+		if (to)
+			*to = (struct keys_quota){from->rate_per_s, {first, from->groups_count}};
+	}
+}
+
 static void put_all(struct builder *b, struct str cookies)
 {
 	struct keys_meta *meta = blob_add(b->w, KEYS_meta, 1, NULL);
@@ -117,8 +157,12 @@ static void put_all(struct builder *b, struct str cookies)
 				.aes = key_id(b, from->aes_key),
 				.des = key_id(b, from->des_key),
 				.token = key_id(b, from->token_key),
-				.sign_replies = from->sign_replies};
+				.sign_replies = from->sign_replies,
+				.rate_per_s = from->rate_per_s};
 	}
+	put_access(b, b->conf->http.allow, b->conf->http.allow_count, false);
+	put_access(b, b->conf->http.deny, b->conf->http.deny_count, true);
+	put_quotas(b);
 }
 
 static int write_blob(struct builder *b, struct str cookies, uint64_t now_ms, const char *name,

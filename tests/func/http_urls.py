@@ -300,6 +300,49 @@ def keys_change_without_a_restart():
         assert plain(s, "/x.flv", {"Host": "live.sluice.example"})[0].status == 302  # a browser cannot sign
 
 
+def rules_of_access():
+    """Addresses, groups and accounts that may not ask, or not so often; changed without a restart. The test's
+    own address is a trusted proxy, and has no limit itself."""
+    target = "/v1/resolve?host=live.sluice.example&client=x"
+
+    def ask(ip, path=target):
+        return plain(s, path, {"X-Forwarded-For": ip})[0].status
+
+    def burst(ip, make=lambda: target):
+        replies = [plain(s, make(), {"X-Forwarded-For": ip})[0] for _ in range(60)]
+        late = [r for r in replies if r.status == 429]
+        assert all(r.getheader("Retry-After") == "1" for r in late)
+        return len(late), collections.Counter(r.status for r in replies)
+
+    s = daemon("http: {deny: [203.0.113.0/24, 2001:db8::/32], quotas: [{groups: [CN/GD/telecom], rate_per_s: 5}, "
+               "{groups: [CN/BJ], rate_per_s: 0}]}\n")
+    s.write("sluice.yaml", s.read("sluice.yaml").replace("sign_replies: true", "sign_replies: true, rate_per_s: 5"))
+    with s:
+        wait_for("the rules", lambda: ask("203.0.113.7") == 403)
+        for ip, want in (("203.0.112.255", 200), ("203.0.113.255", 403), ("203.0.114.0", 200), ("2001:db8:ffff::1", 403),
+                         ("2001:db9::", 200), ("::ffff:203.0.113.7", 403)):
+            assert ask(ip) == want, ip
+        group = s.get("/v1/resolve?host=live.sluice.example&ip=202.96.128.86")[1]["group"]
+        assert group == "CN/GD/telecom", group
+        refused, seen = burst("202.96.128.86")
+        assert 20 < refused <= 50 and seen[200] >= 10, seen
+        assert burst("198.51.100.1")[0] == 0 and burst("127.0.0.1")[0] == 0
+        assert burst("202.96.128.86", lambda: "/steer/live?_HLS_pathway=alpha")[0] == 0  # a player would give up
+        refused, seen = burst("198.51.100.1", lambda: sign("GET", target, KEYS["app-1"]))
+        assert 20 < refused <= 50 and seen[200] >= 10, seen
+        assert burst("127.0.0.1", lambda: sign("GET", target, KEYS["app-1"]))[0] == 0
+        wait_for("they are counted", lambda: s.metric("sluice_http_limited_total", 'by="group"') > 20 and
+                 s.metric("sluice_http_limited_total", 'by="account"') > 20)
+        beijing = "61.135.1.1"
+        assert s.get("/v1/resolve?host=live.sluice.example&ip=" + beijing)[1]["group"] == "CN/BJ/unicom"
+        assert ask(beijing) == 403
+        s.write("sluice.yaml", s.read("sluice.yaml").replace("deny: [203.0.113.0/24, 2001:db8::/32]",
+                                                             "allow: [203.0.113.0/24, 127.0.0.0/8]").replace(
+            "rate_per_s: 5", "rate_per_s: 1000"))
+        s.ctl("reload")
+        wait_for("the other rules", lambda: ask("203.0.113.7") == 200 and ask("203.0.112.255") == 403)
+
+
 def https():
     """TLS beside plain HTTP; a new certificate is taken while it runs, a bad one is not."""
     s = daemon("http: {certificate: cert.pem, key: key.pem, rate_per_s: 100000}\n")
@@ -345,4 +388,4 @@ def https():
 
 
 if __name__ == "__main__":
-    run([the_doors, keys_change_without_a_restart, https])
+    run([the_doors, keys_change_without_a_restart, rules_of_access, https])
