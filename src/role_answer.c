@@ -24,7 +24,7 @@ struct answer_role {
 	struct http_server *http;
 	struct httpd_prefix trusted[CONF_MAX_PREFIXES];
 	struct ip servers[2 * CONF_MAX_LISTEN];
-	struct timespec cert_time; /* of the certificate in use */
+	struct timespec cert_time[2]; /* when certificate and key in use were written */
 	uint32_t cert_failed;
 };
 
@@ -134,6 +134,18 @@ static int open_doors(struct answer_role *r, struct errbuf *err)
 	return rc ? rc : open_http(r, &http, err);
 }
 
+/* When certificate and key were written; zeroes for what is not there. */
+static void look_up_times(const struct answer_role *r, struct timespec ret_times[static 2])
+{
+	const char *path[2] = {r->conf->sluice.http.certificate, r->conf->sluice.http.key};
+	struct stat st;
+
+	memset(ret_times, 0, 2 * sizeof(*ret_times));
+	for (int i = 0; i < 2; i++)
+		if (path[i] && stat(path[i], &st) == 0)
+			ret_times[i] = st.st_mtim;
+}
+
 static int start(struct answer_role *r, struct errbuf *err)
 {
 	char dir[SL_MAX_PATH];
@@ -143,6 +155,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 	r->workers.seen = seen_new();
 	if (!r->workers.publish || !r->workers.seen)
 		return err_set(err, SL_ENOMEM, "out of memory");
+	look_up_times(r, r->cert_time); /* before they are read: a later change is seen */
 	rc = open_doors(r, err);
 	if (!rc)
 		rc = role_drop_capabilities(r->conf, err);
@@ -169,24 +182,25 @@ static void stop(struct answer_role *r)
 	conf_free(r->conf);
 }
 
-/* A new certificate is taken without a restart; one that is no good leaves the old in use. */
+/* A new certificate is taken without a restart; one that is no good leaves the old in use. Either
+ * file may be written first: what does not fit together is looked at again with the second. */
 static void look_at_certificate(struct answer_role *r)
 {
-	struct stat st;
+	struct timespec now[2];
 	uint32_t failed;
 
-	if (!r->http || !r->conf->sluice.http.certificate ||
-		stat(r->conf->sluice.http.certificate, &st))
+	if (!r->http || !r->conf->sluice.http.certificate)
 		return;
 	failed = http_tls_failed(r->http);
 	if (failed != r->cert_failed)
 		LOG_E("tls.refused", "certificate=%s", r->conf->sluice.http.certificate);
 	r->cert_failed = failed;
-	if (r->cert_time.tv_sec && memcmp(&r->cert_time, &st.st_mtim, sizeof(st.st_mtim)) != 0) {
+	look_up_times(r, now);
+	if (memcmp(now, r->cert_time, sizeof(now)) != 0) {
+		memcpy(r->cert_time, now, sizeof(now));
 		http_tls_reload(r->http);
 		LOG_I("tls.reloaded", "certificate=%s", r->conf->sluice.http.certificate);
 	}
-	r->cert_time = st.st_mtim;
 }
 
 /* For control: that this process looks for worlds, and how old the one is that it has. */

@@ -356,12 +356,16 @@ def https():
         '"127.0.0.1:%d"' % p for p in ports)).replace("http: [", "http: [" + "".join(
             '"127.0.0.1:%d", ' % p for p in more)))
 
-    def certificate(name):
-        made = os.path.join(s.dir, "new.pem")
+    def certificate(name, key_last=False):
+        made = [os.path.join(s.dir, n + ".new") for n in ("cert.pem", "key.pem")]
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name,
-                        "-keyout", os.path.join(s.dir, "key.pem"), "-out", made], check=True, capture_output=True)
-        os.rename(made, os.path.join(s.dir, "cert.pem"))
+                        "-keyout", made[1], "-out", made[0]], check=True, capture_output=True)
+        for path in made if key_last else made[::-1]:
+            refused = s.log().count("tls.refused") if s.process else 0
+            os.rename(path, path[:-4])
+            if key_last and path == made[0]:
+                wait_for("half of it is refused", lambda: s.log().count("tls.refused") > refused)
 
     def over_tls(name, port=port):
         context = ssl.create_default_context(cafile=os.path.join(s.dir, "cert.pem"))
@@ -380,11 +384,16 @@ def https():
         assert all(s.probe(p) for p in more) and all(b"200 OK" in over_tls("one.example", p) for p in ports)
         certificate("two.example")
         wait_for("the new certificate", lambda: b"200 OK" in over_tls("two.example"))
+        key = s.read("key.pem")
+        certificate("three.example", key_last=True)  # the two do not fit for a while
+        wait_for("the newest certificate", lambda: b"200 OK" in over_tls("three.example"))
+        assert s.read("key.pem") != key
         good = s.read("cert.pem")
+        refused = s.log().count("tls.refused")
         s.write("cert.pem", "nothing")
-        wait_for("its refusal", lambda: "tls.refused" in s.log())
+        wait_for("its refusal", lambda: s.log().count("tls.refused") > refused)
         s.write("cert.pem", good)
-        assert b"200 OK" in over_tls("two.example")
+        assert b"200 OK" in over_tls("three.example")
 
 
 if __name__ == "__main__":
