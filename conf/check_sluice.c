@@ -55,6 +55,28 @@ static int check_account(
 	return 0;
 }
 
+static int check_targets(const struct conf *c, const struct conf_names *keys, struct errbuf *err)
+{
+	const struct conf_alerts *a = &c->sluice.alerts;
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t i = 0; i < a->targets_count; i++) {
+		const struct conf_alert_target *t = &a->targets[i];
+
+		if (strncmp(t->url, "http://", 7) && strncmp(t->url, "https://", 8))
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "alerts.targets[%u].url", i),
+				"not a URL that alerts can go to, got \"%s\", want http:// or "
+				"https://",
+				t->url);
+		if (t->key && conf_names_find(keys, t->key) < 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "alerts.targets[%u].key", i),
+				"no such key, got \"%s\", want a name of keys", t->key);
+	}
+	return 0;
+}
+
 static int check_keys(const struct conf *c, struct errbuf *err)
 {
 	const struct conf_sluice *s = &c->sluice;
@@ -66,6 +88,8 @@ static int check_keys(const struct conf *c, struct errbuf *err)
 		if (conf_names_add(&keys, s->keys[i].name, i) >= 0)
 			rc = conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "keys[%u].name", i),
 				"name given twice, got \"%s\", want it unique", s->keys[i].name);
+	if (rc == 0)
+		rc = check_targets(c, &keys, err);
 	if (rc == 0)
 		rc = conf_names_init(&accounts, c, s->accounts_count, err);
 	for (uint32_t i = 0; i < s->accounts_count && rc == 0; i++) {

@@ -41,6 +41,8 @@ enum {
 	CONF_MAX_API_TEXT = 2048,   /* octets of a template of a pulled meter */
 	CONF_MAX_METERS = 256,      /* pulled meters of a vendor */
 	CONF_MAX_PARAMS = 32,       /* headers, or parameters, of one */
+	CONF_MAX_TARGETS = 16,      /* receivers of alerts */
+	CONF_MAX_URL = 1024,
 	CONF_MAX_MBPS = 1000000000,
 };
 
@@ -53,6 +55,13 @@ enum {
 	X(CONF_LEVEL_WARN, "warn")                                                                 \
 	X(CONF_LEVEL_INFO, "info")                                                                 \
 	X(CONF_LEVEL_DEBUG, "debug")
+#define CONF_TARGET_MAP(X)                                                                         \
+	X(CONF_TARGET_ALERTMANAGER, "alertmanager")                                                \
+	X(CONF_TARGET_WEBHOOK, "webhook")
+#define CONF_SEVERITY_MAP(X)                                                                       \
+	X(CONF_SEVERITY_INFO, "info")                                                              \
+	X(CONF_SEVERITY_WARNING, "warning")                                                        \
+	X(CONF_SEVERITY_CRITICAL, "critical")
 #define CONF_DNS_MAP(X)                                                                            \
 	X(CONF_DNS_AUTO, "auto")                                                                   \
 	X(CONF_DNS_CNAME, "cname")                                                                 \
@@ -135,6 +144,8 @@ enum {
 
 #define X(id, word) id,
 enum conf_level { CONF_LEVEL_MAP(X) }; /* same order as enum log_level */
+enum conf_target { CONF_TARGET_MAP(X) };
+enum conf_severity { CONF_SEVERITY_MAP(X) };
 enum conf_dns { CONF_DNS_MAP(X) };
 enum conf_overload { CONF_OVERLOAD_MAP(X) };
 enum conf_sign { CONF_SIGN_MAP(X) };

@@ -4,6 +4,8 @@
 
 #define X(id, word) word,
 static const char *const words_level[] = {CONF_LEVEL_MAP(X)};
+static const char *const words_target[] = {CONF_TARGET_MAP(X)};
+static const char *const words_severity[] = {CONF_SEVERITY_MAP(X)};
 static const char *const words_dns[] = {CONF_DNS_MAP(X)};
 static const char *const words_overload[] = {CONF_OVERLOAD_MAP(X)};
 static const char *const words_sign[] = {CONF_SIGN_MAP(X)};
@@ -19,6 +21,8 @@ static const char *const words_method[] = {CONF_METHOD_MAP(X)};
 static const char *const words_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 static const struct conf_words words_LEVEL = {words_level, SL_COUNT(words_level)};
+static const struct conf_words words_TARGET = {words_target, SL_COUNT(words_target)};
+static const struct conf_words words_SEVERITY = {words_severity, SL_COUNT(words_severity)};
 static const struct conf_words words_DNS = {words_dns, SL_COUNT(words_dns)};
 static const struct conf_words words_OVERLOAD = {words_overload, SL_COUNT(words_overload)};
 static const struct conf_words words_SIGN = {words_sign, SL_COUNT(words_sign)};

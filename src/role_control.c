@@ -58,10 +58,8 @@ static void give_sense(struct control_role *r, const char *state)
 	sense_load(r->sense, conf, keys);
 }
 
-/* Reads the configuration again; a bad one changes nothing. Also the admin command's. */
-static int reload(void *ctx, struct errbuf *err)
+static int take_configuration(struct control_role *r, struct errbuf *err)
 {
-	struct control_role *r = ctx;
 	char key[CONF_KEY_SIZE];
 	struct conf *conf;
 	int rc = conf_load(r->path, &conf, err);
@@ -84,6 +82,19 @@ static int reload(void *ctx, struct errbuf *err)
 	give_sense(r, conf->sluice.state);
 	log_set_level((enum log_level)conf->sluice.log.level);
 	return good_write(conf, err);
+}
+
+/* Reads the configuration again; a bad one changes nothing. Also the admin command's. */
+static int reload(void *ctx, struct errbuf *err)
+{
+	struct control_role *r = ctx;
+	struct errbuf why = {""};
+	int rc = take_configuration(r, &why);
+
+	control_reloaded(r->control, rc != 0, why.s);
+	if (err)
+		*err = why;
+	return rc;
 }
 
 static void reload_logged(struct control_role *r, const char *why)
@@ -127,23 +138,6 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 	return 0;
 }
 
-static void log_breakers(const struct engine *e)
-{
-	const struct engine_view *v = engine_view(e);
-	char text[160];
-
-	for (uint32_t i = 0; i < v->n_breaker_events; i++) {
-		const struct loop_event *b = &v->breaker_events[i];
-		const struct cat_view *c = &v->world->cat;
-		struct str vendor = cat_text(c, c->vendors[b->vendor].name);
-		struct str group = cat_text(c, c->groups[b->group].name);
-
-		LOG_W("breaker", "vendor=" STR_FMT " group=" STR_FMT " change=\"%s\"",
-			STR_ARG(vendor), STR_ARG(group),
-			breaker_event_text(&b->event, text, sizeof(text)));
-	}
-}
-
 static void tick(struct control_role *r)
 {
 	struct errbuf err = {""};
@@ -152,7 +146,7 @@ static void tick(struct control_role *r)
 	if (engine_tick(r->engine, os_now_ms(), &err))
 		LOG_E("tick.refused", "error=\"%s\"", err.s);
 	else
-		log_breakers(r->engine);
+		control_ticked(r->control);
 }
 
 static void loop(struct control_role *r)

@@ -27,8 +27,9 @@ struct child {
 	pid_t pid; /* 0: not running */
 	uint64_t started_ms, due_ms;
 	uint32_t backoff_ms;
-	uint32_t crashes; /* in a row, each soon after its start */
-	int kept;         /* memory held for it; -1: none */
+	uint32_t crashes;        /* in a row, each soon after its start */
+	uint64_t falls, fell_ms; /* ever; the last one, unix */
+	int kept;                /* memory held for it; -1: none */
 };
 
 /* The arguments of a role, behind the program. */
@@ -120,9 +121,25 @@ static void fell(struct child *c, int status, const char *state)
 	}
 	c->pid = 0;
 	c->due_ms = now + c->backoff_ms;
+	c->falls++;
+	c->fell_ms = os_now_ms();
 	LOG_E("supervise.fell", "role=%s %s=%d restart_in_ms=%u", c->role->name,
 		WIFSIGNALED(status) ? "signal" : "exit",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), c->backoff_ms);
+}
+
+/* For control to show: STATE/falls, "ROLE TIMES UNIX_MS" a line. */
+static void tell(const struct child *children, size_t n, const char *state)
+{
+	char path[SL_MAX_PATH], text[256];
+	size_t at = 0;
+
+	for (size_t i = 0; i < n && at < sizeof(text); i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %llu %llu\n",
+			children[i].role->name, (unsigned long long)children[i].falls,
+			(unsigned long long)children[i].fell_ms);
+	(void)snprintf(path, sizeof(path), "%.900s/falls", state);
+	(void)os_write_file(path, text, SL_MIN(at, sizeof(text) - 1), 0644, NULL);
 }
 
 static void reap(struct child *children, size_t n, const char *state)
@@ -132,8 +149,10 @@ static void reap(struct child *children, size_t n, const char *state)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < n; i++)
-			if (children[i].pid == pid)
+			if (children[i].pid == pid) {
 				fell(&children[i], status, state);
+				tell(children, n, state);
+			}
 }
 
 static void signal_all(const struct child *children, size_t n, int sig)
@@ -183,6 +202,7 @@ int supervise(const char *program, const char *path, const char *state)
 		children[i].kept = -1;
 		hold_memory(&children[i]);
 	}
+	tell(children, n, state);
 	while (!role_stop) {
 		reap(children, n, state);
 		for (size_t i = 0; i < n; i++)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE_MS = 60000, KEEP_MS = 7 * 86400000 };
+enum { SAMPLE_MS = 60000 };
 
 /* Load, forecast and mean share of each vendor, as one line of JSON. */
 static char *sample_text(const struct engine_view *view)
@@ -53,7 +53,7 @@ void control_sample_round(struct control *c, uint64_t now_ms)
 	c->sampled_ms = now_ms;
 	text = sample_text(view);
 	if (text && store_begin(c->store, NULL) == 0) {
-		if (store_sample(c->store, now_ms, KEEP_MS, text, NULL))
+		if (store_sample(c->store, now_ms, CONTROL_KEEP_MS, text, NULL))
 			store_undo(c->store);
 		(void)store_commit(c->store, NULL);
 	}

@@ -39,3 +39,9 @@ void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;
 /* Hands what was pulled since the last call to the engine, as operators' meters are. Before a tick.
  */
 void control_take_meters(struct control *c) SL_NONNULL_ALL;
+
+/* After each tick that passed: what breakers did goes to the log and the journal. */
+void control_ticked(struct control *c) SL_NONNULL_ALL;
+
+/* After the configuration was read again: whether it was refused, and why. */
+void control_reloaded(struct control *c, bool refused, const char *why) SL_NONNULL_ALL;

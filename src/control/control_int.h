@@ -47,8 +47,12 @@ struct control {
 	const struct conf *kept_conf; /* compared only */
 	uint64_t sampled_ms;
 
+	struct control_events *events;
 	struct control_plans *plans;
 	struct control_alerts *alerts;
+	struct control_doors *doors;
+	struct control_bills *bills;
+	bool config_refused; /* the configuration on disk */
 	uint64_t plans_due_ms;
 	/* faults of drills */
 	uint64_t store_cut_ms, silenced_ms;
@@ -213,12 +217,18 @@ void control_sample_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 int control_keep_put_catalogue(
 	struct control_call *call, const char *text, size_t n) SL_NONNULL_ALL;
 
+/* events.c: the journal of what happened, for reports; kind: alert, breaker, plan, process, config.
+ */
+enum { CONTROL_KEEP_MS = 7 * 86400000 }; /* of the journal and of samples */
+int control_events_open(struct control *c) SL_NONNULL_ALL;
+void control_events_close(struct control *c) SL_NONNULL_ALL;
+void control_event(struct control *c, const char *kind, const char *fmt, ...) SL_PRINTF(3, 4);
+void control_events_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
 struct control_facts;
-struct control_plans;
 
-struct control_alerts;
-
-int control_alerts_open(struct control *c) SL_NONNULL_ALL;
+/* alerts.c */
+int control_alerts_open(struct control *c, struct errbuf *err) SL_NONNULL(1);
 void control_alerts_close(struct control *c) SL_NONNULL_ALL;
 void control_alerts_round(
 	struct control *c, const struct control_facts *facts, uint64_t now_ms) SL_NONNULL_ALL;

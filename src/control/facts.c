@@ -99,7 +99,7 @@ bool control_condition_value(const struct condition *c, const struct control_fac
 
 bool control_condition_past(const struct condition *c, double value, double bound)
 {
-	return c->op == FACT_ABOVE ? value > bound : value < bound;
+	return c->op == FACT_BELOW ? value < bound : value > bound;
 }
 
 bool control_condition_holds(const struct condition *c, const struct control_facts *f,

@@ -29,7 +29,8 @@ enum { FACTS_MAX = 65536 };
 int control_facts_init(struct control_facts *f, char *text) SL_NONNULL_ALL;
 void control_facts_done(struct control_facts *f) SL_NONNULL_ALL;
 
-enum fact_op { FACT_ABOVE, FACT_BELOW };
+/* FACT_RISES: of a counter, its increase a second; alerts only. */
+enum fact_op { FACT_ABOVE, FACT_BELOW, FACT_RISES };
 
 /* One numeric condition. */
 struct condition {

@@ -3,6 +3,7 @@
 #include "control/metrics.h"
 
 #include "base/os.h"
+#include "control/bills.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -227,6 +228,131 @@ static void put_shares(FILE *out, const struct engine_view *view)
 	}
 }
 
+/* Means over the groups with reports, weighed by their number. */
+struct opinion {
+	double weight, q, success, first_frame_s, zero_stall;
+};
+
+static double quality_in_row(const struct engine_view *view, uint32_t v, uint32_t g)
+{
+	for (uint32_t s = 0; s < view->world->cat.n_services; s++) {
+		const struct cat_service *svc = &view->world->cat.services[s];
+
+		for (uint32_t i = 0; view->first_row[s] != BLOB_NONE && i < svc->slots.count; i++)
+			if (view->world->cat.slots[svc->slots.first + i].vendor == v)
+				return view->fleet->row[view->first_row[s] + g].quality[i];
+	}
+	return 0;
+}
+
+static void weigh(const struct control *c, const struct engine_view *view, uint32_t v, uint32_t g,
+	struct opinion *o, bool *bad, bool *good)
+{
+	const struct breaker_params bounds = BREAKER_PARAMS_DEFAULT;
+	const struct quality_estimate *e = engine_quality(c->engine, v, g);
+	double w = e->samples[QUALITY_SUCCESS] + e->samples[QUALITY_ZERO_STALL];
+
+	if (w < 0.5) /* faded away */
+		return;
+	o->weight += w;
+	o->q += w * quality_in_row(view, v, g);
+	o->success += w * e->value[QUALITY_SUCCESS];
+	o->first_frame_s += w * e->value[QUALITY_FIRST_FRAME] / 1e3;
+	o->zero_stall += w * e->value[QUALITY_ZERO_STALL];
+	if (e->value[QUALITY_SUCCESS] < bounds.success ||
+		1 - e->value[QUALITY_ZERO_STALL] > bounds.stall_rate)
+		*bad = true;
+	else
+		*good = true;
+}
+
+static void put_opinions(FILE *out, const struct engine_view *view, const struct opinion *o)
+{
+	static const struct {
+		enum control_metric id;
+		size_t at;
+	} rows[] = {{METRIC_QUALITY, offsetof(struct opinion, q)},
+		{METRIC_SUCCESS, offsetof(struct opinion, success)},
+		{METRIC_FIRST_FRAME, offsetof(struct opinion, first_frame_s)},
+		{METRIC_ZERO_STALL, offsetof(struct opinion, zero_stall)}};
+	char name[SL_MAX_NAME + 1];
+
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		control_metric_head(out, rows[i].id);
+		for (uint32_t v = 0; v < view->fleet->n_vendors; v++)
+			if (o[v].weight > 0)
+				control_metric(out, rows[i].id,
+					*(const double *)(const void *)((const char *)&o[v] +
+									rows[i].at) /
+						o[v].weight,
+					"vendor",
+					control_text_of(
+						control_vendor_name(view, v), name, sizeof(name)),
+					NO_LABELS);
+	}
+}
+
+static void put_quality(FILE *out, const struct control *c, const struct engine_view *view)
+{
+	struct opinion o[SL_MAX_VENDORS] = {{0}};
+	uint32_t states[SL_MAX_VENDORS][BREAKER_STATES] = {{0}}, all_bad = 0;
+	char name[SL_MAX_NAME + 1];
+
+	for (uint32_t g = 0; g < view->fleet->n_groups; g++) {
+		bool bad = false, good = false;
+
+		for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
+			weigh(c, view, v, g, &o[v], &bad, &good);
+			states[v][engine_breaker(c->engine, v, g)->state % BREAKER_STATES]++;
+		}
+		all_bad += bad && !good;
+	}
+	put_opinions(out, view, o);
+	single(out, METRIC_ALL_BAD, all_bad);
+	control_metric_head(out, METRIC_BREAKERS);
+	for (uint32_t v = 0; v < view->fleet->n_vendors; v++)
+		for (uint32_t s = BREAKER_CLOSED + 1; s < BREAKER_STATES; s++)
+			if (view->world->cat.vendors[v].active)
+				control_metric(out, METRIC_BREAKERS, states[v][s], "vendor",
+					control_text_of(
+						control_vendor_name(view, v), name, sizeof(name)),
+					"state", breaker_state_text(s), NO_LABELS);
+}
+
+static double bill_figure(const struct billing_position *p, enum control_metric id)
+{
+	switch (id) {
+	case METRIC_BILL_SAMPLES:
+		return p->samples;
+	case METRIC_BILL_SLOTS:
+		return p->free;
+	case METRIC_BILL_USED:
+		return p->used;
+	case METRIC_BILL_LEFT:
+		return p->free_left;
+	default:
+		return (double)p->p95_kbps / 1e3;
+	}
+}
+
+static void put_bills(FILE *out, const struct control *c, const struct engine_view *view)
+{
+	char name[SL_MAX_NAME + 1];
+
+	for (enum control_metric id = METRIC_BILL_SAMPLES; id <= METRIC_BILL_P95; id++) {
+		control_metric_head(out, id);
+		for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
+			const struct billing_position *p = control_bill(c, v);
+
+			if (p && view->world->cat.vendors[v].active)
+				control_metric(out, id, bill_figure(p, id), "vendor",
+					control_text_of(
+						control_vendor_name(view, v), name, sizeof(name)),
+					NO_LABELS);
+		}
+	}
+}
+
 static void put_process(FILE *out, const struct control *c)
 {
 	char *text = NULL;
@@ -266,7 +392,10 @@ void control_metrics(struct control *c, FILE *out)
 		put_vendors(out, view);
 		put_regions(out, view);
 		put_shares(out, view);
+		put_quality(out, c, view);
+		put_bills(out, c, view);
 	}
+	control_metrics_health(out, c, view, os_now_ms());
 	control_metrics_answers(out, view, &t, os_now_ms());
 	if (c->opt.sense)
 		control_metrics_sense(out, c->opt.sense, os_now_ms());

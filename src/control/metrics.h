@@ -29,3 +29,7 @@ void control_metrics_answers(FILE *out, const struct engine_view *view,
 
 /* Samples of what is pulled and probed. */
 void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Samples of how the daemon itself does. */
+void control_metrics_health(FILE *out, struct control *c, const struct engine_view *view,
+	uint64_t now_ms) SL_NONNULL_ALL;

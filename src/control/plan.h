@@ -57,7 +57,7 @@ void control_plan_done(struct plan_def *d) SL_NONNULL_ALL;
 /* What is carried from round to round for one plan. */
 struct plan_run {
 	char name[65];
-	enum plan_state state;
+	enum plan_state state, told; /* told: what the journal has */
 	uint64_t since_ms, veto_until_ms;
 	struct cJSON *params; /* of arming, or of the fact that triggered; owned */
 	char note[160];

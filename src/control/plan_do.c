@@ -63,6 +63,24 @@ struct plan_run *control_plan_run_of(struct control *c, const char *name)
 	return r;
 }
 
+void control_plan_each_run(const struct control *c, control_plan_run_fn *fn, void *ctx)
+{
+	for (uint32_t i = 0; i < c->plans->n; i++)
+		fn(ctx, c->plans->run[i].name, c->plans->run[i].state);
+}
+
+void control_plan_tell(struct control *c)
+{
+	for (uint32_t i = 0; i < c->plans->n; i++) {
+		struct plan_run *r = &c->plans->run[i];
+
+		if (r->state != r->told)
+			control_event(c, "plan", "%s is %s: %s", r->name,
+				control_plan_state(r->state), r->note);
+		r->told = r->state;
+	}
+}
+
 void control_plan_set_state(
 	struct plan_run *r, enum plan_state state, uint64_t now_ms, const char *note)
 {

@@ -27,6 +27,14 @@ struct plan_run *control_plan_run_of(struct control *c, const char *name) SL_NON
 void control_plan_set_state(struct plan_run *r, enum plan_state state, uint64_t now_ms,
 	const char *note) SL_NONNULL_ALL;
 
+/* Every plan that something has been done with. */
+typedef void control_plan_run_fn(void *ctx, const char *name, enum plan_state state);
+void control_plan_each_run(const struct control *c, control_plan_run_fn *fn, void *ctx)
+	SL_NONNULL(1, 2);
+
+/* Changes of state into the journal. */
+void control_plan_tell(struct control *c) SL_NONNULL_ALL;
+
 /* All actions of d->def; their answers are in call->out "actions". */
 int control_plan_do_plan(struct plan_doing *d) SL_NONNULL_ALL;
 

@@ -139,4 +139,5 @@ void control_plans_round(struct control *c, const struct control_facts *facts, u
 		step_named(&s, own.name[i]);
 	for (uint32_t i = 0; control_plan_ready_made(i); i++)
 		step_named(&s, control_plan_ready_made(i));
+	control_plan_tell(c);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport of the admin API: listeners, who is calling, arguments checked, answers sent. */
 #include "base/os.h"
+#include "control/bills.h"
 #include "control/control_int.h"
+#include "control/doors.h"
 #include "control/facts.h"
 
 #include <stdlib.h>
@@ -333,11 +335,17 @@ int control_new(
 	if (!rc)
 		rc = control_journal_open(c, options->conf, err);
 	if (!rc)
+		rc = control_events_open(c);
+	if (!rc)
 		rc = control_plans_open(c);
 	if (!rc)
 		control_overlay_open(c);
 	if (!rc)
-		rc = control_alerts_open(c);
+		rc = control_bills_open(c);
+	if (!rc)
+		rc = control_alerts_open(c, err);
+	if (!rc)
+		rc = control_doors_new(&c->doors, err);
 	if (!rc)
 		rc = open_doors(c, options->conf, err);
 	if (rc) {
@@ -356,6 +364,9 @@ void control_free(struct control *c)
 	control_plans_close(c);
 	control_alerts_close(c);
 	control_overlay_close(c);
+	control_doors_free(c->doors);
+	control_bills_close(c);
+	control_events_close(c);
 	control_journal_close(c);
 	free(c->routes);
 	free(c);
@@ -372,6 +383,7 @@ static void facts_round(struct control *c, uint64_t now_ms)
 	if (now_ms < c->facts_ms + FACTS_MS)
 		return;
 	c->facts_ms = now_ms;
+	control_bills_round(c, now_ms);
 	out = open_memstream(&text, &n);
 	if (!out)
 		return;
@@ -397,5 +409,6 @@ void control_round(struct control *c, int timeout_ms)
 	control_keep_round(c, now_ms);
 	control_sample_round(c, now_ms);
 	facts_round(c, now_ms);
+	control_events_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);
 }

@@ -255,31 +255,3 @@ int store_each(struct store *s, const char *prefix, store_each_fn *fn, void *ctx
 	(void)sqlite3_finalize(st);
 	return step == SQLITE_DONE ? 0 : store_error(s, NULL, "reading");
 }
-
-int store_sample(
-	struct store *s, uint64_t now_ms, uint64_t keep_ms, const char *text, struct errbuf *err)
-{
-	int rc = store_run(s,
-		store_prepare(s, "INSERT OR REPLACE INTO sample VALUES(?, ?)", "it", now_ms, text),
-		"keeping a sample", err);
-
-	if (rc)
-		return rc;
-	return store_run(s,
-		store_prepare(s, "DELETE FROM sample WHERE time_ms < ?", "i",
-			now_ms > keep_ms ? now_ms - keep_ms : 0),
-		"forgetting samples", err);
-}
-
-int store_samples(struct store *s, uint64_t from_ms, uint64_t to_ms, store_sample_fn *fn, void *ctx)
-{
-	sqlite3_stmt *st = store_prepare(s,
-		"SELECT time_ms, text FROM sample WHERE time_ms BETWEEN ? AND ? ORDER BY time_ms",
-		"ii", from_ms, to_ms);
-	int step = SQLITE_ERROR;
-
-	while (st && (step = sqlite3_step(st)) == SQLITE_ROW)
-		fn(ctx, (uint64_t)sqlite3_column_int64(st, 0), store_text(st, 1));
-	(void)sqlite3_finalize(st);
-	return step == SQLITE_DONE ? 0 : store_error(s, NULL, "reading samples");
-}

@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 enum {
-	STORE_VERSION = 1,         /* of the schema */
+	STORE_VERSION = 2,         /* of the schema */
 	STORE_BUSY_MS = 500,       /* how long a write waits for another writer */
 	STORE_MAX_KEY = 512,       /* octets of a key */
 	STORE_MAX_VALUE = 1 << 20, /* octets of a value */
@@ -129,6 +129,34 @@ int store_sample(struct store *s, uint64_t now_ms, uint64_t keep_ms, const char 
 	struct errbuf *err) SL_NONNULL(1, 4);
 typedef void store_sample_fn(void *ctx, uint64_t time_ms, const char *text);
 int store_samples(struct store *s, uint64_t from_ms, uint64_t to_ms, store_sample_fn *fn, void *ctx)
+	SL_NONNULL(1, 4);
+
+/* --- the journal of events, and means of five minutes; written within a transaction ---------- */
+
+struct store_event_row {
+	uint64_t time_ms;        /* unix */
+	const char *kind, *text; /* alert, breaker, plan, ...; one line */
+};
+
+/* Appends, and forgets what is more than keep_ms older. */
+int store_event(struct store *s, const struct store_event_row *row, uint64_t keep_ms,
+	struct errbuf *err) SL_NONNULL(1, 2);
+typedef void store_event_fn(void *ctx, const struct store_event_row *row);
+
+/* Those in [from, to], in the order in which they came. */
+int store_events(struct store *s, uint64_t from_ms, uint64_t to_ms, store_event_fn *fn, void *ctx)
+	SL_NONNULL(1, 4);
+
+struct store_mean_row {
+	const char *vendor;
+	uint64_t start_ms, kbps; /* of the five minutes */
+};
+int store_mean(struct store *s, const struct store_mean_row *row, uint64_t keep_ms,
+	struct errbuf *err) SL_NONNULL(1, 2);
+typedef void store_mean_fn(void *ctx, const struct store_mean_row *row);
+
+/* Those that begin in [from, to), by vendor and time. */
+int store_means(struct store *s, uint64_t from_ms, uint64_t to_ms, store_mean_fn *fn, void *ctx)
 	SL_NONNULL(1, 4);
 
 /* --- audit: rows are only ever appended, each sealed with the one before --------------------- */

@@ -51,12 +51,57 @@ for name in sorted(code - document):
 for name in sorted(document - code):
     say("docs/metrics.md names %s, which nothing gives" % name)
 
-# what ships for Prometheus and Grafana speaks of metrics that there are, and of every alert
-shipped = read("contrib/prometheus/sluice.rules.yaml") + read("contrib/grafana/sluice.json")
+# what ships for Prometheus and Grafana speaks of metrics that there are
+rules = read("contrib/prometheus/sluice.rules.yaml")
+shipped = re.sub(r"sluice_(\w+)_(bucket|sum|count)\b", r"sluice_\1", rules + read("contrib/grafana/sluice.json"))
 for name in sorted(set(re.findall(r"\b(?:sluice|process)_\w+", shipped)) - code):
     say("contrib: nothing gives " + name)
-for name in re.findall(r'^ALERT\("([\w-]+)"', read("src/control/alerts.def"), re.M):
-    if "alert: Sluice" + "".join(w.capitalize() for w in name.split("-")) not in shipped:
+
+# every alert: a metric that there is, causes above it, a section, and a rule that says the same
+alerts = re.findall(r'^ALERT\("([\w-]+)", (\w+), "(\w+)", "(\w*)", "((?:[^"\\]|\\.)*)", (\w+),\s*([\d.]+),\s*'
+                    r'([\d.]+),\s*(\d+),\s*"([\w -]*)",\s*"([^"]*)"\)', read("src/control/alerts.def"), re.M)
+if len(alerts) != len(re.findall(r'^ALERT\("', read("src/control/alerts.def"), re.M)):
+    say("alerts.def: a row is written in another way than the rest")
+sections = re.findall(r"^### ([\w-]+)", read("docs/alerts.md"), re.M)
+by_fault = read("docs/alerts.md").split("## Which fault")[1].split("## Each")[0]
+inhibits = re.findall(r"source_matchers: \['alertname=\"(\w+)\"'\]\n\s+target_matchers: \['alertname=~\"([\w|]+)\"'\]",
+                      read("contrib/prometheus/alertmanager.yaml"))
+held = {(cause, effect) for cause, effects in inhibits for effect in effects.split("|")}
+seen = []
+
+
+def camel(name):
+    return "Sluice" + "".join(w.capitalize() for w in name.split("-"))
+
+
+for name, severity, metric, over, labels, op, fires, clears, for_s, causes, text in alerts:
+    if {metric, over or metric} - code:
+        say("alerts.def: %s is about a metric that nothing gives" % name)
+    if float(clears) > float(fires) and op != "BELOW" or float(clears) < float(fires) and op == "BELOW":
+        say("alerts.def: %s ends before it begins" % name)
+    if name not in sections:
+        say("docs/alerts.md has no section for " + name)
+    rule = re.search(r"alert: %s\n\s+expr: '(.*)'\n\s+for: (\d+)s\n\s+labels: {severity: (\w+)}\n.*\n\s+summary: '(.*)'\n"
+                     r"\s+runbook_url: '(.*)'" % camel(name), rules)
+    sign = "<" if op == "BELOW" else ">"
+    if not rule:
         say("contrib/prometheus has no rule for " + name)
+    elif (metric not in rule[1] or labels.replace('\\"', '"') not in rule[1] or over not in rule[1]
+          or not rule[1].endswith(" %s %s" % (sign, fires)) or (op == "RISES") != ("rate(" in rule[1])
+          or rule[2] != for_s or rule[3] != severity.lower() or rule[4].replace("''", "'") != text
+          or rule[5] != "docs/alerts.md#" + name):
+        say("contrib/prometheus: %s says something else than alerts.def" % name)
+    for cause in causes.split():
+        if cause not in seen:
+            say("alerts.def: %s has the cause %s, which is not above it" % (name, cause))
+        if (camel(cause), camel(name)) not in held:
+            say("contrib/prometheus/alertmanager.yaml: %s does not hold %s back" % (cause, name))
+    seen.append(name)
+for name in sections:
+    if name not in seen + ["control-gone"]:
+        say("docs/alerts.md: there is no alert " + name)
+for name in re.findall(r"\b[a-z]+-[a-z-]+\b", " ".join(re.findall(r"\| ([^|]*) \|$", by_fault, re.M))):
+    if name not in seen + ["control-gone"]:
+        say("docs/alerts.md: the table of faults names %s" % name)
 json.loads(read("contrib/grafana/sluice.json"))
 sys.exit(failed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every refusal: one change to a valid configuration, and the whole message that it brings. */
+/* Every refusal: one change to a valid configuration, and the whole message that it brings; long
+ * because each is a row. */
 #include "test_conf_base.h"
 
 struct row {
@@ -11,7 +12,7 @@ static const struct row sluice_rows[] = {
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, dns, http, geo, tick_ms, stale_after_s, explain, "
 		"trusted_proxies, trusted_senders, keys, accounts, require_signature, "
-		"signature_window_s, log"},
+		"signature_window_s, alerts, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
 	{"TLS without a certificate", "  http: [\"8053\"]\n",
@@ -24,6 +25,13 @@ static const struct row sluice_rows[] = {
 		"keys: [{name: k, file: a}]\n"
 		"accounts: [{name: x, key: k}, {name: x, key: k}]\n",
 		"sluice.yaml:12: accounts[1].name: name given twice, got \"x\", want it unique"},
+	{"alerts to no URL", NULL, "alerts: {targets: [{url: ftp://x}]}\n",
+		"sluice.yaml:11: alerts.targets[0].url: not a URL that alerts can go to, got "
+		"\"ftp://x\", want http:// or https://"},
+	{"alerts with a key that there is not", NULL,
+		"alerts: {targets: [{url: 'http://x', key: k}]}\n",
+		"sluice.yaml:11: alerts.targets[0].key: no such key, got \"k\", want a name of "
+		"keys"},
 	{"account without its key", NULL, "accounts: [{name: x, key: k}]\n",
 		"sluice.yaml:11: accounts[0].key: no such key, got \"k\", want a name of keys"},
 	{"account without its second key", NULL,
@@ -148,8 +156,8 @@ static const struct row catalog_rows[] = {
 		"service s"},
 	{"unknown key", "max_mbps: 200", "maximum_mbps: 200",
 		"catalog.yaml:4: vendors[0]: unknown key, got \"maximum_mbps\", want one of name, "
-		"weight, guaranteed_mbps, max_mbps, windows, regions, addresses, meters, "
-		"allow_groups, "
+		"weight, guaranteed_mbps, max_mbps, windows, bill_utc_offset_min, regions, "
+		"addresses, meters, allow_groups, "
 		"deny_groups"},
 	{"missing key", "    max_mbps: 200\n", "",
 		"catalog.yaml:2: vendors[0].max_mbps: missing, got nothing, want it given: "

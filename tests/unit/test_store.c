@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -390,9 +391,60 @@ static void a_newer_schema_is_refused(void **state)
 	(void)state;
 	store_close(s);
 	assert_int_equal(sqlite3_open(db_path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	assert_int_equal(store_open(db_path, key_path, &s, &err), SL_EVERSION);
+}
+
+static char told[512];
+
+static void tell_event(void *ctx, const struct store_event_row *row)
+{
+	(void)ctx;
+	(void)snprintf(told + strlen(told), sizeof(told) - strlen(told), "%" PRIu64 " %s %s;",
+		row->time_ms, row->kind, row->text);
+}
+
+static void tell_mean(void *ctx, const struct store_mean_row *row)
+{
+	(void)ctx;
+	(void)snprintf(told + strlen(told), sizeof(told) - strlen(told),
+		"%s %" PRIu64 " %" PRIu64 ";", row->vendor, row->start_ms, row->kbps);
+}
+
+/* A database of the first version gets the tables of the second, and keeps what it has. */
+static void events_and_means_are_kept_and_forgotten(void **state)
+{
+	struct errbuf err = {""};
+	struct store *s = opened();
+	struct store_result r;
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(set(s, "a", "1", NULL, NULL, &r, &err), 0);
+	store_close(s);
+	assert_int_equal(sqlite3_open(db_path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "DROP TABLE event; DROP TABLE mean; PRAGMA user_version = 1", NULL,
+			NULL, NULL),
+		SQLITE_OK);
+	(void)sqlite3_close(db);
+	s = opened();
+	expect(s, "a", "1");
+	for (uint64_t t = 1000; t <= 5000; t += 1000)
+		assert_int_equal(
+			store_event(s, &(struct store_event_row){t, "alert", "x"}, 3500, &err), 0);
+	told[0] = '\0';
+	assert_int_equal(store_events(s, 0, 4000, tell_event, NULL), 0);
+	assert_string_equal(told, "2000 alert x;3000 alert x;4000 alert x;");
+	assert_int_equal(store_mean(s, &(struct store_mean_row){"b", 300, 7}, 1000, &err), 0);
+	assert_int_equal(store_mean(s, &(struct store_mean_row){"a", 600, 8}, 1000, &err), 0);
+	assert_int_equal(store_mean(s, &(struct store_mean_row){"a", 600, 9}, 1000, &err), 0);
+	assert_int_equal(store_mean(s, &(struct store_mean_row){"b", 1400, 1}, 1000, &err), 0);
+	told[0] = '\0';
+	assert_int_equal(store_means(s, 0, 1400, tell_mean, NULL), 0);
+	assert_string_equal(told, "a 600 9;");
+	store_close(s);
 }
 
 static void limits(void **state)
@@ -430,6 +482,7 @@ int main(void)
 		TEST(a_locked_store_is_busy),
 		TEST(a_damaged_store_is_refused),
 		TEST(a_newer_schema_is_refused),
+		TEST(events_and_means_are_kept_and_forgotten),
 		TEST(limits),
 	};
 
