@@ -13,6 +13,15 @@ struct items {
 	uint32_t n;
 };
 
+/* Players tell of every request and state of theirs: of playlists on other servers, of none, with
+ * the time of an earlier request. That is no fault that they could mend, and what is answered with
+ * 4xx they send again at once (dash.js 5: 25 times a second). It is counted and not told. */
+static bool is_of_no_use(enum collect_refusal why)
+{
+	return why == COLLECT_MISSING || why == COLLECT_VENDOR || why == COLLECT_OLD ||
+	       why == COLLECT_FUTURE;
+}
+
 static void take_item(struct items *it, struct str text, bool json)
 {
 	struct collect_report r;
@@ -21,7 +30,9 @@ static void take_item(struct items *it, struct str text, bool json)
 
 	if (!v.refusal)
 		v = collect_intake_report(&it->o.w->intake, &r);
-	if (v.refusal)
+	if (is_of_no_use(v.refusal))
+		collect_intake_refused(&it->o.w->intake, v.refusal);
+	else if (v.refusal)
 		collect_outcome_refused(&it->o, it->n, v);
 	it->n++;
 }

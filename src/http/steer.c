@@ -33,6 +33,7 @@ struct said {
 	struct str throughputs; /* of each, bit/s */
 	struct str told;        /* the first of the list that it got last */
 	struct str declared;    /* pathways of its playlist */
+	bool dash;              /* not told by a first request */
 };
 
 /* A player as slots of the service; SCORE_NONE where there is none. */
@@ -40,6 +41,7 @@ struct seat {
 	uint32_t at, told;
 	uint32_t can; /* bit per slot: the player has its pathway, or may have by a clone */
 	uint32_t declared;
+	bool dash;
 };
 
 /* What the player is told, best first. */
@@ -77,6 +79,7 @@ static const char *read_query(
 		struct str name = rq->params[i].name, value = rq->params[i].value;
 		struct str *place = place_of(said, name);
 
+		said->dash |= name.n > 6 && memcmp(name.p, "_DASH_", 6) == 0;
 		if (place)
 			*place = unquoted(value);
 		else if (str_eq(name, STR_LIT("pathways")))
@@ -155,7 +158,9 @@ static struct seat seat_of(
 	const struct world *w, const struct http_decision *d, const struct said *said)
 {
 	uint32_t all = (1u << d->service->slots.count) - 1, last;
-	struct seat seat = {.told = http_slot_of(&w->cat, d->service, said->told), .can = all};
+	struct seat seat = {.told = http_slot_of(&w->cat, d->service, said->told),
+		.can = all,
+		.dash = said->dash};
 
 	seat.declared = slots_named(&w->cat, d->service, said->declared, &last);
 	(void)slots_named(&w->cat, d->service, said->pathways, &seat.at);
@@ -377,38 +382,38 @@ static void put_reload_uri(
 	http_write_text(out, (struct str){(char *)b.base, buf_len(&b)});
 }
 
+/* HLS players put HOST in place of the name and leave the port; dash.js puts it in place of both.
+ */
 static void put_clone(struct buf *b, const struct http_worker *w, const struct http_decision *d,
-	uint32_t base, uint8_t slot)
+	const struct seat *seat, uint8_t slot)
 {
 	struct str host = http_slot_host(w->worker.world, d, slot);
 
 	BUF_PUT_LIT(b, "{\"BASE-ID\":");
-	http_write_text(b, name_of(w, d, base));
+	http_write_text(b, name_of(w, d, base_of(w->worker.world, d, seat->declared, slot)));
 	BUF_PUT_LIT(b, ",\"ID\":");
 	http_write_text(b, name_of(w, d, slot));
 	BUF_PUT_LIT(b, ",\"URI-REPLACEMENT\":{\"HOST\":");
-	http_write_text(b, str_cut(&host, ':'));
-	BUF_PUT_LIT(b, "}}");
+	http_write_text(b, seat->dash ? host : str_cut(&host, ':'));
+	BUF_PUT_LIT(b, ",\"PARAMS\":{}}}"); /* video.js fails without */
 }
 
-/* Vendors that the playlist does not have. Only the host is replaced, so tokens stay as they are.
- */
+/* All vendors that the playlist does not have, listed just now or not: video.js takes them from its
+ * first manifest only. Nothing but the host is replaced, so tokens stay as they are. */
 static void put_clones(struct buf *b, const struct http_worker *w, const struct http_decision *d,
-	const struct seat *seat, const struct list *l)
+	const struct seat *seat)
 {
+	uint32_t missing = seat->declared ? seat->can & ~seat->declared : 0;
 	bool first = true;
 
-	if (!seat->declared)
-		return;
-	for (uint32_t i = 0; i < l->n; i++) {
-		if (seat->declared >> l->slot[i] & 1)
+	for (uint8_t i = 0; i < d->service->slots.count; i++) {
+		if (!(missing >> i & 1))
 			continue;
 		if (first)
 			BUF_PUT_LIT(b, ",\"PATHWAY-CLONES\":[");
 		else
 			buf_put_u8(b, ',');
-		put_clone(b, w, d, base_of(w->worker.world, d, seat->declared, l->slot[i]),
-			l->slot[i]);
+		put_clone(b, w, d, seat, i);
 		first = false;
 	}
 	if (!first)
@@ -430,7 +435,7 @@ static void put_manifest(struct buf *b, struct http_worker *w, const struct http
 		http_write_text(b, name_of(w, d, l.slot[i]));
 	}
 	buf_put_u8(b, ']');
-	put_clones(b, w, d, seat, &l);
+	put_clones(b, w, d, seat);
 	buf_put_u8(b, '}');
 }
 
@@ -438,7 +443,7 @@ void http_door_steer(struct http_worker *w, const struct httpd_request *rq, stru
 {
 	const struct cat_view *c = &w->worker.world->cat;
 	struct http_query query = http_query_of(rq->client);
-	struct said said = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+	struct said said = {.pathways = {NULL, 0}};
 	const char *wrong = read_query(rq, &query, &said);
 	uint32_t service = read_path(w, rq->path, &query);
 	struct http_decision d;

@@ -112,6 +112,11 @@ def test_cmcd_in_every_form(s):
     assert status == 204
     status, body = s.ask("POST", "/v1/cmcd", "\n".join([events[1], "no such line", events[1]]), headers)
     assert status == 400 and body["accepted"] == 2 and body["items"][0]["index"] == 1, body
+    for event in ('e=ps,ts=%d,v=2' % now, 'cid="c2",e=ps,sid="e1",sta=p,ts=%d,v=2' % now,
+                  'cid="c2",e=rr,h="elsewhere.example",rc=200,sid="e1",ts=%d,v=2' % now,
+                  'cid="c2",e=rr,h="live.beta.example",rc=200,sid="e1",ts=%d,v=2' % (now - 900000)):
+        status, _ = s.ask("POST", "/v1/cmcd", event + "\n", headers)
+        assert status == 204, (status, event)  # a player would send a refused one again and again
     s.accepted += 9
     cells = s.cells()
     assert cells[2, 0]["sessions"] == 4 and cells[2, 0]["kbps"] == 4 * 3200, cells

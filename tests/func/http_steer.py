@@ -110,7 +110,7 @@ def clones(s):
     m = manifest(s, "/steer/live?pathways=alpha&client=1")
     assert set(m["PATHWAY-PRIORITY"]) == {"alpha", "gamma"}, m  # beta has another port
     assert m["PATHWAY-CLONES"] == [{"BASE-ID": "alpha", "ID": "gamma",
-                                    "URI-REPLACEMENT": {"HOST": "live.gamma.example"}}], m
+                                    "URI-REPLACEMENT": {"HOST": "live.gamma.example", "PARAMS": {}}}], m
     s.write("catalog.yaml", catalog(8443, ", signer: sign-gamma"))
     s.ctl("reload")
     wait_for("gamma signs for itself", lambda: "PATHWAY-CLONES" not in manifest(s, "/steer/live?pathways=alpha"))

@@ -391,6 +391,7 @@ static void clones_for_what_the_playlist_lacks(void **state)
 	clone = cJSON_GetObjectItem(clone, "URI-REPLACEMENT");
 	assert_string_equal(
 		cJSON_GetStringValue(cJSON_GetObjectItem(clone, "HOST")), "live.gamma.example");
+	assert_true(cJSON_IsObject(cJSON_GetObjectItem(clone, "PARAMS")));
 	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(manifest, "PATHWAY-CLONES")), 1);
 	assert_string_equal(reload(), "?pathways=alpha,beta&_told=gamma");
 	/* without a host there is nothing to clone to: what cannot be had is not listed */
