@@ -95,7 +95,7 @@ void http_aliyun_put_extra(struct buf *b, const struct http_addrs *addrs)
 struct asked {
 	struct http_query query;
 	struct str hosts, ips, t, s;
-	uint32_t n_hosts, n_ips; /* 1 at least */
+	uint32_t n_hosts, n_ips; /* hosts: 0 when one is malformed; ips: 1 at least */
 	size_t custom;           /* octets */
 };
 
@@ -119,7 +119,7 @@ static enum http_aliyun read_params(const struct httpd_request *rq, struct asked
 	a->ips = http_param(rq, STR_LIT("ip"));
 	a->t = http_param(rq, STR_LIT("t"));
 	a->s = http_param(rq, STR_LIT("s"));
-	a->n_hosts = count(a->hosts);
+	a->n_hosts = http_count_hosts(a->hosts);
 	a->n_ips = count(a->ips);
 	return a->hosts.n && http_aliyun_families(&a->query, http_param(rq, STR_LIT("query")))
 		       ? HTTP_ALIYUN_GOOD
@@ -165,6 +165,8 @@ static enum http_aliyun answer_one(struct http_worker *w, struct asked *a, struc
 
 	if (a->n_hosts > 1)
 		return HTTP_ALIYUN_TOO_MANY_HOSTS;
+	if (a->n_hosts == 0)
+		return HTTP_ALIYUN_INVALID_HOST;
 	if (a->ips.n && !ip_parse(a->ips, &a->query.ip))
 		return HTTP_ALIYUN_MISSING_ARGUMENT;
 	a->query.host = a->hosts;
@@ -220,6 +222,8 @@ static enum http_aliyun answer_many(struct http_worker *w, struct asked *a, stru
 	struct str hosts = a->hosts, ips = a->ips, ip = str_cut(&ips, ',');
 	uint32_t known = 0;
 
+	if (a->n_hosts == 0)
+		return HTTP_ALIYUN_INVALID_HOST;
 	if (a->n_hosts > HTTP_ALIYUN_HOSTS || a->n_ips > HTTP_ALIYUN_HOSTS ||
 		(a->n_hosts > 1 && a->n_ips > 1))
 		return HTTP_ALIYUN_TOO_MANY_HOSTS;

@@ -217,18 +217,16 @@ static void put_answer(struct buf *b, struct http_worker *w, struct asked *a)
 static enum http_aliyun put_data(struct buf *b, struct http_worker *w, struct asked *a)
 {
 	struct str hosts = a->hosts;
-	uint8_t wire[SL_DNS_NAME_MAX];
-	uint32_t n = 0;
+	uint32_t n = http_count_hosts(hosts);
 
-	for (; hosts.n; n++)
-		if (cat_wire_name(str_cut(&hosts, ','), wire) < 2)
-			return HTTP_ALIYUN_INVALID_HOST;
+	if (n == 0)
+		return HTTP_ALIYUN_INVALID_HOST;
 	if (n > HTTP_ALIYUN_HOSTS)
 		return HTTP_ALIYUN_TOO_MANY_HOSTS;
 	BUF_PUT_LIT(b, "{\"cip\":\"");
 	ip_put(b, a->query.ip);
 	BUF_PUT_LIT(b, "\",\"answers\":[");
-	for (hosts = a->hosts; hosts.n;) {
+	while (hosts.n) {
 		a->query.host = str_cut(&hosts, ',');
 		put_answer(b, w, a);
 		if (hosts.n)

@@ -115,13 +115,13 @@ static void put_host(struct buf *b, struct http_worker *w, struct asked *a)
 static enum fault put_names(struct buf *b, struct http_worker *w, struct asked *a)
 {
 	struct str hosts = a->hosts;
-	uint32_t n = 0;
+	uint32_t n = http_count_hosts(hosts);
 
-	for (; hosts.n; n++)
-		(void)str_cut(&hosts, ',');
+	if (n == 0)
+		return FAULT_INVALID;
 	if (n > HOSTS)
 		return FAULT_TOO_MANY;
-	for (hosts = a->hosts; hosts.n;) {
+	while (hosts.n) {
 		a->query.host = str_cut(&hosts, ',');
 		put_host(b, w, a);
 		if (hosts.n)

@@ -15,6 +15,30 @@ struct str http_param(const struct httpd_request *rq, struct str name)
 	return (struct str){NULL, 0};
 }
 
+static bool is_host(struct str name)
+{
+	uint8_t wire[SL_DNS_NAME_MAX];
+	bool good = cat_wire_name(name, wire) > 1;
+
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i], low = (char)(c | 0x20);
+
+		good &= (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+			c == '_' || c == '.';
+	}
+	return good;
+}
+
+uint32_t http_count_hosts(struct str list)
+{
+	uint32_t n = 0;
+
+	for (; list.n; n++)
+		if (!is_host(str_cut(&list, ',')))
+			return 0;
+	return n;
+}
+
 struct http_asker http_asker_named(const struct http_worker *w, struct str name)
 {
 	const struct keys_view *k = w->worker.keys;

@@ -14,6 +14,10 @@ enum { HTTP_SIGNED_AHEAD_S = 86400 };
 /* The value of a parameter, of several the first; {NULL, 0} when it is not given. */
 struct str http_param(const struct httpd_request *rq, struct str name) SL_NONNULL(1);
 
+/* How many host names there are in a list with commas between; 0 when there is none, or one of them
+ * is not made of letters, digits, '-', '_' and dots: such are never printed again. */
+uint32_t http_count_hosts(struct str list) SL_PURE;
+
 /* Who asks, by the account's name. Where no accounts are configured anybody may, by any name. */
 struct http_asker {
 	const struct keys_account *account; /* NULL: there are none */

@@ -144,15 +144,11 @@ static void put_host(struct buf *b, struct http_worker *w, struct asked *a)
 static bool put_hosts(struct buf *b, struct http_worker *w, struct asked *a)
 {
 	struct str hosts = a->hosts;
-	uint8_t wire[SL_DNS_NAME_MAX];
-	uint32_t n = 0;
+	uint32_t n = http_count_hosts(hosts);
 
-	for (; hosts.n; n++)
-		if (cat_wire_name(str_cut(&hosts, ','), wire) < 2)
-			return false;
 	if (n == 0 || n > HOSTS)
 		return false;
-	for (hosts = a->hosts; hosts.n;) {
+	while (hosts.n) {
 		a->query.host = str_cut(&hosts, ',');
 		if (a->query.host.p[a->query.host.n - 1] == '.')
 			a->query.host.n--;

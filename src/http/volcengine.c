@@ -110,17 +110,15 @@ static void answer(
 	struct http_worker *w, struct http_query *query, struct str hosts, struct httpd_reply *rp)
 {
 	struct str left = hosts;
-	uint32_t n = 0;
+	uint32_t n = http_count_hosts(hosts);
 
-	for (; left.n; n++)
-		(void)str_cut(&left, ',');
 	if (n == 0 || n > HOSTS) {
 		refuse(rp, 403, "domain must be 1 to 5 host names");
 		return;
 	}
 	if (n > 1)
 		buf_put_u8(&rp->body, '[');
-	for (left = hosts; left.n;) {
+	while (left.n) {
 		query->host = str_cut(&left, ',');
 		put_host(&rp->body, w, query);
 		if (left.n)

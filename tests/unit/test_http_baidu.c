@@ -129,6 +129,7 @@ static void test_baidu_refusals(void **state)
 	}
 	baidu("dn", "a", "&type=ipv5", 400, "{\"msg\":\"InvalidParameter\"" TAIL);
 	baidu("dn", "a", "&ip=x", 400, "{\"msg\":\"InvalidParameter\"" TAIL);
+	baidu("dn", "a_b,c/", "", 400, "{\"msg\":\"InvalidParameter\"" TAIL);
 	baidu("dn", "a,b,c,d,e,f,g,h,i,j,k", "", 400, "{\"msg\":\"TooManyDomains\"" TAIL);
 	baidu("dn", "a,b,c,d,e,f,g,h,i,j", "", 200,
 		"{\"msg\":\"ok\",\"data\":{\"a\":{},\"b\":{},\"c\":{},\"d\":{},\"e\":{},\"f\":{},"

@@ -72,6 +72,8 @@ static void test_forms(void **state)
 		{"dn=", ""},
 		{"", ""},
 		{"dn=a..b", ""},
+		{"dn=a%0ab,c", ""},
+		{"dn=mixed.sluice.example,%ff", ""},
 		{"dn=mixed.sluice.example&ip=x", ""},
 		{"dn=a,b,c,d,e,f,g,h,i,j,k", ""},
 		{"dn=a,b,c,d,e,f,g,h,i,j",
