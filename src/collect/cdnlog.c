@@ -6,9 +6,10 @@
 static const struct {
 	const char *name;
 	char separator;
+	uint32_t delay_min;
 	const char *columns;
 } ready[] = {
-#define FORMAT(name, separator, columns) {#name, separator, columns},
+#define FORMAT(name, separator, delay_min, columns) {#name, separator, delay_min, columns},
 #include "collect/cdnlog.def"
 #undef FORMAT
 };
@@ -28,7 +29,9 @@ static bool column_of(struct str word, enum collect_column *ret)
 
 int collect_log_declared(char separator, struct str columns, struct collect_log_format *ret)
 {
-	struct collect_log_format f = {.separator = separator, .slow_ms = COLLECT_SLOW_MS};
+	struct collect_log_format f = {.separator = separator,
+		.slow_ms = COLLECT_SLOW_MS,
+		.delay_min = COLLECT_LOG_DELAY_MIN};
 	bool more = true;
 
 	while (more) {
@@ -58,9 +61,13 @@ int collect_log_declared(char separator, struct str columns, struct collect_log_
 int collect_log_named(struct str name, struct collect_log_format *ret)
 {
 	for (size_t i = 0; i < SL_COUNT(ready); i++)
-		if (str_eq_z(name, ready[i].name))
-			return collect_log_declared(
+		if (str_eq_z(name, ready[i].name)) {
+			int rc = collect_log_declared(
 				ready[i].separator, str_from(ready[i].columns), ret);
+
+			ret->delay_min = ready[i].delay_min;
+			return rc;
+		}
 	return SL_ENOENT;
 }
 
@@ -310,7 +317,7 @@ static bool read_object(
 enum collect_refusal collect_log_line(
 	const struct collect_log_format *f, struct str line, struct collect_line *ret)
 {
-	*ret = (struct collect_line){.vendor = f->vendor, .t_ms = -1};
+	*ret = (struct collect_line){.vendor = f->vendor, .t_ms = -1, .delay_min = f->delay_min};
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (line.n > COLLECT_LOG_LINE)

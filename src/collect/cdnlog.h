@@ -13,6 +13,7 @@ enum {
 	COLLECT_LOG_LINE = 8192,     /* octets */
 	COLLECT_LOG_LINES = 100000,  /* of one body */
 	COLLECT_LOG_BODY = 16 << 20, /* octets */
+	COLLECT_LOG_DELAY_MIN = 15,  /* a line may be so late, unless said otherwise */
 	COLLECT_SLOW_MS = 1000, /* a response that took longer is slow, unless said otherwise */
 };
 
@@ -39,6 +40,7 @@ struct collect_log_format {
 	struct str vendor;      /* where no column says it */
 	int32_t utc_offset_min; /* of times without one */
 	uint32_t slow_ms;
+	uint32_t delay_min; /* how late a line may be, at most COLLECT_LOG_MAX_MIN */
 };
 
 /* A ready-made format by its name; SL_ENOENT. */

@@ -266,7 +266,7 @@ struct collect_verdict collect_intake_line(struct collect_intake *in, const stru
 		return verdict(COLLECT_IP, COLLECT_FIELDS);
 	if (l->t_ms > now_ms + COLLECT_AHEAD_MS)
 		return verdict(COLLECT_FUTURE, COLLECT_FIELDS);
-	if (l->t_ms < now_ms - (double)(COLLECT_LOG_MINUTES - 1) * COLLECT_MINUTE_MS)
+	if (l->t_ms < now_ms - (double)l->delay_min * COLLECT_MINUTE_MS)
 		return verdict(COLLECT_OLD, COLLECT_FIELDS);
 	place(in, ip, &s);
 	to = add(in);

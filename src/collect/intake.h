@@ -68,6 +68,7 @@ struct collect_line {
 	double t_ms; /* unix */
 	uint64_t octets;
 	bool error, slow;
+	uint32_t delay_min; /* how late it may be */
 };
 
 struct collect_verdict collect_intake_line(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * POST /v1/logs?vendor=NAME&format=NAME, or with columns=...&separator=C for a declared format;
- * also utc_offset_min= for times without a zone and slow_ms=. From trusted senders only: a line
- * names whom it likes.
+ * also utc_offset_min= for times without a zone, slow_ms= and delay_min=. From trusted senders
+ * only: a line names whom it likes.
  */
 #include "collect/cdnlog.h"
 #include "collect/collect_int.h"
@@ -28,7 +28,7 @@ static bool whole(
 static bool read_format(const struct httpd_request *rq, struct collect_log_format *f)
 {
 	struct str name = STR_LIT("ndjson"), columns, separator = STR_LIT("|");
-	double offset_min = 0, slow_ms = COLLECT_SLOW_MS;
+	double offset_min = 0, slow_ms = COLLECT_SLOW_MS, delay_min;
 	int rc;
 
 	(void)httpd_param(rq, "format", &name);
@@ -40,11 +40,14 @@ static bool read_format(const struct httpd_request *rq, struct collect_log_forma
 	} else {
 		rc = collect_log_named(name, f);
 	}
+	delay_min = rc ? 0 : f->delay_min;
 	if (rc || !whole(rq, "utc_offset_min", -840, 840, &offset_min) ||
-		!whole(rq, "slow_ms", 1, 3600000, &slow_ms))
+		!whole(rq, "slow_ms", 1, 3600000, &slow_ms) ||
+		!whole(rq, "delay_min", 1, COLLECT_LOG_MAX_MIN, &delay_min))
 		return false;
 	f->utc_offset_min = (int32_t)offset_min;
 	f->slow_ms = (uint32_t)slow_ms;
+	f->delay_min = (uint32_t)delay_min;
 	(void)httpd_param(rq, "vendor", &f->vendor);
 	return true;
 }

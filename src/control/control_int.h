@@ -58,6 +58,7 @@ struct control {
 	uint64_t store_cut_ms, silenced_ms;
 	char silenced[SL_MAX_NAME + 1];
 	uint64_t facts_ms;
+	struct control_rollup *rollup; /* NULL before the first facts */
 };
 
 /* One command being carried out. */
@@ -212,6 +213,12 @@ bool control_switch_on(const struct control *c, enum control_switch which) SL_NO
 
 /* Once a minute: vendors' load and shares, kept for reports. */
 void control_sample_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Once a minute: what players and logs said, for quality --history. */
+void control_rollup_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+void control_rollup_close(struct control *c) SL_NONNULL_ALL;
+struct rollup;
+struct rollup *control_rollup(struct control *c) SL_NONNULL_ALL; /* NULL: cannot be used now */
 
 /* Puts a catalogue file in place and reloads; the old one is back when it is refused. */
 int control_keep_put_catalogue(

@@ -368,6 +368,7 @@ void control_free(struct control *c)
 	control_bills_close(c);
 	control_events_close(c);
 	control_journal_close(c);
+	control_rollup_close(c);
 	free(c->routes);
 	free(c);
 }
@@ -408,6 +409,7 @@ void control_round(struct control *c, int timeout_ms)
 	control_overlay_round(c, now_ms);
 	control_keep_round(c, now_ms);
 	control_sample_round(c, now_ms);
+	control_rollup_round(c, now_ms);
 	facts_round(c, now_ms);
 	control_events_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);

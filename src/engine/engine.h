@@ -117,5 +117,8 @@ const struct engine_view *engine_view(const struct engine *e) SL_NONNULL_ALL SL_
  * catalogue; borrowed, until the next tick. */
 const struct quality_estimate *engine_quality(
 	const struct engine *e, uint32_t vendor, uint32_t group) SL_NONNULL(1) SL_PURE;
+/* The coarser level that few samples lean on. */
+const char *engine_quality_level(const struct engine *e, uint32_t vendor, uint32_t group)
+	SL_NONNULL(1) SL_PURE;
 const struct breaker *engine_breaker(const struct engine *e, uint32_t vendor, uint32_t group)
 	SL_NONNULL(1) SL_PURE;

@@ -229,6 +229,17 @@ const struct quality_estimate *engine_quality(
 	return &e->loop.cell[group][vendor].estimate;
 }
 
+const char *engine_quality_level(const struct engine *e, uint32_t vendor, uint32_t group)
+{
+	const struct engine_facts *f = e->facts;
+	const struct quality_counts *p =
+		&e->loop.coarse[LEVEL_PROVINCE][f->level[LEVEL_PROVINCE][group]][vendor];
+	const struct quality_counts *i =
+		&e->loop.coarse[LEVEL_ISP][f->level[LEVEL_ISP][group]][vendor];
+
+	return p->pulls + p->users > i->pulls + i->users ? "province" : "isp";
+}
+
 const struct breaker *engine_breaker(const struct engine *e, uint32_t vendor, uint32_t group)
 {
 	return &e->loop.cell[group][vendor].breaker;

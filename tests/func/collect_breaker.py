@@ -12,7 +12,7 @@ import time
 from sluice import LONG, Sluice, run, wait_for
 
 VENDORS = ("alpha", "beta", "gamma")
-TELECOM, UNICOM = "202.96.128.", "210.21.4."  # CN/GD/telecom and CN/GD/unicom by geo/nets.csv
+TELECOM, UNICOM = "202.96.128.", "27.40.0."  # CN/GD/telecom and CN/GD/unicom by geo/nets.csv
 PULLS = 30  # per vendor, net and second
 
 
