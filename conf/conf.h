@@ -33,6 +33,7 @@ enum {
 	CONF_MAX_PLACES = 4096,     /* address entries of a vendor */
 	CONF_MAX_POOL = 256,        /* addresses of a family in one entry */
 	CONF_MAX_ZONES = 64,
+	CONF_MAX_FOLLOW = 32,
 	CONF_MAX_SIGNERS = 256,
 	CONF_MAX_PLAYS = 64,        /* formats times definitions of a service */
 	CONF_MAX_INGESTS = 16,      /* of a service */

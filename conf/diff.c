@@ -26,6 +26,25 @@ static bool texts_differ(const struct conf_row *row, const void *a, const void *
 	return false;
 }
 
+static bool find(const struct conf_type *type, const void *a, const void *b, const char *parent,
+	char ret_key[static CONF_KEY_SIZE]);
+
+/* Lists of structures whose rows are all START rows. */
+static bool maps_differ(const struct conf_row *row, const void *a, const void *b)
+{
+	const char *va = *AT(a, row->offset, const char *), *vb = *AT(b, row->offset, const char *);
+	uint32_t n = *AT(a, row->count, uint32_t);
+	char key[CONF_KEY_SIZE];
+
+	if (n != *AT(b, row->count, uint32_t))
+		return true;
+	for (uint32_t i = 0; i < n; i++)
+		if (find(row->type, va + (size_t)i * row->type->size,
+			    vb + (size_t)i * row->type->size, "", key))
+			return true;
+	return false;
+}
+
 /* The kinds that START rows have; a row of another kind belongs here with its case. */
 static bool differs(const struct conf_row *row, const void *a, const void *b)
 {
@@ -39,8 +58,11 @@ static bool differs(const struct conf_row *row, const void *a, const void *b)
 		return texts_differ(row, a, b);
 	case CONF_KIND_BOOL:
 		return *AT(a, row->offset, bool) != *AT(b, row->offset, bool);
+	case CONF_KIND_I32:
 	case CONF_KIND_U32:
 		return *AT(a, row->offset, uint32_t) != *AT(b, row->offset, uint32_t);
+	case CONF_KIND_MAPS:
+		return maps_differ(row, a, b);
 	default:
 		sl_assert(!"a START row of a kind that can be compared");
 		return true;

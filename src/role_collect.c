@@ -17,6 +17,8 @@ struct collect_role {
 	struct link *link;
 	struct collect *collect;
 	struct httpd_prefix senders[CONF_MAX_PREFIXES], proxies[CONF_MAX_PREFIXES];
+	struct collect_follow follow[COLLECT_MAX_FOLLOW];
+	char follow_state[SL_MAX_PATH];
 };
 
 static void prefixes(struct httpd_prefix *to, const struct conf_prefix *from, uint32_t n)
@@ -28,6 +30,25 @@ static void prefixes(struct httpd_prefix *to, const struct conf_prefix *from, ui
 static void failed(const char *text)
 {
 	LOG_E("facts.refused", "error=\"%s\"", text);
+}
+
+/* What the configuration says of a log that is followed. */
+static int read_follow(
+	const struct conf_follow *from, struct collect_follow *to, struct errbuf *err)
+{
+	int rc = from->columns ? collect_log_declared(
+					 from->separator[0], str_from(from->columns), &to->format)
+			       : collect_log_named(str_from(from->format), &to->format);
+
+	if (rc)
+		return err_set(err, rc, "follow %.200s: no such format or columns", from->file);
+	to->file = from->file;
+	to->format.vendor = str_from(from->vendor);
+	to->format.utc_offset_min = from->utc_offset_min;
+	to->format.slow_ms = from->slow_ms;
+	if (from->delay_min)
+		to->format.delay_min = from->delay_min;
+	return 0;
 }
 
 static int open_listeners(struct collect_role *r, struct errbuf *err)
@@ -46,10 +67,20 @@ static int open_listeners(struct collect_role *r, struct errbuf *err)
 		.n_trusted_senders = s->trusted_senders_count,
 		.trusted_proxies = r->proxies,
 		.n_trusted_proxies = s->trusted_proxies_count,
+		.follow = r->follow,
+		.n_follow = s->follow_count,
+		.follow_state = r->follow_state,
 		.limits = COLLECT_LIMITS_DEFAULT,
 		.failed = failed};
 
 	(void)snprintf(facts, sizeof(facts), "%.900s/facts.blob", s->state);
+	(void)snprintf(r->follow_state, sizeof(r->follow_state), "%.900s/follow.state", s->state);
+	for (uint32_t i = 0; i < s->follow_count; i++) {
+		int rc = read_follow(&s->follow[i], &r->follow[i], err);
+
+		if (rc)
+			return rc;
+	}
 	prefixes(r->senders, s->trusted_senders, s->trusted_senders_count);
 	prefixes(r->proxies, s->trusted_proxies, s->trusted_proxies_count);
 	for (uint32_t i = 0; i < o.n_listen; i++) {

@@ -156,8 +156,8 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 }
 
 /* A user counts in the cells it reported of. Within a minute of arrival it costs its place once. */
-static void take_user(
-	struct collect_books *b, const struct collect_record *r, uint32_t cell, uint64_t now_ms)
+static void take_user(struct collect_books *b, const struct collect_record *r, uint32_t cell,
+	bool stalled, uint64_t now_ms)
 {
 	struct collect_cell *c = &b->cell[cell];
 	uint64_t key = hash_mix(r->user, cell + 1), minute = now_ms / COLLECT_MINUTE_MS;
@@ -180,20 +180,45 @@ static void take_user(
 	u->definition = r->definition;
 	u->client = r->client;
 	u->e.seen_ms = SL_MAX(u->e.seen_ms, r->t_ms);
-	if (r->flags & COLLECT_STALLED)
+	if (stalled)
 		u->stalled_ms = SL_MAX(u->stalled_ms, r->t_ms);
+}
+
+/* Whether a report tells of a stall: by itself, because the sum of all stalls has grown by as much,
+ * or because the player said that it stands still and has not gone on for so long. */
+static bool tells_of_stall(struct collect_session *s, const struct collect_record *r, bool known)
+{
+	bool stalled = r->flags & COLLECT_STALLED;
+
+	if (r->flags & COLLECT_STALL_TOTAL) {
+		stalled |= known && r->stall_total_ms >= s->stall_total_ms &&
+			   r->stall_total_ms - s->stall_total_ms >= COLLECT_STALL_MS;
+		s->stall_total_ms = r->stall_total_ms;
+	}
+	if (r->flags & COLLECT_STATE) {
+		stalled |= s->starved_ms && r->t_ms >= s->starved_ms + COLLECT_STALL_MS;
+		if (!(r->flags & COLLECT_STARVED))
+			s->starved_ms = 0;
+		else if (!s->starved_ms)
+			s->starved_ms = r->t_ms;
+	}
+	if (stalled)
+		s->stalled_ms = SL_MAX(s->stalled_ms, r->t_ms);
+	return stalled;
 }
 
 static void take_report(struct collect_books *b, const struct collect_record *r, uint64_t now_ms)
 {
 	struct collect_cell *c = cell_for(b, r->vendor, r->group);
 	struct collect_session *s;
+	bool stalled = r->flags & COLLECT_STALLED, known;
 	uint32_t cell;
 
 	if (!c)
 		return;
 	cell = (uint32_t)(c - b->cell);
 	s = collect_table_find(&b->sessions, r->session);
+	known = s;
 	if (!s) {
 		if (!spend(b, hash_mix(r->net, 's'), now_ms / COLLECT_MINUTE_MS,
 			    COLLECT_SESSIONS_PER_NET, now_ms)) {
@@ -204,6 +229,7 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 			now_ms > COLLECT_LIVE_MS ? now_ms - COLLECT_LIVE_MS : 0);
 	}
 	if (r->t_ms >= s->e.seen_ms) { /* a late report does not move a session back */
+		stalled = tells_of_stall(s, r, known);
 		s->e.seen_ms = r->t_ms;
 		s->cell = cell;
 		s->stream = r->stream;
@@ -216,7 +242,7 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 	}
 	if (r->flags & COLLECT_PULL)
 		take_pull(b, s, r, cell, now_ms);
-	take_user(b, r, cell, now_ms);
+	take_user(b, r, cell, stalled, now_ms);
 }
 
 static void take_log(struct collect_books *b, const struct collect_record *r, uint64_t now_ms)

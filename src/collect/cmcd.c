@@ -6,8 +6,8 @@
 /* What the keys said, before it is made a report. */
 struct keys {
 	struct str sid, cid, cdn, host, event, url;
-	double br, msd, rc, ts, bsd;
-	bool has_br, has_msd, has_rc, has_ts, stalled, failed;
+	double br, msd, rc, ts, bsda;
+	bool has_br, has_msd, has_rc, has_ts, has_bsda, stalled, failed, state, starved;
 	char *scratch;
 	size_t scratch_n;
 };
@@ -84,8 +84,13 @@ static bool take(struct keys *k, struct str key, struct str v)
 		k->stalled |= n >= COLLECT_STALL_MS;
 		return true;
 	}
-	if (str_eq_z(key, "sta") && str_eq_z(v, "f"))
-		k->failed = true;
+	if (str_eq_z(key, "bsda")) /* all of them so far */
+		return k->has_bsda = number(first_of(v), &k->bsda);
+	if (str_eq_z(key, "sta")) {
+		k->state = true;
+		k->starved = str_eq_z(v, "r");
+		k->failed |= str_eq_z(v, "f");
+	}
 	if (str_eq_z(key, "ec"))
 		k->failed = true;
 	return true;
@@ -355,8 +360,13 @@ static struct collect_verdict to_report(
 	if (k->has_msd &&
 		put_number(r, COLLECT_F_first_frame_ms, &r->num.first_frame_ms, k->msd, 60000))
 		return verdict(COLLECT_RANGE, COLLECT_F_first_frame_ms);
+	if (k->has_bsda && !(k->bsda >= 0 && k->bsda < UINT32_MAX))
+		return verdict(COLLECT_RANGE, COLLECT_F_stalls);
 	put_end(r, k);
 	r->n_stalls = k->stalled;
+	r->stall_total_ms = k->has_bsda ? (uint32_t)k->bsda : UINT32_MAX;
+	r->state = k->state;
+	r->starved = k->starved;
 	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 }
 

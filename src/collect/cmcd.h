@@ -5,10 +5,11 @@
  * becomes a report. Pure.
  *
  * The mapping: sid is the session, cid the stream, cdn (else the host of h or url) the vendor, msd
- * the first frame (once per session), bsd the stalls, br the bitrate, an rr event with its rc or an
- * e event the end of a pull attempt, ts the time. Version 1 names no vendor: the parameter `vendor`
- * of the report's address does. Its bs (starved, no duration) is not a stall by our definition and
- * is left out.
+ * the first frame (once per session), bsd the stalls, bsda the sum of all so far and sta=r that the
+ * player stands still (the books see by what it grows, and for how long), br the bitrate, an rr
+ * event with its rc or an e event the end of a pull attempt, ts the time. Version 1 names no
+ * vendor: the parameter `vendor` of the report's address does. Its bs (starved, no duration) is not
+ * a stall by our definition and is left out.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 
 enum {
 	BACKLOG = 4096,
+	FOLLOW_MS = 500,     /* followed logs are looked after so often */
 	ROUND_MS = 50,       /* a worker hands over at least so often */
 	FETCH_MS = 20,       /* the tick thread fetches so often */
 	SLOW_ROUND_MS = 500, /* what came at the start of such a round has waited for too long */
@@ -23,8 +24,9 @@ struct thread {
 	struct httpd *httpd;
 	struct collect_batch *batches[2]; /* to free them; who holds them is in the mailbox */
 	struct collect_mailbox mailbox;
-	_Atomic uint32_t stop;        /* patience in ms, plus 1 */
-	_Atomic uint64_t rounds_over; /* relaxed counter, one writer: slow rounds */
+	_Atomic uint32_t stop;             /* patience in ms, plus 1 */
+	_Atomic uint64_t rounds_over;      /* relaxed counter, one writer: slow rounds */
+	struct collect_follower *follower; /* instead of httpd: the thread that follows logs */
 	pthread_t id;
 	bool running;
 };
@@ -38,7 +40,8 @@ struct collect {
 	_Atomic uint32_t stop;       /* of the tick thread */
 	pthread_t tick;
 	bool ticking;
-	struct thread thread[];
+	uint32_t n_threads;     /* those of the listeners, and maybe one that follows logs */
+	struct thread thread[]; /* the latter is the last */
 };
 
 static const struct httpd_route routes[] = {
@@ -102,6 +105,28 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* The thread that follows logs: as a worker, without a listener. */
+static void *follow(void *arg)
+{
+	const struct timespec nap = {0, ROUND_MS * 1000000L};
+	struct thread *t = arg;
+
+	publish_reader_start();
+	while (!atomic_load_explicit(&t->stop, memory_order_relaxed)) {
+		publish_offline();
+		collect_follow_wait(t->follower, FOLLOW_MS);
+		(void)nanosleep(&nap, NULL); /* many lines at once cost less than one each */
+		publish_online();
+		collect_intake_round(
+			&t->w.intake, publish_read(t->c->o.publish), os_now_ms(), COLLECT_PPM);
+		if (t->w.intake.world)
+			collect_follow_round(t->follower, &t->w.intake, os_mono_ms());
+		collect_hand_over(&t->mailbox, &t->w.intake.batch);
+	}
+	publish_reader_stop();
+	return NULL;
+}
+
 /* --- the tick thread ------------------------------------------------------------------------ */
 
 /* Facts are of the moment: renamed into place, and no waiting for the disk. */
@@ -142,7 +167,7 @@ static bool fetch(struct collect *c)
 {
 	bool full = false;
 
-	for (uint32_t i = 0; i < c->o.threads; i++) {
+	for (uint32_t i = 0; i < c->n_threads; i++) {
 		struct collect_mailbox *m = &c->thread[i].mailbox;
 		struct collect_batch *b = collect_fetch(m);
 
@@ -233,18 +258,8 @@ static int listen_all(struct collect *c, struct thread *t, bool first, struct er
 	return 0;
 }
 
-static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct errbuf *err)
+static int open_intake(struct collect *c, struct thread *t, uint64_t seed, struct errbuf *err)
 {
-	struct thread *t = &c->thread[index];
-	struct httpd_config conf = {.routes = routes,
-		.n_routes = SL_COUNT(routes),
-		.ctx = &t->w,
-		.ready = ready,
-		.trusted = c->o.trusted_proxies,
-		.n_trusted = c->o.n_trusted_proxies,
-		.limits = c->o.http};
-	int rc;
-
 	t->c = c;
 	t->w.trusted = c->o.trusted_senders;
 	t->w.n_trusted = c->o.n_trusted_senders;
@@ -256,13 +271,33 @@ static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct 
 	}
 	t->w.intake.batch = t->batches[0];
 	atomic_store_explicit(&t->mailbox.empty, t->batches[1], memory_order_relaxed);
-	rc = httpd_new(&conf, &t->httpd, err);
+	return 0;
+}
+
+static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct errbuf *err)
+{
+	struct thread *t = &c->thread[index];
+	struct httpd_config conf = {.routes = routes,
+		.n_routes = SL_COUNT(routes),
+		.ctx = &t->w,
+		.ready = ready,
+		.trusted = c->o.trusted_proxies,
+		.n_trusted = c->o.n_trusted_proxies,
+		.limits = c->o.http};
+	int rc = open_intake(c, t, seed, err);
+
+	if (!rc && index == c->o.threads)
+		return collect_follow_open(
+			c->o.follow, c->o.n_follow, c->o.follow_state, &t->follower, err);
+	if (!rc)
+		rc = httpd_new(&conf, &t->httpd, err);
 	return rc ? rc : listen_all(c, t, index == 0, err);
 }
 
 int collect_open(const struct collect_options *o, struct collect **ret_collect, struct errbuf *err)
 {
-	size_t size = sizeof(struct collect) + o->threads * sizeof(struct thread);
+	uint32_t n_threads = o->threads + (o->n_follow != 0);
+	size_t size = sizeof(struct collect) + n_threads * sizeof(struct thread);
 	struct collect *c;
 	int rc;
 
@@ -275,13 +310,14 @@ int collect_open(const struct collect_options *o, struct collect **ret_collect, 
 		return err_set(err, SL_ENOMEM, "collect: out of memory");
 	memset(c, 0, size);
 	c->o = *o;
+	c->n_threads = n_threads;
 	if (o->n_listen)
 		memcpy(c->bound, o->listen, o->n_listen * sizeof(c->bound[0]));
 	(void)snprintf(c->facts, sizeof(c->facts), "%s", o->facts);
 	(void)snprintf(c->temporary, sizeof(c->temporary), "%s.new", c->facts);
 	atomic_store_explicit(&c->keep_ppm, (uint32_t)COLLECT_PPM, memory_order_relaxed);
 	rc = collect_books_new(&o->limits, o->kept, os_now_ms(), &c->books, err);
-	for (uint32_t i = 0; i < o->threads && !rc; i++)
+	for (uint32_t i = 0; i < n_threads && !rc; i++)
 		rc = open_thread(c, i, collect_books_seed(c->books), err);
 	if (rc)
 		collect_stop(c, 0);
@@ -300,8 +336,9 @@ int collect_run(struct collect *c, struct errbuf *err)
 	int rc = pthread_create(&c->tick, NULL, tick_loop, c);
 
 	c->ticking = rc == 0;
-	for (uint32_t i = 0; i < c->o.threads && !rc; i++) {
-		rc = pthread_create(&c->thread[i].id, NULL, work, &c->thread[i]);
+	for (uint32_t i = 0; i < c->n_threads && !rc; i++) {
+		rc = pthread_create(&c->thread[i].id, NULL, c->thread[i].follower ? follow : work,
+			&c->thread[i]);
 		c->thread[i].running = rc == 0;
 	}
 	return rc ? err_set(err, -rc, "collect: cannot start a thread") : 0;
@@ -311,21 +348,22 @@ void collect_stop(struct collect *c, uint32_t patience_ms)
 {
 	if (!c)
 		return;
-	for (uint32_t i = 0; i < c->o.threads; i++) {
+	for (uint32_t i = 0; i < c->n_threads; i++) {
 		atomic_store_explicit(&c->thread[i].stop, patience_ms + 1, memory_order_relaxed);
-		if (c->thread[i].running)
+		if (c->thread[i].running && c->thread[i].httpd)
 			httpd_wake(c->thread[i].httpd);
 	}
 	atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
-	for (uint32_t i = 0; i < c->o.threads; i++)
+	for (uint32_t i = 0; i < c->n_threads; i++)
 		if (c->thread[i].running)
 			(void)pthread_join(c->thread[i].id, NULL);
 	if (c->ticking) {
 		(void)pthread_join(c->tick, NULL);
 		(void)fetch(c); /* what the threads handed over last is kept too */
 	}
-	for (uint32_t i = 0; i < c->o.threads; i++) {
+	for (uint32_t i = 0; i < c->n_threads; i++) {
 		httpd_free(c->thread[i].httpd);
+		collect_follow_close(c->thread[i].follower);
 		free(c->thread[i].batches[0]);
 		free(c->thread[i].batches[1]);
 	}

@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "collect/books.h"
+#include "collect/follow.h"
 #include "httpd/httpd.h"
 #include "world/publish.h"
 
@@ -26,6 +27,9 @@ struct collect_options {
 	size_t n_trusted_senders;
 	const struct httpd_prefix *trusted_proxies; /* NULL: loopback */
 	size_t n_trusted_proxies;
+	const struct collect_follow *follow; /* logs of this machine */
+	uint32_t n_follow;
+	const char *follow_state; /* file of how far they were read */
 	struct collect_limits limits;
 	struct httpd_limits http;
 	void (*failed)(const char *text); /* hears why facts could not be written; NULL: nobody */

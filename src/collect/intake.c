@@ -177,7 +177,9 @@ static uint16_t flags_of(const struct collect_report *r)
 			  (ok && collect_has(r, COLLECT_F_first_frame_ms) ? COLLECT_FIRST_FRAME
 									  : 0) |
 			  (r->n_stalls ? COLLECT_STALLED : 0) |
-			  (collect_has(r, COLLECT_F_bitrate_kbps) ? COLLECT_BITRATE : 0));
+			  (collect_has(r, COLLECT_F_bitrate_kbps) ? COLLECT_BITRATE : 0) |
+			  (r->stall_total_ms != UINT32_MAX ? COLLECT_STALL_TOTAL : 0) |
+			  (r->state ? COLLECT_STATE : 0) | (r->starved ? COLLECT_STARVED : 0));
 }
 
 static void fill(struct collect_intake *in, const struct collect_report *r,
@@ -196,7 +198,7 @@ static void fill(struct collect_intake *in, const struct collect_report *r,
 				     ? (uint32_t)llround(r->num.first_frame_ms * 1000)
 				     : 0;
 	to->kbps = to->flags & COLLECT_BITRATE ? (uint32_t)llround(r->num.bitrate_kbps) : 0;
-	to->stall_total_ms = 0;
+	to->stall_total_ms = r->stall_total_ms;
 	to->definition = to->client = COLLECT_WORD_NONE;
 	if (collect_has(r, COLLECT_F_definition))
 		to->definition = collect_definition(r->text.definition);

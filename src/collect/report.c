@@ -288,6 +288,8 @@ static void read_field(struct parse *p, unsigned f)
 static void begin(struct parse *p)
 {
 	p->r.has = p->r.n_stalls = p->r.scratch_used = 0;
+	p->r.stall_total_ms = UINT32_MAX;
+	p->r.state = p->r.starved = false;
 	p->v = (struct collect_verdict){COLLECT_ACCEPTED, COLLECT_FIELDS};
 	p->guess = 0;
 }

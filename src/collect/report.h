@@ -53,6 +53,9 @@ struct collect_report {
 	uint32_t scratch_used;
 	uint32_t has;      /* bit per enum collect_field */
 	uint32_t n_stalls; /* of COLLECT_STALL_MS or more */
+	/* What only CMCD says, and /v1/qos leaves as it is here. */
+	uint32_t stall_total_ms; /* UINT32_MAX: not said */
+	bool state, starved;     /* the player told its state, which is standing still */
 };
 
 static inline bool collect_has(const struct collect_report *r, enum collect_field f)

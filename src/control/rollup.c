@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Once a minute: the minute of the facts into the rollups, as it stands at the turn of the minute;
- * and what CDN logs have said since of minutes that may be long gone.
+ * Once a minute: the minute of the facts into the rollups, as it stands at the first tick of the
+ * next; and what CDN logs have said since of minutes that may be long gone.
  */
 #include "base/hash.h"
 #include "base/log.h"

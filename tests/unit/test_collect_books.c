@@ -212,6 +212,48 @@ static void logs_have_minutes(void **state)
 	collect_books_free(b);
 }
 
+/* What CMCD says of stalls: the sum of all so far, and since when the player stands still. */
+static void stalls_by_state_and_sum(void **state)
+{
+	static const struct {
+		uint64_t t_ms;
+		uint32_t flags, total_ms;
+		bool stalled;
+	} rows[] = {
+		{0, COLLECT_STALL_TOTAL, 9000, false}, /* who knows when */
+		{1000, COLLECT_STALL_TOTAL, 10999, false},
+		{2000, COLLECT_STALL_TOTAL, 12999, true},
+		{3000, COLLECT_STALL_TOTAL, 12999, false},
+		{4000, COLLECT_STALL_TOTAL, 100, false}, /* begun anew */
+		{5000, COLLECT_STATE | COLLECT_STARVED, 0, false},
+		{6999, COLLECT_STATE | COLLECT_STARVED, 0, false},
+		{7000, COLLECT_STATE | COLLECT_STARVED, 0, true},
+		{7500, COLLECT_STATE, 0, true},
+		{9900, COLLECT_STATE, 0, false},
+		{10000, COLLECT_STATE | COLLECT_STARVED, 0, false},
+		{11999, COLLECT_STATE, 0, false},
+		{13000, COLLECT_STATE | COLLECT_STARVED, 0, false},
+	};
+	struct collect_books *b = books();
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct collect_record *r;
+		uint64_t t_ms = NOW + rows[i].t_ms;
+
+		batch->n = 0;
+		r = add(1, t_ms);
+		r->user = hash_mix(i, 3); /* so that each report shows alone */
+		r->flags = (uint16_t)rows[i].flags;
+		r->stall_total_ms = rows[i].total_ms;
+		collect_books_take(b, batch, t_ms);
+		if (look(b, t_ms, COLLECT_PPM, 0)->stalled_users !=
+			(uint32_t)rows[i].stalled + (i > 2) + (i > 7) + (i > 8))
+			fail_msg("row %zu", i);
+	}
+	collect_books_free(b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -222,6 +264,7 @@ int main(void)
 		cmocka_unit_test(too_much_is_given_up),
 		cmocka_unit_test(sampling_is_scaled),
 		cmocka_unit_test(logs_have_minutes),
+		cmocka_unit_test(stalls_by_state_and_sum),
 	};
 	int failed;
 

@@ -29,7 +29,11 @@ static const char *told(struct collect_verdict v, const struct collect_report *r
 	if (collect_has(r, COLLECT_F_ok))
 		n += (size_t)snprintf(text + n, sizeof(text) - n, " ok=%d", r->flag.ok);
 	if (r->n_stalls)
-		(void)snprintf(text + n, sizeof(text) - n, " stalled");
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " stalled");
+	if (r->stall_total_ms != UINT32_MAX)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " bsda=%u", r->stall_total_ms);
+	if (r->state)
+		(void)snprintf(text + n, sizeof(text) - n, r->starved ? " stands" : " goes");
 	return text;
 }
 
@@ -46,7 +50,11 @@ static void sets_of_keys(void **state)
 			"s1 a\"b\\c v"},
 		/* version 2 events */
 		{"cdn=\"alpha\",cid=\"c\",e=ps,msd=812,sid=\"s\",sta=p,ts=1795232063059,v=2", "",
-			"s c alpha t=1795232063059 ff=812 ok=1"},
+			"s c alpha t=1795232063059 ff=812 ok=1 goes"},
+		{"cdn=\"a\",cid=\"c\",e=ps,sid=\"s\",sta=r,bsda=(4100;v 900;a)", "",
+			"s c a bsda=4100 stands"},
+		{"cdn=\"a\",cid=\"c\",sid=\"s\",bsda=-1", "", "range:stalls"},
+		{"cdn=\"a\",cid=\"c\",sid=\"s\",bsda=x", "", "line"},
 		{"br=(5000;v 128;a),cid=\"c\",cdn=\"a\",e=t,sid=\"s\",bsd=(2000;v)", "",
 			"s c a br=5000 stalled"},
 		{"cid=\"c\",cdn=\"a\",e=t,sid=\"s\",bsd=1999", "", "s c a"},

@@ -417,13 +417,22 @@ static void tells_what_waits_for_a_start(void **state)
 		{"dns: {rate_limit: {slip: 1}}\n", "dns.rate_limit.slip"},
 		{"dns: {rate_limit: {dry_run: true}}\n", "dns.rate_limit.dry_run"},
 		{"dns: {rate_limit: {exempt: [192.0.2.1]}}\n", "dns.rate_limit.exempt"},
+		{"follow: []\n", "follow"},
+		{"follow: [{file: /b, vendor: v}]\n", "follow"},
+		{"follow: [{file: /a, vendor: v, utc_offset_min: 1}]\n", "follow"},
+		{"follow: [{file: /a, vendor: v, slow_ms: 1000}]\n", NULL},
 	};
-	struct conf *running = loaded("{}", base_catalog);
+	static const char follow[] = "follow: [{file: /a, vendor: v}]\n";
+	struct conf *running = loaded(follow, base_catalog);
 
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++) {
-		struct conf *c = loaded(rows[i].text, base_catalog);
-		char key[CONF_KEY_SIZE] = "";
+		char key[CONF_KEY_SIZE] = "", text[512];
+		struct conf *c;
+
+		(void)snprintf(text, sizeof(text), "%s%s", rows[i].text,
+			strncmp(rows[i].text, "follow", 6) == 0 ? "" : follow);
+		c = loaded(text, base_catalog);
 
 		if (conf_needs_restart(running, c, key) != (rows[i].key != NULL))
 			fail_msg("row %zu: \"%s\"", i, key);
