@@ -60,6 +60,13 @@ struct loop_fact {
 	double sessions, mbps;       /* alive, and the sum of their bitrates */
 };
 
+/* What a player told the steering door of a vendor in a group. */
+struct loop_note {
+	uint16_t group, vendor;
+	bool left;   /* it left the vendor by itself */
+	double kbps; /* else: what it had from it */
+};
+
 struct loop_in {
 	uint64_t now_ms;
 	uint32_t tick_ms;
@@ -78,6 +85,8 @@ struct loop_in {
 	const struct loop_fact *fact; /* no pair twice */
 	double sampled;               /* part of the reports that were kept, (0, 1] */
 	bool news;                    /* the facts are newer than those of the last tick */
+	const struct loop_note *note; /* since the last tick */
+	uint32_t n_notes;
 };
 
 /* --- state ----------------------------------------------------------------------------------- */
@@ -106,6 +115,7 @@ struct loop_cell {
 	struct quality_counts counts; /* of the minute */
 	struct quality_estimate estimate;
 	struct quality_facts window;
+	struct quality_steer steer;
 	double audience_mbps;
 	struct breaker breaker;
 };

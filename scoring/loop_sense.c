@@ -123,8 +123,21 @@ static void learn(struct loop *l, const struct loop_in *in)
 	l->alive = sessions;
 }
 
+static void take_notes(struct loop *l, const struct loop_in *in)
+{
+	for (uint32_t g = 0; g < in->n_groups; g++)
+		for (uint32_t v = 0; v < in->n_vendors; v++)
+			quality_steer_fade(&l->cell[g][v].steer, &quality_params, loop_dt_s(in));
+	for (uint32_t i = 0; i < in->n_notes; i++) {
+		const struct loop_note *n = &in->note[i];
+
+		quality_steer_add(&l->cell[n->group][n->vendor].steer, n->kbps, n->left);
+	}
+}
+
 void loop_sense(struct loop *l, const struct loop_in *in)
 {
+	take_notes(l, in);
 	count(l, in);
 	estimate_all(l, in);
 	feed_live(l, in);
@@ -139,10 +152,17 @@ static void set_quality(struct loop *l, const struct loop_in *in)
 		struct alloc_row *row = &l->row[i];
 		const struct alloc_service *s = &l->service[row->service];
 		struct quality_estimate of[SL_MAX_SLOTS];
+		struct quality_steer steer[SL_MAX_SLOTS];
+		double factor[SL_MAX_SLOTS];
 
-		for (uint32_t k = 0; k < s->n_slots; k++)
+		for (uint32_t k = 0; k < s->n_slots; k++) {
 			of[k] = l->cell[row->group][s->slot[k].vendor].estimate;
+			steer[k] = l->cell[row->group][s->slot[k].vendor].steer;
+		}
 		quality_of_group(&quality_params, of, s->n_slots, row->quality);
+		quality_steer_of_group(steer, s->n_slots, factor);
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			row->quality[k] = SL_MAX(row->quality[k] * factor[k], SCORE_QUALITY_MIN);
 	}
 }
 

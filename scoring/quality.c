@@ -6,6 +6,7 @@
 
 #define BUCKET_MS      25.0
 #define BUCKETS_OCTAVE 4
+#define STEER_WEIGHT   50.0
 
 static double cut(double x, double max)
 {
@@ -72,6 +73,53 @@ void quality_of_group(const struct quality_params *p, const struct quality_estim
 			   score_pow(f > best ? best / f : 1, x[QUALITY_FIRST_FRAME]);
 
 		ret_q[i] = q > SCORE_QUALITY_MIN ? q : SCORE_QUALITY_MIN;
+	}
+}
+
+void quality_steer_add(struct quality_steer *s, double kbps, bool left)
+{
+	if (left) {
+		s->left++;
+	} else if (kbps >= 1 && kbps <= 1e6) {
+		s->told++;
+		s->log2_kbps += log2(kbps);
+	}
+}
+
+void quality_steer_fade(struct quality_steer *s, const struct quality_params *p, double dt_s)
+{
+	double keep = dt_s > 0 ? exp2(-dt_s / p->half_life_s) : 1;
+
+	if (s->told + s->left < 1e-3) { /* forgotten, and cheap where nobody ever said anything */
+		*s = (struct quality_steer){0};
+		return;
+	}
+	s->told *= keep;
+	s->log2_kbps *= keep;
+	s->left *= keep;
+}
+
+void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, double *ret_factor)
+{
+	double told = 0, sum = 0, best = 0, mean[SL_MAX_SLOTS];
+
+	for (uint32_t i = 0; i < n; i++) {
+		told += vendor[i].told;
+		sum += vendor[i].log2_kbps;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		double all = told > 0 ? sum / told : 0;
+
+		mean[i] = (vendor[i].log2_kbps + STEER_WEIGHT * all) /
+			  (vendor[i].told + STEER_WEIGHT);
+		best = fmax(best, mean[i]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		double stay = (vendor[i].told + STEER_WEIGHT) /
+			      (vendor[i].told + STEER_WEIGHT + vendor[i].left);
+		double f = pow(exp2(mean[i] - best) * stay, 0.1);
+
+		ret_factor[i] = f > QUALITY_STEER_MIN ? f : QUALITY_STEER_MIN;
 	}
 }
 

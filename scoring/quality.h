@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -71,6 +72,28 @@ struct quality_estimate quality_shrink(const struct quality_params *p,
 /* q of each of the n vendors of a group (n <= SL_MAX_SLOTS), SCORE_QUALITY_MIN..1. */
 void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
 	uint32_t n, double *ret_q) SL_NONNULL(1, 4);
+
+/*
+ * What players tell the steering door of a vendor in a group: the throughput they had from it, and
+ * that they left it by themselves. Fading; all zero is a fresh one. Anybody may say such things,
+ * and a throughput is the player's line as much as the vendor: it only tells vendors of a group
+ * apart, by a factor of q between QUALITY_STEER_MIN and 1.
+ */
+struct quality_steer {
+	double told, log2_kbps, left; /* log2_kbps: the sum over those told */
+};
+#define QUALITY_STEER_MIN 0.95
+
+/* kbps: 1..1e6, else it is left out. left: the player left; kbps does not count then. */
+void quality_steer_add(struct quality_steer *s, double kbps, bool left) SL_NONNULL_ALL;
+void quality_steer_fade(
+	struct quality_steer *s, const struct quality_params *p, double dt_s) SL_NONNULL_ALL;
+
+/* The factors of the n vendors of a group: max(QUALITY_STEER_MIN, (t * (1 - l))^0.1), t being the
+ * geometric mean of its throughputs over the best one's, both with 50 samples of the group's mean,
+ * l the part that left, with 50 who did not. */
+void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, double *ret_factor)
+	SL_NONNULL(1, 3);
 
 /* First-frame times are counted in buckets that widen by a quarter octave from 25 ms on, so that a
  * trimmed mean costs no memory per report. */

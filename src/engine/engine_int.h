@@ -24,6 +24,8 @@ _Static_assert((int)LOOP_DNS == TALLY_DOOR_DNS && (int)LOOP_HTTP == TALLY_DOOR_H
 		       (int)LOOP_DOORS == TALLY_DOORS && (int)LOOP_CELLS == TALLY_CELLS,
 	"doors and cells of the tally are those of the loop");
 
+enum { ENGINE_MAX_NOTES = 4096 }; /* of the steering doors that a tick looks at */
+
 /* Sums over the tallies of one (service, group), as last read. */
 struct engine_row {
 	uint64_t sequence_kbps, sticky_kbps, fresh, refresh;
@@ -33,6 +35,7 @@ struct engine_tally {
 	char name[32];
 	const struct tally *map;
 	uint64_t inode;
+	uint64_t notes; /* records of its ring that have been read */
 };
 
 struct engine {
@@ -62,6 +65,7 @@ struct engine {
 	/* the control loop, and what the tick to come is made from */
 	struct loop loop;
 	struct loop_in in;
+	struct loop_note note[ENGINE_MAX_NOTES];
 	struct loop_vendor vendor[SL_MAX_VENDORS];
 	struct loop_region region[SL_MAX_REGIONS];
 	struct loop_service service[SL_MAX_SERVICES];

@@ -38,8 +38,11 @@ static void scan(struct engine *e)
 			continue;
 		tally_close(t->map);
 		t->map = NULL;
-		if (tally_map(path, &t->map, NULL) == 0)
+		if (tally_map(path, &t->map, NULL) == 0) {
 			t->inode = st.st_ino;
+			t->notes =
+				tally_get(&t->map->n_records); /* what is older has had its day */
+		}
 	}
 	(void)closedir(d);
 }
@@ -115,9 +118,33 @@ static void read_row(struct engine *e, struct loop_row *to)
 	to->refresh = grown(&last->refresh, now.refresh);
 }
 
+/* What players told the steering doors since the last tick: as many as there is room for, and of
+ * ids that exist. */
+static void read_notes(struct engine *e, struct engine_tally *t)
+{
+	uint64_t word[64][TALLY_RECORD_WORDS], lost = 0;
+	struct tally_note note;
+	uint32_t n;
+
+	while ((n = tally_take(t->map, &t->notes, SL_COUNT(word), word, &lost)))
+		for (uint32_t i = 0; i < n && e->in.n_notes < ENGINE_MAX_NOTES; i++)
+			if (tally_read_note(word[i], &note) && note.vendor < e->in.n_vendors &&
+				note.group < e->in.n_groups)
+				e->note[e->in.n_notes++] =
+					(struct loop_note){.group = (uint16_t)note.group,
+						.vendor = (uint16_t)note.vendor,
+						.left = note.kind == TALLY_LEFT,
+						.kbps = note.kbps};
+}
+
 void engine_tally_read(struct engine *e)
 {
 	scan(e);
+	e->in.note = e->note;
+	e->in.n_notes = 0;
+	for (uint32_t i = 0; i < e->n_tallies; i++)
+		if (e->tally[i].map)
+			read_notes(e, &e->tally[i]);
 	memset(e->door_kbps, 0, sizeof(e->door_kbps));
 	memset(e->spent_kbps, 0, sizeof(e->spent_kbps));
 	for (uint32_t i = 0; i < e->n_tallies; i++)

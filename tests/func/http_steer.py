@@ -156,6 +156,28 @@ def blacklisted_in_one_group(s):
     s.ctl("blacklist", "remove", "gamma", "--confirm", "gamma")
 
 
+def throughput_is_a_fact(s):
+    """What players tell bears on the quality of that vendor in their group, by a twentieth at most."""
+    def quality(vendor, ip="202.96.128.86"):
+        rows = s.ctl("explain", "--ip", ip, "--host", "live.sluice.example")["vendors"]
+        return next(r["quality"] for r in rows if r["vendor"] == vendor)
+
+    crowd = [(Player(s, "/steer/live?ip=202.96.128.86&_told=%s" % v, v), bps)
+             for v, bps in (("alpha", 900000000), ("beta", 2000))]
+
+    def told():
+        for p, bps in crowd:
+            for _ in range(20):
+                p.ask(bps)
+        return quality("beta") < 0.99 * quality("alpha")
+    assert quality("beta") == quality("alpha")
+    wait_for("a lower quality", told)
+    for _ in range(30):
+        told()
+    assert quality("beta") >= 0.949 * quality("alpha")
+    assert quality("beta", "8.8.8.8") == quality("alpha", "8.8.8.8")
+
+
 def leaves_are_counted(s):
     before = s.metric("sluice_steer_left_total")
     p = Player(s, "/steer/live?_told=alpha", "beta")
@@ -213,7 +235,7 @@ def the_door():
     s.write("catalog.yaml", catalog(8443))
     with s:
         for case in (as_a_browser_sees_it, never_429, tokens, clones, it_stays_and_follows, blacklisted_in_one_group,
-                     leaves_are_counted, tags, told_to_stop, all_behind_is_dead):
+                     throughput_is_a_fact, leaves_are_counted, tags, told_to_stop, all_behind_is_dead):
             case(s)
 
 

@@ -135,16 +135,75 @@ static void monotonic(void **state)
 	}
 }
 
+static void told(struct quality_steer *s, double kbps, int n)
+{
+	while (n--)
+		quality_steer_add(s, kbps, false);
+}
+
+static void steering_tells_vendors_apart_a_little(void **state)
+{
+	struct quality_steer v[3] = {0};
+	double f[3];
+
+	(void)state;
+	quality_steer_of_group(v, 3, f);
+	assert_true(f[0] == 1 && f[1] == 1 && f[2] == 1); /* nothing said, nothing changed */
+	told(&v[0], 1000, 3);
+	told(&v[1], 9000, 3);
+	quality_steer_of_group(v, 3, f);
+	assert_true(f[0] < 1 && f[0] > 0.98); /* three say little */
+	told(&v[0], 1000, 10000);
+	told(&v[1], 9000, 10000);
+	quality_steer_of_group(v, 3, f);
+	assert_true(f[0] == QUALITY_STEER_MIN && f[1] == 1);
+	assert_true(f[2] >= QUALITY_STEER_MIN && f[2] < 1); /* unknown: as the group's mean */
+	for (int i = 0; i < 30; i++)
+		quality_steer_fade(&v[0], &p, 60);
+	assert_true(v[0].told == 0 && v[0].log2_kbps == 0);
+	quality_steer_of_group(v, 1, f);
+	assert_true(f[0] == 1);
+}
+
+static void who_leaves_says_something_too(void **state)
+{
+	struct quality_steer v[2] = {0};
+	double f[2];
+
+	(void)state;
+	told(&v[0], 5000, 1000);
+	told(&v[1], 5000, 1000);
+	for (int i = 0; i < 100; i++)
+		quality_steer_add(&v[1], 0, true);
+	quality_steer_of_group(v, 2, f);
+	assert_true(f[0] == 1);
+	assert_true(fabs(f[1] - pow(1050.0 / 1150, 0.1)) < 1e-9);
+	for (int i = 0; i < 100000; i++)
+		quality_steer_add(&v[1], 0, true);
+	quality_steer_of_group(v, 2, f);
+	assert_true(f[1] == QUALITY_STEER_MIN); /* bounded, whoever says it */
+}
+
+static void throughputs_that_cannot_be_count_nothing(void **state)
+{
+	static const double bad[] = {0, -1, 0.5, 1e6 + 1, NAN, INFINITY};
+	struct quality_steer s = {0};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(bad); i++)
+		quality_steer_add(&s, bad[i], false);
+	assert_true(s.told == 0 && s.log2_kbps == 0 && s.left == 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formula),
-		cmocka_unit_test(few_samples_shrink),
-		cmocka_unit_test(counts_fade),
-		cmocka_unit_test(absurd_facts_are_cut),
-		cmocka_unit_test(trimmed_mean),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(formula),
+		cmocka_unit_test(few_samples_shrink), cmocka_unit_test(counts_fade),
+		cmocka_unit_test(absurd_facts_are_cut), cmocka_unit_test(trimmed_mean),
 		cmocka_unit_test(monotonic),
-	};
+		cmocka_unit_test(steering_tells_vendors_apart_a_little),
+		cmocka_unit_test(who_leaves_says_something_too),
+		cmocka_unit_test(throughputs_that_cannot_be_count_nothing)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
