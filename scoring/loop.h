@@ -85,6 +85,7 @@ struct loop_in {
 	const struct loop_fact *fact; /* no pair twice */
 	double sampled;               /* part of the reports that were kept, (0, 1] */
 	bool news;                    /* the facts are newer than those of the last tick */
+	bool no_quality, no_breakers; /* switched off: every vendor is as good, none is barred */
 	const struct loop_note *note; /* since the last tick */
 	uint32_t n_notes;
 };

@@ -162,7 +162,9 @@ static void set_quality(struct loop *l, const struct loop_in *in)
 		quality_of_group(&quality_params, of, s->n_slots, row->quality);
 		quality_steer_of_group(steer, s->n_slots, factor);
 		for (uint32_t k = 0; k < s->n_slots; k++)
-			row->quality[k] = SL_MAX(row->quality[k] * factor[k], SCORE_QUALITY_MIN);
+			row->quality[k] = in->no_quality ? 1
+							 : SL_MAX(row->quality[k] * factor[k],
+								   SCORE_QUALITY_MIN);
 	}
 }
 
@@ -299,6 +301,10 @@ void loop_judge(struct loop *l, const struct loop_in *in)
 		struct contest c;
 
 		gather(l, g, &c);
+		for (uint32_t i = 0; in->no_breakers && i < c.n; i++)
+			l->cell[g][c.vendor[i]].breaker = (struct breaker){0};
+		if (in->no_breakers)
+			continue;
 		note(l, g, &c, ev,
 			breaker_tick(&breaker_params, c.state, c.in, c.n, &region, in->now_ms, ev));
 		for (uint32_t i = 0; i < c.n; i++) {

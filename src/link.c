@@ -22,6 +22,9 @@ struct link {
 	uint32_t period_ms;            /* longest TTL of the services */
 	char keys_dir[SL_MAX_PATH];
 	struct timespec keys_time; /* of the file that was read last */
+	char level_path[SL_MAX_PATH];
+	struct timespec level_time; /* the same; zero: there is none */
+	enum log_level level;       /* of the configuration */
 };
 
 static uint32_t longest_ttl_ms(const struct world *w)
@@ -96,6 +99,30 @@ static void take_keys(struct link *l)
 	publish_swap_keys(l->publish, f);
 }
 
+/* The level an operator gave this process; when the file goes, the configuration's again. */
+static void take_log_level(struct link *l)
+{
+	char *text = NULL;
+	size_t n;
+	struct stat st = {.st_size = 0};
+	bool there = stat(l->level_path, &st) == 0;
+	int level;
+
+	if (!there)
+		st.st_mtim = (struct timespec){0, 0};
+	if (st.st_mtim.tv_sec == l->level_time.tv_sec &&
+		st.st_mtim.tv_nsec == l->level_time.tv_nsec)
+		return;
+	l->level_time = st.st_mtim;
+	level = (int)l->level;
+	if (there && os_read_file(l->level_path, 64, &text, &n, NULL) == 0 &&
+		log_level_parse(text) >= 0)
+		level = log_level_parse(text);
+	free(text);
+	log_set_level((enum log_level)level);
+	LOG_I("log.level", "level=%d", level);
+}
+
 int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
 	struct errbuf *err)
 {
@@ -105,6 +132,9 @@ int link_new(const char *dir, struct publish *publish, struct seen *seen, struct
 	if (!rc) {
 		(void)snprintf(l->dir, sizeof(l->dir), "%s", dir);
 		(void)snprintf(l->keys_dir, sizeof(l->keys_dir), "%.900s/../keys", dir);
+		(void)snprintf(l->level_path, sizeof(l->level_path), "%.900s/../log-level.%s", dir,
+			log_role());
+		l->level = log_level();
 		l->publish = publish;
 		l->seen = seen;
 		l->period_ms = 1000;
@@ -141,6 +171,7 @@ void link_round(struct link *l, int timeout_ms)
 		while (read(l->inotify, events, sizeof(events)) > 0)
 			changed = true;
 	take_keys(l);
+	take_log_level(l);
 	if (changed)
 		take(l);
 	seen_rotate(l->seen, os_mono_ms(), l->period_ms);

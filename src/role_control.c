@@ -161,7 +161,7 @@ static void loop(struct control_role *r)
 			reload_logged(r, "signal");
 		} else if (now >= geo_due) {
 			geo_due = now + GEO_LOOK_MS;
-			if (engine_geo_changed(r->engine))
+			if (control_follows_geo(r->control) && engine_geo_changed(r->engine))
 				reload_logged(r, "geo");
 		}
 		if (now >= due) {

@@ -18,7 +18,7 @@ enum { LINE_MAX_OCTETS = 2048, LIMIT_SLOTS = 256, LIMIT_BURST = 20 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int max_level = LOG_INFO; /* relaxed; any writer */
-static const char *_Atomic log_role;     /* static text */
+static const char *_Atomic role_now;     /* static text */
 static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	uint64_t second;
@@ -45,7 +45,14 @@ int log_level_parse(const char *name)
 
 void log_set_role(const char *role)
 {
-	atomic_store(&log_role, role);
+	atomic_store(&role_now, role);
+}
+
+const char *log_role(void)
+{
+	const char *role = atomic_load(&role_now);
+
+	return role ? role : "";
 }
 
 /* Whether this line may go out; *ret_held gets the number held back before it. */
@@ -88,7 +95,7 @@ static size_t append(char *line, size_t at, const char *fmt, ...)
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
-	const char *role = atomic_load(&log_role);
+	const char *role = atomic_load(&role_now);
 	char line[LINE_MAX_OCTETS], when[32];
 	struct timespec ts;
 	struct tm tm;

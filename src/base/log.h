@@ -20,6 +20,7 @@ int log_level_parse(const char *name) SL_NONNULL_ALL;
 
 /* The role that stands in every line ("collect", "control", "answer"); static text. */
 void log_set_role(const char *role);
+const char *log_role(void);
 
 /* event: "area.what" in lower case; fmt: "key=value ..." pairs, quoted by the caller where needed.
  */

@@ -136,7 +136,7 @@ int control_do_RELOAD(struct control_call *call)
 	return 0;
 }
 
-enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000 };
+enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000, SWITCH_LOOK_MS = 200 };
 
 /* Lines of a text; the text is cut up. */
 static char **lines_of(char *text, uint32_t *ret_n)
@@ -240,6 +240,23 @@ bool control_switch_on(const struct control *c, enum control_switch which)
 	on = !value || strcmp(value, "off") != 0;
 	free(value);
 	return on;
+}
+
+bool control_follows_geo(const struct control *c)
+{
+	return control_switch_on(c, SWITCH_GEO);
+}
+
+void control_switch_round(struct control *c, uint64_t now_ms)
+{
+	uint32_t off = now_ms < c->facts_cut_ms ? ENGINE_NO_FACTS : 0;
+
+	if (now_ms < c->switches_due_ms)
+		return;
+	c->switches_due_ms = now_ms + SWITCH_LOOK_MS;
+	off |= control_switch_on(c, SWITCH_BLACKLIST) ? 0 : ENGINE_NO_BLACKLIST;
+	off |= control_switch_on(c, SWITCH_QUALITY) ? 0 : ENGINE_NO_QUALITY;
+	engine_set_off(c->engine, off);
 }
 
 int control_do_SWITCH_LIST(struct control_call *call)

@@ -52,6 +52,8 @@ int control_do_DRILL_INJECT(struct control_call *call)
 			return err_set(&call->err, SL_EINVAL, "want --vendor");
 		(void)snprintf(call->c->silenced, sizeof(call->c->silenced), "%s", vendor);
 		call->c->silenced_ms = call->now_ms + ms;
+	} else if (strcmp(fault, "collect-stopped") == 0) {
+		call->c->facts_cut_ms = call->now_ms + ms;
 	} else if (strcmp(fault, "vendor-failing") == 0) {
 		static const char json[] =
 			"{\"mode\":\"manual\",\"do\":[{\"command\":\"blacklist add\",\"args\":"
@@ -81,7 +83,7 @@ int control_do_DRILL_INJECT(struct control_call *call)
 		return rc;
 	} else {
 		return err_set(&call->err, SL_EINVAL,
-			"fault: want vendor-failing, meter-silent or store-cut");
+			"fault: want vendor-failing, meter-silent, collect-stopped or store-cut");
 	}
 	cJSON_AddStringToObject(call->out, "injected", fault);
 	control_put(call->out, "for_s", (double)ms / 1e3);

@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "control/plan_do.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,16 @@ int control_do_PLAN_VETO(struct control_call *call)
 	if (r->state == PLAN_FIRED)
 		return err_set(&call->err, SL_EREFUSED, "it has fired: plan revert undoes it");
 	r->veto_until_ms = call->now_ms + PLAN_VETO_MS;
+	if (call->transaction) { /* kept over a restart where that can be */
+		char key[SL_MAX_NAME + 16], until[24];
+		struct store_item item = {key, until};
+
+		(void)snprintf(key, sizeof(key), "planveto|%s", r->name);
+		(void)snprintf(until, sizeof(until), "%" PRIu64, r->veto_until_ms);
+		rc = control_change(call, &item, 1);
+		if (rc)
+			return rc;
+	}
 	control_plan_set_state(r, PLAN_VETOED, call->now_ms, call->who);
 	cJSON_AddStringToObject(call->out, "state", "vetoed");
 	control_put(call->out, "for_s", PLAN_VETO_MS / 1e3);
@@ -104,6 +115,8 @@ static void put_plan(struct control_call *call, cJSON *list, const char *name)
 		control_put(row, "for_s", (double)(call->now_ms - r->since_ms) / 1e3);
 	cJSON_AddStringToObject(row, "note", r ? r->note : "");
 	cJSON_AddStringToObject(row, "what", cJSON_IsString(text) ? text->valuestring : "");
+	text = cJSON_GetObjectItemCaseSensitive(def.json, "runbook");
+	cJSON_AddStringToObject(row, "runbook", cJSON_IsString(text) ? text->valuestring : "");
 	control_plan_done(&def);
 }
 
@@ -124,8 +137,9 @@ int control_do_PLAN_LIST(struct control_call *call)
 {
 	struct plan_list l = {call, cJSON_AddArrayToObject(call->out, "plans")};
 
-	for (uint32_t i = 0; control_plan_ready_made(i); i++)
-		put_plan(call, l.list, control_plan_ready_made(i));
+	for (uint32_t i = 0; control_plan_ready_made(call->c, i); i++)
+		if (!control_plan_is_own(call->c, control_plan_ready_made(call->c, i)))
+			put_plan(call, l.list, control_plan_ready_made(call->c, i));
 	return call->c->store ? store_each(call->c->store, "plan|", list_own, &l) : 0;
 }
 
@@ -137,8 +151,8 @@ static void name_own(void *ctx, const char *key, const char *value)
 
 void control_plan_names(struct control *c, cJSON *list)
 {
-	for (uint32_t i = 0; control_plan_ready_made(i); i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(control_plan_ready_made(i)));
+	for (uint32_t i = 0; control_plan_ready_made(c, i); i++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(control_plan_ready_made(c, i)));
 	if (c->store)
 		(void)store_each(c->store, "plan|", name_own, list);
 }

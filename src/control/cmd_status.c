@@ -94,6 +94,11 @@ int control_do_STATUS(struct control_call *call)
 	control_put(out, "tick_age_s",
 		call->now_ms > view->tick_ms ? (double)(call->now_ms - view->tick_ms) / 1e3 : 0);
 	control_put(out, "tick_us", view->tick_us);
+	if (view->facts_ms)
+		control_put(out, "facts_age_s",
+			call->now_ms > view->facts_ms
+				? (double)(call->now_ms - view->facts_ms) / 1e3
+				: 0);
 	cJSON_AddStringToObject(out, "state",
 		world_stale(view->world, call->now_ms) ? "stale: fallback shares are answered"
 						       : "ok");

@@ -2,10 +2,12 @@
 /* token add, remove, list; who a bearer token is; log-level. */
 #include "base/glob.h"
 #include "base/log.h"
+#include "base/os.h"
 #include "control/control_int.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void token_key(const char *name, char *ret, size_t size)
 {
@@ -173,13 +175,40 @@ int control_do_TOKEN_LIST(struct control_call *call)
 	return rc ? rc : store_each(call->c->store, "token|", list_token, &l);
 }
 
+/* The other processes follow a file in the state folder; control itself is told. */
 int control_do_LOG_LEVEL(struct control_call *call)
 {
-	int level = log_level_parse(control_arg(call, "level"));
+	static const char *const roles[] = {"control", "answer", "collect"};
+	const char *text = control_arg(call, "level"), *role = control_arg(call, "role");
+	char path[SL_MAX_PATH + 32];
+	int level = log_level_parse(text), rc = 0;
+	bool found = !role;
 
 	if (level < 0)
 		return err_set(&call->err, SL_EINVAL, "level: want error, warn, info or debug");
-	log_set_level((enum log_level)level);
-	cJSON_AddStringToObject(call->out, "level", control_arg(call, "level"));
-	return 0;
+	for (size_t i = 0; !rc && i < SL_COUNT(roles); i++) {
+		if (role && strcmp(role, roles[i]) != 0)
+			continue;
+		found = true;
+		(void)snprintf(path, sizeof(path), "%s/log-level.%s", call->c->state_dir, roles[i]);
+		if (i == 0)
+			log_set_level((enum log_level)level);
+		else
+			rc = os_write_file(path, text, strlen(text), 0644, &call->err);
+	}
+	if (!found)
+		return err_set(&call->err, SL_EINVAL, "role: want control, answer or collect");
+	cJSON_AddStringToObject(call->out, "level", text);
+	cJSON_AddStringToObject(call->out, "role", role ? role : "all");
+	return rc;
+}
+
+void control_log_level_forget(const struct control *c)
+{
+	char path[SL_MAX_PATH + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/log-level.answer", c->state_dir);
+	(void)unlink(path);
+	(void)snprintf(path, sizeof(path), "%s/log-level.collect", c->state_dir);
+	(void)unlink(path);
 }

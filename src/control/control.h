@@ -33,6 +33,9 @@ int control_new(const struct control_options *options, struct control **ret_cont
 	struct errbuf *err) SL_NONNULL(1, 2) SL_WUNUSED;
 void control_free(struct control *c);
 
+/* Whether geo files that have changed on disk are to be read by themselves. */
+bool control_follows_geo(const struct control *c) SL_NONNULL_ALL;
+
 /* Waits for requests at most timeout_ms and answers them. Never blocks longer on a client. */
 void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;
 

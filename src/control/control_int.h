@@ -53,9 +53,9 @@ struct control {
 	struct control_doors *doors;
 	struct control_bills *bills;
 	bool config_refused; /* the configuration on disk */
-	uint64_t plans_due_ms;
+	uint64_t plans_due_ms, switches_due_ms;
 	/* faults of drills */
-	uint64_t store_cut_ms, silenced_ms;
+	uint64_t store_cut_ms, silenced_ms, facts_cut_ms;
 	char silenced[SL_MAX_NAME + 1];
 	uint64_t facts_ms;
 	struct control_rollup *rollup; /* NULL before the first facts */
@@ -199,7 +199,10 @@ void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 /* Automatic features: id, name, what it does when on. */
 #define CONTROL_SWITCH_MAP(X)                                                                      \
 	X(PLANS, "plans", "plans of mode automatic fire by themselves")                            \
-	X(ALERTS, "alerts", "alerts that fire are written to the log")
+	X(ALERTS, "alerts", "alerts that fire are told")                                           \
+	X(BLACKLIST, "blacklist", "a vendor that fails in a group is taken out of it")             \
+	X(QUALITY, "quality", "what players report counts in scores")                              \
+	X(GEO, "geo", "a geo file that changed on disk is read by itself")
 
 enum control_switch {
 #define X(id, name, help) SWITCH_##id,
@@ -207,6 +210,12 @@ enum control_switch {
 #undef X
 		SWITCHES
 };
+
+/* Levels that operators gave to other processes end with this start. */
+void control_log_level_forget(const struct control *c) SL_NONNULL_ALL;
+
+/* Gives the engine what is switched off, and the faults of drills. */
+void control_switch_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* On unless an operator turned it off. */
 bool control_switch_on(const struct control *c, enum control_switch which) SL_NONNULL_ALL;
@@ -234,6 +243,9 @@ void control_events_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 struct control_facts;
 
+/* The facts of this moment; control_facts_done ends them, also after an error. SL_ENOMEM. */
+int control_facts_now(struct control *c, struct control_facts *ret) SL_NONNULL_ALL;
+
 /* alerts.c */
 int control_alerts_open(struct control *c, struct errbuf *err) SL_NONNULL(1);
 void control_alerts_close(struct control *c) SL_NONNULL_ALL;
@@ -243,7 +255,7 @@ void control_alerts_round(
 /* Adds the names of all plans to a list. */
 void control_plan_names(struct control *c, cJSON *list) SL_NONNULL_ALL;
 
-int control_plans_open(struct control *c) SL_NONNULL_ALL;
+int control_plans_open(struct control *c, struct errbuf *err) SL_NONNULL_ALL;
 void control_plans_close(struct control *c) SL_NONNULL_ALL;
 
 /* Steps the plans that look for themselves. */

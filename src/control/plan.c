@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/plan.h"
 
+#include "control/yaml.h"
+
 #include <cjson/cJSON.h>
 #include <string.h>
 
@@ -59,6 +61,17 @@ static int parse_condition(const cJSON *o, struct condition *c, struct errbuf *e
 	return 0;
 }
 
+/* Each argument is one of the command's, and a text or number. */
+static int check_args(const struct command *c, const cJSON *args, struct errbuf *err)
+{
+	for (const cJSON *v = args->child; v; v = v->next)
+		if (!commands_find_param(c, v->string) ||
+			(!cJSON_IsString(v) && !cJSON_IsNumber(v)))
+			return err_set(err, SL_EFORMAT, "do: %s %s has no --%.32s of this kind",
+				c->group, c->name, v->string);
+	return 0;
+}
+
 static int parse_actions(const cJSON *list, struct errbuf *err)
 {
 	const cJSON *a = NULL;
@@ -85,6 +98,8 @@ static int parse_actions(const cJSON *list, struct errbuf *err)
 				cJSON_IsString(words) ? words->valuestring : "");
 		if (!cJSON_IsObject(get(a, "args")))
 			return err_set(err, SL_EFORMAT, "do: want args");
+		if (check_args(c, get(a, "args"), err))
+			return SL_EFORMAT;
 	}
 	return 0;
 }
@@ -102,12 +117,25 @@ static int parse_mode(const cJSON *o, enum plan_mode *ret, struct errbuf *err)
 	return 0;
 }
 
-int control_plan_parse(const char *name, const char *json, struct plan_def *ret, struct errbuf *err)
+/* JSON first: tabs may indent it, which YAML does not allow. */
+static cJSON *parse_text(const char *text, struct errbuf *err)
 {
-	struct plan_def d = {.json = cJSON_Parse(json)};
+	cJSON *o = cJSON_Parse(text);
+
+	return o ? o : control_yaml_parse(text, strlen(text), err);
+}
+
+int control_plan_parse(const char *name, const char *text, struct plan_def *ret, struct errbuf *err)
+{
+	struct plan_def d = {.json = parse_text(text, err)};
 	const cJSON *when = get(d.json, "when"), *fresh = get(d.json, "fresh");
 	const cJSON *most = get(d.json, "max_moves_percent"), *span = get(d.json, "for");
-	int rc = cJSON_IsObject(d.json) ? 0 : err_set(err, SL_EFORMAT, "not a JSON object");
+	int rc = 0;
+
+	if (!d.json)
+		return SL_EFORMAT;
+	if (!cJSON_IsObject(d.json))
+		rc = err_set(err, SL_EFORMAT, "not a mapping");
 
 	(void)snprintf(d.name, sizeof(d.name), "%s", name);
 	if (!rc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plan: a named switch with a trigger over facts, what it does by commands of the table, and how
- * far it may go by itself. Definitions are JSON (docs/plans.md): those of plans.def, and operators'
- * own in the store under "plan|NAME", which win.
+ * far it may go by itself. Definitions are YAML or JSON (docs/plans.md): those of plans.yaml, and
+ * operators' own in the store under "plan|NAME", which win.
  */
 #pragma once
 
@@ -50,9 +50,15 @@ const char *control_plan_mode(enum plan_mode mode);
 const char *control_plan_state(enum plan_state state);
 
 /* Checks a definition; SL_EFORMAT with text. Done with control_plan_done. */
-int control_plan_parse(const char *name, const char *json, struct plan_def *ret, struct errbuf *err)
+int control_plan_parse(const char *name, const char *text, struct plan_def *ret, struct errbuf *err)
 	SL_NONNULL(1, 2, 3);
 void control_plan_done(struct plan_def *d) SL_NONNULL_ALL;
+
+/* Lines of plans.yaml, NULL behind the last. */
+extern const char *const control_plans_yaml[];
+
+/* The plans that ship: an object of definitions by name. NULL with text. Caller deletes. */
+struct cJSON *control_plans_shipped(struct errbuf *err);
 
 /* What is carried from round to round for one plan. */
 struct plan_run {

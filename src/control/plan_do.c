@@ -8,43 +8,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *json;
-} ready_made[] = {
-#define PLAN(name, json) {name, json},
-#include "control/plans.def"
-#undef PLAN
-};
-
-const char *control_plan_ready_made(uint32_t i)
-{
-	return i < SL_COUNT(ready_made) ? ready_made[i].name : NULL;
-}
+#define FIRED_FORMAT "{\"above\":%llu,\"upto\":%llu,\"at_ms\":%llu}"
 
 struct control_plans {
 	struct plan_run run[PLAN_MAX];
 	uint32_t n;
+	cJSON *shipped; /* definitions by name */
 };
+
+const char *control_plan_ready_made(const struct control *c, uint32_t i)
+{
+	const cJSON *d = cJSON_GetArrayItem(c->plans->shipped, (int)i);
+
+	return d ? d->string : NULL;
+}
+
+bool control_plan_is_own(const struct control *c, const char *name)
+{
+	char key[SL_MAX_NAME + 16], *own;
+
+	(void)snprintf(key, sizeof(key), "plan|%.64s", name);
+	own = c->store ? store_get(c->store, key) : NULL;
+	free(own);
+	return own != NULL;
+}
 
 int control_plan_find_def(
 	struct control *c, const char *name, struct plan_def *ret, struct errbuf *err)
 {
-	char key[SL_MAX_NAME + 16], *own;
+	char key[SL_MAX_NAME + 16], *text;
+	const cJSON *shipped;
 	int rc;
 
 	if (strlen(name) > SL_MAX_NAME || strchr(name, '|'))
 		return err_set(err, SL_ENOENT, "no plan %.64s", name);
 	(void)snprintf(key, sizeof(key), "plan|%s", name);
-	own = c->store ? store_get(c->store, key) : NULL;
-	if (own) {
-		rc = control_plan_parse(name, own, ret, err);
-		free(own);
+	text = c->store ? store_get(c->store, key) : NULL;
+	if (text) {
+		rc = control_plan_parse(name, text, ret, err);
+		free(text);
 		return rc;
 	}
-	for (size_t i = 0; i < SL_COUNT(ready_made); i++)
-		if (strcmp(ready_made[i].name, name) == 0)
-			return control_plan_parse(name, ready_made[i].json, ret, err);
-	return err_set(err, SL_ENOENT, "no plan %.64s", name);
+	shipped = cJSON_GetObjectItemCaseSensitive(c->plans->shipped, name);
+	text = shipped ? cJSON_PrintUnformatted(shipped) : NULL;
+	if (!text)
+		return err_set(err, SL_ENOENT, "no plan %.64s", name);
+	rc = control_plan_parse(name, text, ret, err);
+	cJSON_free(text);
+	return rc;
+}
+
+/* What the store has of a run: that it has fired, that it is vetoed. Arming is forgotten. */
+static void recall(struct control *c, struct plan_run *r)
+{
+	char key[SL_MAX_NAME + 24], *text;
+	unsigned long long above, upto, at_ms;
+
+	(void)snprintf(key, sizeof(key), "planstate|%s", r->name);
+	text = c->store ? store_get(c->store, key) : NULL;
+	if (text && sscanf(text, FIRED_FORMAT, &above, &upto, &at_ms) == 3) {
+		r->state = PLAN_FIRED;
+		r->since_ms = at_ms;
+	}
+	free(text);
+	(void)snprintf(key, sizeof(key), "planveto|%s", r->name);
+	text = c->store ? store_get(c->store, key) : NULL;
+	if (text && r->state == PLAN_IDLE) {
+		r->veto_until_ms = strtoull(text, NULL, 10);
+		r->since_ms = r->veto_until_ms - PLAN_VETO_MS;
+		r->state = PLAN_VETOED;
+	}
+	r->told = r->state;
+	free(text);
 }
 
 struct plan_run *control_plan_run_of(struct control *c, const char *name)
@@ -60,6 +95,7 @@ struct plan_run *control_plan_run_of(struct control *c, const char *name)
 	r = &p->run[p->n++];
 	*r = (struct plan_run){0};
 	(void)snprintf(r->name, sizeof(r->name), "%s", name);
+	recall(c, r);
 	return r;
 }
 
@@ -109,13 +145,17 @@ static const char *fill_in(const char *text, const cJSON *params, const cJSON *d
 static int make_args(const struct plan_doing *d, const cJSON *action, cJSON *args)
 {
 	const cJSON *defaults = cJSON_GetObjectItemCaseSensitive(d->def->json, "params");
-	const cJSON *a = NULL, *vendor;
+	const cJSON *a = NULL;
 	char why[128], span[32];
 
 	cJSON_ArrayForEach (a, cJSON_GetObjectItemCaseSensitive(action, "args")) {
-		const char *value =
-			cJSON_IsString(a) ? fill_in(a->valuestring, d->params, defaults) : NULL;
+		char number[32];
+		const char *value = number;
 
+		if (cJSON_IsNumber(a))
+			(void)snprintf(number, sizeof(number), "%.17g", a->valuedouble);
+		else
+			value = fill_in(a->valuestring, d->params, defaults);
 		if (!value)
 			return err_set(&d->call->err, SL_EINVAL, "the plan wants --%s", a->string);
 		cJSON_AddStringToObject(args, a->string, value);
@@ -130,9 +170,6 @@ static int make_args(const struct plan_doing *d, const cJSON *action, cJSON *arg
 		(void)snprintf(span, sizeof(span), "%" PRIu64 "ms", d->def->for_ms);
 		cJSON_AddStringToObject(args, "for", span);
 	}
-	vendor = cJSON_GetObjectItemCaseSensitive(args, "vendor");
-	if (cJSON_IsString(vendor))
-		cJSON_AddStringToObject(args, "confirm", vendor->valuestring);
 	if (d->dry)
 		cJSON_AddStringToObject(args, "dry-run", "true");
 	return 0;
@@ -169,10 +206,16 @@ static int do_action(struct plan_doing *d, const cJSON *action)
 	}
 	sub.command = commands_find(part, space ? 2 : 1, &took);
 	sub.args = args;
+	sub.confirmed = true;
 	sub.out = control_add_row(cJSON_GetObjectItemCaseSensitive(d->call->out, "actions"));
+	cJSON_AddStringToObject(sub.out, "command", sub.command->group);
+	cJSON_AddStringToObject(sub.out, "what", sub.command->name);
+	if (d->service && !commands_find_param(sub.command, "service")) {
+		cJSON_AddStringToObject(sub.out, "not_applied", "it holds in all services");
+		cJSON_Delete(args);
+		return 0;
+	}
 	rc = make_args(d, action, args);
-	if (!rc && (sub.command->id == COMMAND_VENDOR_CAP))
-		cJSON_DeleteItemFromObjectCaseSensitive(args, "service");
 	for (const cJSON *a = args->child; !rc && a; a = a->next) {
 		const struct command_param *p = commands_find_param(sub.command, a->string);
 
@@ -180,10 +223,12 @@ static int do_action(struct plan_doing *d, const cJSON *action)
 		       : err_set(&d->call->err, SL_EINVAL, "%s has no --%s", text, a->string);
 	}
 	if (!rc) {
-		cJSON_AddStringToObject(sub.out, "command", sub.command->group);
-		cJSON_AddStringToObject(sub.out, "what", sub.command->name);
 		sub.err.s[0] = '\0';
 		rc = control_commands[sub.command->id](&sub);
+		if (rc == SL_ENOENT && d->service) { /* the test service has none of it */
+			cJSON_AddStringToObject(sub.out, "not_applied", sub.err.s);
+			rc = 0;
+		}
 		if (rc)
 			d->call->err = sub.err;
 		d->worst = SL_MAX(d->worst, worst_of(sub.out));
@@ -237,16 +282,42 @@ int control_plan_do_plan(struct plan_doing *d)
 	return rc;
 }
 
-/* Notes which changes were the plan's, so that it can be reverted. */
+/* Notes which changes were the plan's, so that it can be reverted, also after a restart. */
 static int note_fired(struct control_call *call, const char *name, uint64_t from, uint64_t to)
 {
-	char key[SL_MAX_NAME + 16], value[96];
+	char key[SL_MAX_NAME + 16], value[128];
 	struct store_item item = {key, value};
 
 	(void)snprintf(key, sizeof(key), "planstate|%s", name);
-	(void)snprintf(
-		value, sizeof(value), "{\"above\":%" PRIu64 ",\"upto\":%" PRIu64 "}", from, to);
+	(void)snprintf(value, sizeof(value), FIRED_FORMAT, (unsigned long long)from,
+		(unsigned long long)to, (unsigned long long)call->now_ms);
 	return control_change(call, &item, 1);
+}
+
+/* What the plan looks at is young enough at this moment, whoever fires it. */
+static int check_fresh(
+	struct control_call *call, const struct plan_def *def, const struct plan_run *r)
+{
+	struct control_facts facts;
+	const cJSON *vendor = cJSON_GetObjectItemCaseSensitive(r->params, "vendor");
+	char label[SL_MAX_NAME + 16] = "";
+	int rc;
+
+	if (call->now_ms > call->view->tick_ms + PLAN_WORLD_MS)
+		return err_set(&call->err, SL_EREFUSED,
+			"the last tick is too old: a plan does not fire on old data");
+	if (!def->has_fresh)
+		return 0;
+	if (cJSON_IsString(vendor))
+		(void)snprintf(label, sizeof(label), "vendor=\"%.64s\"", vendor->valuestring);
+	rc = control_facts_now(call->c, &facts);
+	if (!rc && !control_plan_fresh(def, &facts, label))
+		rc = err_set(&call->err, SL_EREFUSED,
+			"%s%s%s%s is older than %.0f: a plan does not fire on old data",
+			def->fresh.metric, label[0] ? "{" : "", label, label[0] ? "}" : "",
+			def->fresh.value);
+	control_facts_done(&facts);
+	return rc;
 }
 
 int control_plan_fire(struct control_call *call, const struct plan_def *def, struct plan_run *r,
@@ -256,9 +327,8 @@ int control_plan_fire(struct control_call *call, const struct plan_def *def, str
 	uint64_t from;
 	int rc = control_need_store(call);
 
-	if (!rc && call->now_ms > call->view->tick_ms + PLAN_WORLD_MS)
-		rc = err_set(&call->err, SL_EREFUSED,
-			"the last tick is too old: a plan does not fire on old data");
+	if (!rc)
+		rc = check_fresh(call, def, r);
 	if (!rc)
 		rc = control_plan_do_plan(&d);
 	if (!rc && d.worst > max_percent)
@@ -280,7 +350,8 @@ int control_plan_fire(struct control_call *call, const struct plan_def *def, str
 /* Parameters of the call, as the plan's. */
 cJSON *control_plan_params_of(const struct control_call *call)
 {
-	static const char *const names[] = {"vendor", "groups", "service", "value"};
+	static const char *const names[] = {
+		"vendor", "groups", "service", "value", "node", "stream"};
 	cJSON *o = cJSON_CreateObject();
 
 	for (size_t i = 0; i < SL_COUNT(names); i++)
@@ -305,53 +376,73 @@ int control_plan_open_plan(
 
 struct reverting {
 	struct control_call *call;
-	struct store_item item[256];
-	uint32_t n;
+	struct store_item *item;
+	uint32_t n, room;
+	bool failed;
 };
+
+static void revert_to(struct reverting *r, const char *key, const char *value)
+{
+	if (r->n == r->room) {
+		uint32_t room = r->room ? 2 * r->room : 64;
+		struct store_item *more = realloc(r->item, room * sizeof(*more));
+
+		if (!more) {
+			r->failed = true;
+			return;
+		}
+		r->item = more;
+		r->room = room;
+	}
+	r->item[r->n].key = strdup(key);
+	r->item[r->n].value = value ? strdup(value) : NULL;
+	r->failed |= !r->item[r->n].key || (value && !r->item[r->n].value);
+	r->n++;
+}
 
 /* Undoes an item where it is still as the plan left it. */
 static void revert_item(
 	void *ctx, uint64_t number, const char *key, const char *before, const char *after)
 {
 	struct reverting *r = ctx;
-	char *now = store_get(r->call->c->store, key);
+	char *now;
 
 	(void)number;
-	if (strncmp(key, "rule|", 5) == 0 && r->n < SL_COUNT(r->item) &&
-		(now == NULL) == (after == NULL) && (!now || strcmp(now, after) == 0)) {
-		r->item[r->n].key = strdup(key);
-		r->item[r->n++].value = before ? strdup(before) : NULL;
-	}
+	if (strncmp(key, "rule|", 5) != 0 && strncmp(key, "stream|", 7) != 0)
+		return;
+	now = store_get(r->call->c->store, key);
+	if ((now == NULL) == (after == NULL) && (!now || strcmp(now, after) == 0))
+		revert_to(r, key, before);
 	free(now);
 }
 
 int control_plan_revert(struct control_call *call, const char *name, struct plan_run *run)
 {
-	char key[SL_MAX_NAME + 16], *state;
-	unsigned long long above, upto;
-	struct reverting *r = calloc(1, sizeof(*r));
+	char key[SL_MAX_NAME + 16], *state = NULL;
+	unsigned long long above, upto, at_ms;
+	struct reverting r = {.call = call};
 	int rc = control_need_store(call);
 
 	(void)snprintf(key, sizeof(key), "planstate|%s", name);
-	state = !rc && r ? store_get(call->c->store, key) : NULL;
-	if (!rc && (!state || sscanf(state, "{\"above\":%llu,\"upto\":%llu}", &above, &upto) != 2))
+	if (!rc)
+		state = store_get(call->c->store, key);
+	if (!rc && (!state || sscanf(state, FIRED_FORMAT, &above, &upto, &at_ms) != 3))
 		rc = err_set(&call->err, SL_EREFUSED, "%s has not fired", name);
+	if (!rc)
+		rc = store_items(call->c->store, above, upto, revert_item, &r);
 	if (!rc) {
-		r->call = call;
-		rc = store_items(call->c->store, above, upto, revert_item, r);
-	}
-	if (!rc) {
-		r->item[r->n++] = (struct store_item){strdup(key), NULL};
-		rc = control_change(call, r->item, r->n);
+		revert_to(&r, key, NULL);
+		rc = r.failed ? err_set(&call->err, SL_ENOMEM, "out of memory")
+			      : control_change(call, r.item, r.n);
 	}
 	if (!rc)
 		control_plan_set_state(run, PLAN_IDLE, call->now_ms, "reverted");
-	for (uint32_t i = 0; r && i < r->n; i++) {
-		free((char *)(uintptr_t)r->item[i].key);
-		free((char *)(uintptr_t)r->item[i].value);
+	for (uint32_t i = 0; i < r.n; i++) {
+		free((char *)(uintptr_t)r.item[i].key);
+		free((char *)(uintptr_t)r.item[i].value);
 	}
+	free(r.item);
 	free(state);
-	free(r);
 	return rc;
 }
 
@@ -369,15 +460,21 @@ const char *control_plan_test_service(const struct engine_view *view, char *ret,
 	return NULL;
 }
 
-int control_plans_open(struct control *c)
+int control_plans_open(struct control *c, struct errbuf *err)
 {
 	c->plans = calloc(1, sizeof(*c->plans));
-	return c->plans ? 0 : SL_ENOMEM;
+	if (!c->plans)
+		return err_set(err, SL_ENOMEM, "out of memory");
+	c->plans->shipped = control_plans_shipped(err);
+	return c->plans->shipped ? 0 : SL_EFORMAT;
 }
 
 void control_plans_close(struct control *c)
 {
-	for (uint32_t i = 0; c->plans && i < c->plans->n; i++)
+	if (!c->plans)
+		return;
+	for (uint32_t i = 0; i < c->plans->n; i++)
 		cJSON_Delete(c->plans->run[i].params);
+	cJSON_Delete(c->plans->shipped);
 	free(c->plans);
 }

@@ -5,8 +5,15 @@
 #include "control/control_int.h"
 #include "control/plan.h"
 
-/* Plans of plans.def, NULL past the last. */
-const char *control_plan_ready_made(uint32_t i);
+/* Names of the plans that ship, NULL past the last; and whether an operator's own is of this name.
+ */
+const char *control_plan_ready_made(const struct control *c, uint32_t i) SL_NONNULL_ALL;
+bool control_plan_is_own(const struct control *c, const char *name) SL_NONNULL_ALL;
+
+/* Whether what the plan names as its data is within its limit; labels: of the fact or vendor it is
+ * about, where the plan says none. */
+bool control_plan_fresh(const struct plan_def *def, const struct control_facts *facts,
+	const char *labels) SL_NONNULL_ALL;
 
 /* One carrying out of a plan. */
 struct plan_doing {

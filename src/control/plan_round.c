@@ -18,23 +18,28 @@ static cJSON *params_of_fact(const struct fact *f)
 	return o;
 }
 
-/* The facts a plan goes by are fresh enough: the tick, and what the plan itself names. */
-static bool is_fresh(const struct control *c, const struct plan_def *def,
-	const struct control_facts *f, const struct fact *fact, uint64_t now_ms)
+bool control_plan_fresh(
+	const struct plan_def *def, const struct control_facts *facts, const char *labels)
 {
 	struct condition fresh = def->fresh;
 	double value;
 
-	if (now_ms > engine_view(c->engine)->tick_ms + PLAN_WORLD_MS)
-		return false;
 	if (!def->has_fresh)
 		return true;
-	if (!fresh.labels[0] && fact)
-		(void)snprintf(fresh.labels, sizeof(fresh.labels), "%s", fact->labels);
-	for (uint32_t i = 0; i < f->n; i++)
-		if (control_condition_value(&fresh, f, &f->fact[i], &value))
+	if (!fresh.labels[0])
+		(void)snprintf(fresh.labels, sizeof(fresh.labels), "%s", labels);
+	for (uint32_t i = 0; i < facts->n; i++)
+		if (control_condition_value(&fresh, facts, &facts->fact[i], &value))
 			return value <= fresh.value;
 	return false; /* nothing says how old it is */
+}
+
+/* The facts a plan goes by are fresh enough: the tick, and what the plan itself names. */
+static bool is_fresh(const struct control *c, const struct plan_def *def,
+	const struct control_facts *f, const struct fact *fact, uint64_t now_ms)
+{
+	return now_ms <= engine_view(c->engine)->tick_ms + PLAN_WORLD_MS &&
+	       control_plan_fresh(def, f, fact ? fact->labels : "");
 }
 
 static void fire_by_itself(
@@ -66,6 +71,8 @@ static void step(struct control *c, const struct plan_def *def, struct plan_run 
 	bool holds = control_condition_holds(&def->when, f, &value, &fact);
 	char note[160];
 
+	if (r->state == PLAN_FIRED && def->for_ms && now_ms > r->since_ms + def->for_ms)
+		control_plan_set_state(r, PLAN_IDLE, now_ms, "what it did has ended");
 	if (r->state == PLAN_FIRED || r->state == PLAN_ARMED ||
 		(r->state == PLAN_VETOED && now_ms < r->veto_until_ms))
 		return;
@@ -137,7 +144,8 @@ void control_plans_round(struct control *c, const struct control_facts *facts, u
 		(void)store_each(c->store, "plan|", collect_name, &own);
 	for (uint32_t i = 0; i < own.n; i++)
 		step_named(&s, own.name[i]);
-	for (uint32_t i = 0; control_plan_ready_made(i); i++)
-		step_named(&s, control_plan_ready_made(i));
+	for (uint32_t i = 0; control_plan_ready_made(c, i); i++)
+		if (!control_plan_is_own(c, control_plan_ready_made(c, i)))
+			step_named(&s, control_plan_ready_made(c, i));
 	control_plan_tell(c);
 }

@@ -330,6 +330,7 @@ int control_new(
 	c->engine = options->engine;
 	c->started_ms = os_now_ms();
 	(void)snprintf(c->state_dir, sizeof(c->state_dir), "%s", options->conf->sluice.state);
+	control_log_level_forget(c);
 	(void)snprintf(path, sizeof(path), "%s/admin.token", c->state_dir);
 	rc = control_token_file(path, &c->admin_token, err);
 	if (!rc)
@@ -337,7 +338,7 @@ int control_new(
 	if (!rc)
 		rc = control_events_open(c);
 	if (!rc)
-		rc = control_plans_open(c);
+		rc = control_plans_open(c, err);
 	if (!rc)
 		control_overlay_open(c);
 	if (!rc)
@@ -373,27 +374,33 @@ void control_free(struct control *c)
 	free(c);
 }
 
+int control_facts_now(struct control *c, struct control_facts *ret)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	*ret = (struct control_facts){0};
+	if (!out)
+		return SL_ENOMEM;
+	control_metrics(c, out);
+	if (fclose(out)) {
+		free(text);
+		return SL_ENOMEM;
+	}
+	return control_facts_init(ret, text);
+}
+
 /* Once a second: what plans and alerts are about. */
 static void facts_round(struct control *c, uint64_t now_ms)
 {
 	struct control_facts facts;
-	char *text = NULL;
-	size_t n = 0;
-	FILE *out;
 
 	if (now_ms < c->facts_ms + FACTS_MS)
 		return;
 	c->facts_ms = now_ms;
 	control_bills_round(c, now_ms);
-	out = open_memstream(&text, &n);
-	if (!out)
-		return;
-	control_metrics(c, out);
-	if (fclose(out)) {
-		free(text);
-		return;
-	}
-	if (control_facts_init(&facts, text) == 0) {
+	if (control_facts_now(c, &facts) == 0) {
 		control_plans_round(c, &facts, now_ms);
 		control_alerts_round(c, &facts, now_ms);
 	}
@@ -407,6 +414,7 @@ void control_round(struct control *c, int timeout_ms)
 	control_journal_round(c, now_ms);
 	control_rules_round(c, now_ms);
 	control_overlay_round(c, now_ms);
+	control_switch_round(c, now_ms);
 	control_keep_round(c, now_ms);
 	control_sample_round(c, now_ms);
 	control_rollup_round(c, now_ms);

@@ -3,6 +3,7 @@
 
 #include "base/os.h"
 #include "conf/conf.h"
+#include "ctl/diff.h"
 #include "ctl/help.h"
 #include "ctl/offline.h"
 #include "ctl/score.h"
@@ -125,6 +126,8 @@ static int do_help(const struct ctl_request *r)
 
 int ctl_local(const struct ctl_request *r)
 {
+	struct errbuf err = {""};
+
 	switch (r->command->id) {
 	case COMMAND_SCORE:
 		return do_score(r);
@@ -132,6 +135,8 @@ int ctl_local(const struct ctl_request *r)
 		return do_config_check(r);
 	case COMMAND_WORLD_DUMP:
 		return do_world_dump(r);
+	case COMMAND_WORLD_DIFF:
+		return ctl_world_diff(r, &err) ? refuse(r, err.s) : DONE;
 	case COMMAND_WORLD_INSTALL:
 		return ctl_offline(r);
 	case COMMAND_HELP:

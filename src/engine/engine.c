@@ -196,6 +196,11 @@ int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t
 	return 0;
 }
 
+void engine_set_off(struct engine *e, uint32_t off)
+{
+	e->off = off;
+}
+
 int engine_push_meter(struct engine *e, const char *vendor, const char *region, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
 	struct errbuf *err)

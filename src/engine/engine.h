@@ -102,6 +102,14 @@ bool engine_geo_changed(const struct engine *e) SL_NONNULL_ALL;
 /* The operator's rules from the next tick on; copied. SL_ELIMIT past ENGINE_MAX_RULES. */
 int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t n) SL_NONNULL(1);
 
+/* What the next ticks go without, by an operator's switch or a drill's fault. */
+enum {
+	ENGINE_NO_BLACKLIST = 1, /* no breaker bars a vendor; those that did begin anew */
+	ENGINE_NO_QUALITY = 2,   /* what players say does not count in scores */
+	ENGINE_NO_FACTS = 4,     /* as if collect had stopped: no newer facts are taken */
+};
+void engine_set_off(struct engine *e, uint32_t off) SL_NONNULL_ALL;
+
 /* Offers a meter of a vendor (region NULL: its total). SL_ENOENT with text for unknown names; else
  * 0 and what became of it. */
 int engine_push_meter(struct engine *e, const char *vendor, const char *region, double mbps,

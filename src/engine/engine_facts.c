@@ -198,11 +198,13 @@ void engine_facts_read(struct engine *e, uint64_t now_ms)
 	bool news;
 
 	learn_levels(e);
-	news = take_blob(e);
+	news = !(e->off & ENGINE_NO_FACTS) && take_blob(e);
 	f->fresh = f->blob && f->time_ms + ENGINE_FACTS_OLD_MS > now_ms;
 	if (!f->fresh) /* no fact is no failure: all vendors are as the prior says */
 		f->view.n_cells = 0;
 	e->in.news = news && f->fresh;
+	e->in.no_quality = e->off & ENGINE_NO_QUALITY;
+	e->in.no_breakers = e->off & ENGINE_NO_BLACKLIST;
 	for (uint32_t l = 0; l < LOOP_LEVELS; l++)
 		e->in.level[l] = f->level[l];
 	e->in.fact = f->fact;

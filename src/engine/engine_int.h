@@ -80,6 +80,7 @@ struct engine {
 	struct engine_rule rules[ENGINE_MAX_RULES];
 	uint32_t n_rules;
 	uint32_t rule_kinds; /* bit per kind that is among them */
+	uint32_t off;        /* ENGINE_NO_* */
 	struct engine_view view;
 };
 

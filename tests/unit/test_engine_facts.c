@@ -148,6 +148,35 @@ static void quality_is_of_the_group(void **state)
 	assert_int_equal(v->world->tick.breakers[telecom * 2].v, TICK_CLOSED);
 }
 
+/* What would trip a breaker and spoil a quality does neither; and with no facts their age grows. */
+static void what_is_switched_off_does_nothing(void **state)
+{
+	uint16_t telecom = group_named("CN/GD/telecom");
+	const struct engine_view *v = NULL;
+	uint64_t was;
+
+	(void)state;
+	now_ms += 60000;
+	engine_set_off(engine, ENGINE_NO_BLACKLIST | ENGINE_NO_QUALITY);
+	for (int i = 0; i < 4; i++) {
+		write_facts(telecom, 10, 99, 900000);
+		for (int k = 0; k < 8; k++)
+			v = tick();
+	}
+	assert_int_equal(v->world->tick.breakers[telecom * 2].v, TICK_CLOSED);
+	assert_int_equal(v->fleet->row[telecom].block[0], 0);
+	assert_true(v->fleet->row[telecom].quality[0] == 1);
+	was = v->facts_ms;
+	engine_set_off(engine, ENGINE_NO_FACTS);
+	now_ms += 1000;
+	write_facts(telecom, 99, 99, 900000);
+	v = tick();
+	assert_int_equal(v->facts_ms, was);
+	engine_set_off(engine, 0);
+	v = tick();
+	assert_true(v->facts_ms > was);
+}
+
 /* Two disjoint bad windows, each told by a blob of its own. */
 static void a_breaker_opens_on_new_facts_only(void **state)
 {
@@ -198,6 +227,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_facts_all_are_alike),
 		cmocka_unit_test(quality_is_of_the_group),
+		cmocka_unit_test(what_is_switched_off_does_nothing),
 		cmocka_unit_test(a_breaker_opens_on_new_facts_only),
 		cmocka_unit_test(broken_facts_are_refused_and_old_ones_forgotten),
 	};
