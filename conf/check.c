@@ -13,6 +13,7 @@ int conf_check(const struct conf *c, struct errbuf *err)
 		conf_check_isps,
 		conf_check_vendors,
 		conf_check_nodes,
+		conf_check_probes,
 		conf_check_zones,
 		conf_check_services,
 		conf_check_plays,

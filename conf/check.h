@@ -12,6 +12,7 @@ int conf_check_sluice(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_isps(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_vendors(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_nodes(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
+int conf_check_probes(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_zones(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_services(const struct conf *c, struct errbuf *err) SL_NONNULL(1);
 int conf_check_plays(const struct conf *c, struct errbuf *err) SL_NONNULL(1);

@@ -176,3 +176,39 @@ int conf_check_nodes(const struct conf *c, struct errbuf *err)
 	}
 	return rc;
 }
+
+static int check_probe(const struct conf *c, uint32_t i, struct errbuf *err)
+{
+	const struct conf_probe *p = &c->catalog.probes[i];
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t a = 0; a < i; a++)
+		if (strcmp(c->catalog.probes[a].name, p->name) == 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "probes[%u].name", i),
+				"name given twice, got \"%s\", want it unique", p->name);
+	if (!p->vendor == !p->targets_count)
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u]", i),
+			"%s of vendor and targets, want one of them", p->vendor ? "both" : "none");
+	if (p->vendor && conf_find_vendor(&c->catalog, p->vendor) < 0)
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].vendor", i),
+			"unknown vendor, got \"%s\", want a name of vendors", p->vendor);
+	if (p->path[0] != '/')
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].path", i),
+			"no path, got \"%s\", want it to begin with /", p->path);
+	for (uint32_t k = 0; k < p->targets_count; k++)
+		if (!strchr(p->targets[k], ':'))
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "probes[%u].targets[%u]", i, k),
+				"no address, got \"%s\", want ADDR:PORT", p->targets[k]);
+	return 0;
+}
+
+int conf_check_probes(const struct conf *c, struct errbuf *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->catalog.probes_count && !rc; i++)
+		rc = check_probe(c, i, err);
+	return rc;
+}

@@ -44,6 +44,8 @@ enum {
 	CONF_MAX_PARAMS = 32,       /* headers, or parameters, of one */
 	CONF_MAX_TARGETS = 16,      /* receivers of alerts */
 	CONF_MAX_URL = 1024,
+	CONF_MAX_PROBES = 256,
+	CONF_MAX_PROBED = 16384, /* targets of one probe, given one by one */
 	CONF_MAX_MBPS = 1000000000,
 };
 
@@ -138,6 +140,11 @@ enum {
 	X(CONF_UNIT_MBPS, "mbps")                                                                  \
 	X(CONF_UNIT_OCTETS, "octets")                                                              \
 	X(CONF_UNIT_OCTETS_TOTAL, "octets_total")
+#define CONF_PROBE_MAP(X)                                                                          \
+	X(CONF_PROBE_TCP, "tcp")                                                                   \
+	X(CONF_PROBE_HTTP, "http")                                                                 \
+	X(CONF_PROBE_FLV, "flv")                                                                   \
+	X(CONF_PROBE_HLS, "hls")
 #define CONF_METHOD_MAP(X)                                                                         \
 	X(CONF_METHOD_AUTO, "auto")                                                                \
 	X(CONF_METHOD_GET, "get")                                                                  \
@@ -158,6 +165,7 @@ enum conf_api { CONF_API_MAP(X) };
 enum conf_auth { CONF_AUTH_MAP(X) };
 enum conf_unit { CONF_UNIT_MAP(X) };
 enum conf_method { CONF_METHOD_MAP(X) };
+enum conf_probe_kind { CONF_PROBE_MAP(X) };
 #undef X
 
 /* Bits of conf_window.days. */

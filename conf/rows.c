@@ -17,6 +17,7 @@ static const char *const words_api[] = {CONF_API_MAP(X)};
 static const char *const words_auth[] = {CONF_AUTH_MAP(X)};
 static const char *const words_unit[] = {CONF_UNIT_MAP(X)};
 static const char *const words_method[] = {CONF_METHOD_MAP(X)};
+static const char *const words_probe[] = {CONF_PROBE_MAP(X)};
 #undef X
 static const char *const words_days[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
@@ -34,6 +35,7 @@ static const struct conf_words words_API = {words_api, SL_COUNT(words_api)};
 static const struct conf_words words_AUTH = {words_auth, SL_COUNT(words_auth)};
 static const struct conf_words words_UNIT = {words_unit, SL_COUNT(words_unit)};
 static const struct conf_words words_METHOD = {words_method, SL_COUNT(words_method)};
+static const struct conf_words words_PROBE = {words_probe, SL_COUNT(words_probe)};
 static const struct conf_words words_DAYS = {words_days, SL_COUNT(words_days)};
 
 /* Members that depend on the kind: what it is made of and where it lies. */

@@ -21,6 +21,7 @@ static const cyaml_strval_t strval_API[] = {CONF_API_MAP(X)};
 static const cyaml_strval_t strval_AUTH[] = {CONF_AUTH_MAP(X)};
 static const cyaml_strval_t strval_UNIT[] = {CONF_UNIT_MAP(X)};
 static const cyaml_strval_t strval_METHOD[] = {CONF_METHOD_MAP(X)};
+static const cyaml_strval_t strval_PROBE[] = {CONF_PROBE_MAP(X)};
 #undef X
 static const cyaml_strval_t strval_DAYS[] = {{"mon", CONF_MON}, {"tue", CONF_TUE},
 	{"wed", CONF_WED}, {"thu", CONF_THU}, {"fri", CONF_FRI}, {"sat", CONF_SAT},

@@ -142,7 +142,7 @@ static void tick(struct control_role *r)
 {
 	struct errbuf err = {""};
 
-	control_take_meters(r->control);
+	control_take_sense(r->control);
 	if (engine_tick(r->engine, os_now_ms(), &err))
 		LOG_E("tick.refused", "error=\"%s\"", err.s);
 	else

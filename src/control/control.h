@@ -39,9 +39,8 @@ bool control_follows_geo(const struct control *c) SL_NONNULL_ALL;
 /* Waits for requests at most timeout_ms and answers them. Never blocks longer on a client. */
 void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;
 
-/* Hands what was pulled since the last call to the engine, as operators' meters are. Before a tick.
- */
-void control_take_meters(struct control *c) SL_NONNULL_ALL;
+/* Hands what was pulled and probed since the last call to the engine. Before a tick. */
+void control_take_sense(struct control *c) SL_NONNULL_ALL;
 
 /* After each tick that passed: what breakers did goes to the log and the journal. */
 void control_ticked(struct control *c) SL_NONNULL_ALL;

@@ -241,6 +241,9 @@ void control_events_close(struct control *c) SL_NONNULL_ALL;
 void control_event(struct control *c, const char *kind, const char *fmt, ...) SL_PRINTF(3, 4);
 void control_events_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
+/* cmd_meter.c: what was pulled, to the engine. */
+void control_take_meters(struct control *c) SL_NONNULL_ALL;
+
 struct control_facts;
 
 /* The facts of this moment; control_facts_done ends them, also after an error. SL_ENOMEM. */

@@ -40,7 +40,7 @@ static void put_meter(
 				m->name, "reason", sense_refusal_word(r), NO_LABELS);
 }
 
-void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
+static void put_meters(FILE *out, struct sense *sense, uint64_t now_ms)
 {
 	static const enum control_metric ids[] = {
 		METRIC_SOURCE_AGE, METRIC_SOURCE_TAKEN, METRIC_SOURCE_REFUSED};
@@ -56,4 +56,33 @@ void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
 		}
 	}
 	free(s);
+}
+
+static void put_probe(FILE *out, enum control_metric id, const struct sense_probe *p)
+{
+	for (uint8_t i = 0; id == METRIC_PROBE_TARGETS && i < SENSE_STATES; i++)
+		control_metric(out, id, p->n[i], "probe", p->name, "state", sense_state_word(i),
+			NO_LABELS);
+	if (id == METRIC_PROBE_LOOKS)
+		control_metric(out, id, (double)p->looks, "probe", p->name, NO_LABELS);
+	for (uint32_t i = 0; id == METRIC_PROBE_BAD && i < SENSE_REFUSALS; i++)
+		if (p->refused[i])
+			control_metric(out, id, (double)p->refused[i], "probe", p->name, "reason",
+				sense_refusal_word(i), NO_LABELS);
+}
+
+void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
+{
+	static const enum control_metric ids[] = {
+		METRIC_PROBE_TARGETS, METRIC_PROBE_LOOKS, METRIC_PROBE_BAD};
+	uint32_t n;
+	struct sense_probe *p = sense_probes(sense, &n);
+
+	put_meters(out, sense, now_ms);
+	for (size_t k = 0; n && k < SL_COUNT(ids); k++) {
+		control_metric_head(out, ids[k]);
+		for (uint32_t i = 0; i < n; i++)
+			put_probe(out, ids[k], &p[i]);
+	}
+	free(p);
 }

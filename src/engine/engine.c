@@ -29,6 +29,7 @@ void engine_free(struct engine *e)
 	free(e->geo);
 	conf_free(e->conf);
 	dict_free(e->dict);
+	free(e->node);
 	engine_facts_close(e);
 	engine_state_close(e);
 	if (e->row)

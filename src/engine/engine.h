@@ -116,6 +116,17 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
 	struct errbuf *err) SL_NONNULL(1, 2, 8);
 
+/* What is known of an own node from outside. */
+struct engine_node {
+	char name[SL_MAX_NAME + 1];
+	bool down;   /* it is not answered */
+	double mbps; /* what it carries; negative: not known */
+};
+
+/* The nodes that something is known of, from the next tick on; copied. SL_ELIMIT past
+ * SL_MAX_NODES, SL_ENOMEM. */
+int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t n) SL_NONNULL(1);
+
 /* One tick: reads the tallies, allocates, writes the blobs. On an error nothing was published. */
 int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);
 

@@ -206,6 +206,7 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 {
 	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation + 1, now_ms};
 	struct blob_writer *w = blob_writer_new(&tick_def);
+	struct tick_node_load *load;
 	int rc;
 
 	if (!w)
@@ -214,7 +215,9 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	*ret_alarms = put_rows(e, w, now_ms);
 	put_cells(e, w);
 	put_breakers(e, blob_add(w, TICK_breakers, e->cat.n_groups * e->cat.n_vendors, NULL));
-	engine_rules_nodes(e, blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL), now_ms);
+	load = blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL);
+	engine_nodes_put(e, load);
+	engine_rules_nodes(e, load, now_ms);
 	rc = engine_rules_denied(e, w, now_ms);
 	if (rc) {
 		blob_writer_free(w);

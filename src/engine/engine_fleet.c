@@ -269,6 +269,7 @@ int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		.door_kbps = e->door_kbps,
 		.sampled = 1};
 	apply_rules(e, now_ms);
+	engine_nodes_block(e);
 	engine_tally_read(e);
 	engine_facts_read(e, now_ms);
 	return 0;

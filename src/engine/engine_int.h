@@ -77,6 +77,8 @@ struct engine {
 
 	struct engine_facts *facts; /* engine_facts.h */
 
+	struct engine_node *node; /* by name; what is known from outside */
+	uint32_t n_nodes;
 	struct engine_rule rules[ENGINE_MAX_RULES];
 	uint32_t n_rules;
 	uint32_t rule_kinds; /* bit per kind that is among them */
@@ -110,6 +112,10 @@ bool engine_rule_names(const char *pattern, struct str name);
 bool engine_rules_static(const struct engine *e, uint32_t service, uint64_t now_ms);
 uint32_t engine_rules_lower_ppm(
 	const struct engine *e, uint32_t service, uint32_t group, uint64_t now_ms);
+struct tick_node_load;
+void engine_nodes_put(const struct engine *e, struct tick_node_load *load);
+/* A vendor whose own nodes for a group are all down, and that has nothing else there. */
+void engine_nodes_block(struct engine *e);
 void engine_rules_nodes(const struct engine *e, struct tick_node_load *load, uint64_t now_ms);
 int engine_rules_denied(const struct engine *e, struct blob_writer *w, uint64_t now_ms);
 

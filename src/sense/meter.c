@@ -526,11 +526,14 @@ static void inherit(struct job *j, struct sense_source *row, const struct sense_
 	for (uint32_t i = 0; old && i < old->n; i++) {
 		const struct sense_source *was = &old_rows[i];
 		struct job *from = &old->job[i];
+		uint32_t node;
 
 		if (strcmp(was->vendor, row->vendor) != 0 || strcmp(was->name, row->name) != 0 ||
 			strcmp(was->node, row->node) != 0)
 			continue;
+		node = row->node_index;
 		*row = *was;
+		row->node_index = node;
 		j->counter = from->counter;
 		j->counter_ms = from->counter_ms;
 		return;
@@ -551,6 +554,7 @@ static void add(struct sense_meters *m, const struct conf_vendor *v, const struc
 	(void)snprintf(row->name, sizeof(row->name), "%s", c->name);
 	(void)snprintf(row->region, sizeof(row->region), "%s", c->region ? c->region : "");
 	(void)snprintf(row->node, sizeof(row->node), "%s", node ? node->name : "");
+	row->node_index = node ? (uint32_t)(node - m->s->conf->catalog.nodes) : SENSE_NO_NODE;
 }
 
 static uint32_t count(const struct conf_catalog *c)

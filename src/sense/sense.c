@@ -22,6 +22,13 @@ const char *sense_refusal_word(enum sense_refusal r)
 	return r < SENSE_REFUSALS ? word[r] : "?";
 }
 
+const char *sense_state_word(uint8_t state)
+{
+	static const char *const word[SENSE_STATES] = {"unknown", "up", "down"};
+
+	return state < SENSE_STATES ? word[state] : "?";
+}
+
 uint64_t sense_random(uint64_t n)
 {
 	return n ? os_random64() % n : 0;
@@ -42,6 +49,21 @@ int sense_check(const struct conf *conf, struct errbuf *err)
 				return conf_refuse(conf, err, SL_EFORMAT, path, "%s", why.s);
 		}
 	return 0;
+}
+
+/* The names by which control is told of nodes. */
+static void name_nodes(struct sense *s)
+{
+	const struct conf_catalog *c = &s->conf->catalog;
+	char(*node)[SL_MAX_NAME + 1] = calloc(c->nodes_count + 1, sizeof(*node));
+
+	for (uint32_t i = 0; node && i < c->nodes_count; i++)
+		(void)snprintf(node[i], sizeof(node[i]), "%s", c->nodes[i].name);
+	(void)pthread_mutex_lock(&s->lock);
+	free(s->node);
+	s->node = node;
+	s->n_nodes = node ? c->nodes_count : 0;
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 /* Takes the mutex: what control has left for us. */
@@ -65,8 +87,11 @@ static bool take_orders(struct sense *s)
 		s->conf = conf;
 		s->keys = keys;
 		s->meters = sense_meters_new(s, s->meters);
-		if (!s->meters)
-			LOG_E("sense.no_memory", "what=meters");
+		s->probes = sense_probes_new(s, s->probes);
+		if (!s->meters || !s->probes)
+			LOG_E("sense.no_memory", "meters=%d probes=%d", s->meters != NULL,
+				s->probes != NULL);
+		name_nodes(s);
 		conf_free(old_conf);
 		keys_close(old_keys);
 	}
@@ -130,6 +155,7 @@ void sense_free(struct sense *s)
 	if (s->running)
 		(void)pthread_join(s->thread, NULL);
 	sense_meters_free(s->meters);
+	sense_probes_free(s->probes);
 	sense_loop_free(s->loop);
 	if (s->wake.fd >= 0)
 		(void)close(s->wake.fd);
@@ -138,6 +164,9 @@ void sense_free(struct sense *s)
 	conf_free(s->next_conf);
 	keys_close(s->next_keys);
 	free(s->source);
+	free(s->target);
+	free(s->probe);
+	free(s->node);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -188,18 +217,88 @@ void sense_tell(struct sense *s, const struct sense_meter *m, bool taken, const 
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-struct sense_source *sense_sources(struct sense *s, uint32_t *ret_n)
+/* A copy of rows that are under the lock; *n is read under it too. */
+static void *copy_rows(
+	struct sense *s, void *const *rows, const uint32_t *n, size_t size, uint32_t *ret_n)
 {
-	struct sense_source *copy = NULL;
+	void *copy = NULL;
 
 	(void)pthread_mutex_lock(&s->lock);
 	*ret_n = 0;
-	if (s->n_sources)
-		copy = malloc(s->n_sources * sizeof(*copy));
+	if (*n)
+		copy = malloc(*n * size);
 	if (copy) {
-		memcpy(copy, s->source, s->n_sources * sizeof(*copy));
-		*ret_n = s->n_sources;
+		memcpy(copy, *rows, *n * size);
+		*ret_n = *n;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return copy;
+}
+
+#define COPY_ROWS(s, rows, n, ret_n)                                                               \
+	copy_rows(s, (void *const *)&(s)->rows, &(s)->n, sizeof(*(s)->rows), ret_n)
+
+struct sense_source *sense_sources(struct sense *s, uint32_t *ret_n)
+{
+	return COPY_ROWS(s, source, n_sources, ret_n);
+}
+
+struct sense_probe *sense_probes(struct sense *s, uint32_t *ret_n)
+{
+	return COPY_ROWS(s, probe, n_probes, ret_n);
+}
+
+struct sense_target *sense_targets(struct sense *s, uint32_t *ret_n)
+{
+	return COPY_ROWS(s, target, n_targets, ret_n);
+}
+
+/* A node is down when a probe looks at it and finds none of its addresses anything but down. */
+static void judge_nodes(const struct sense *s, struct sense_node *node)
+{
+	uint8_t seen[SL_MAX_NODES]; /* by this probe: 1 down, 2 something else */
+	uint32_t up = 0;
+
+	for (uint32_t i = 0; i < s->n_targets; i++)
+		up += s->target[i].state != SENSE_DOWN;
+	if (!up && s->n_targets >= SENSE_MIN_CUT_OFF)
+		return;
+	for (uint32_t i = 0, end; i < s->n_targets; i = end) {
+		memset(seen, 0, s->n_nodes);
+		for (end = i; end < s->n_targets &&
+			      s->target[end].probe_index == s->target[i].probe_index;
+			end++)
+			if (s->target[end].node_index < s->n_nodes)
+				seen[s->target[end].node_index] |=
+					s->target[end].state == SENSE_DOWN ? 1 : 2;
+		for (uint32_t k = 0; k < s->n_nodes; k++)
+			node[k].down |= seen[k] == 1;
+	}
+}
+
+enum { NODE_OLD_MS = 60000 };
+
+struct sense_node *sense_nodes(struct sense *s, uint64_t now_ms, uint32_t *ret_n)
+{
+	struct sense_node *node = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*ret_n = 0;
+	if (s->n_nodes)
+		node = calloc(s->n_nodes, sizeof(*node));
+	for (uint32_t i = 0; node && i < s->n_nodes; i++) {
+		memcpy(node[i].name, s->node[i], sizeof(node[i].name));
+		node[i].mbps = -1;
+		*ret_n = s->n_nodes;
+	}
+	for (uint32_t i = 0; node && i < s->n_sources; i++) {
+		const struct sense_source *from = &s->source[i];
+
+		if (from->node_index < s->n_nodes && from->end_ms + NODE_OLD_MS > now_ms)
+			node[from->node_index].mbps = from->mbps;
+	}
+	if (node)
+		judge_nodes(s, node);
+	(void)pthread_mutex_unlock(&s->lock);
+	return node;
 }

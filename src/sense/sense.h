@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What we go and measure: meters pulled from vendors' APIs and own nodes. One thread of its own in
- * the control process; what it finds is taken by the control thread between ticks. It knows the
- * configuration and nothing of the engine.
+ * What we go and measure: meters pulled from vendors' APIs and own nodes, and probes. One thread of
+ * its own in the control process; what it finds is taken by the control thread between ticks. It
+ * knows the configuration and nothing of the engine.
  *
  * Longer than its functions would need, because every figure that operators see of a source is
  * declared here.
@@ -15,6 +15,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "sense/flow.h"
 
 struct conf;
 struct keys_file;
@@ -33,6 +34,8 @@ struct sense;
 	X(SENSE_ERROR, "error") /* an error inside of a good reply */                              \
 	X(SENSE_SERIES, "series")                                                                  \
 	X(SENSE_PAGES, "pages")                                                                    \
+	X(SENSE_BODY, "body")         /* the text that was wanted is not in it */                  \
+	X(SENSE_MEDIA, "media")       /* no FLV, no playlist or no segment */                      \
 	X(SENSE_FALSE, "implausible") /* refused by the engine: negative, absurd, repeated ... */
 
 enum sense_refusal {
@@ -48,12 +51,18 @@ enum {
 	SENSE_MAX_SOURCES = 16384, /* pulled meters, one per node where they are of nodes */
 	SENSE_MAX_QUEUE = 4096,    /* meters that wait for the control thread */
 	SENSE_NOTE = 160,
+	SENSE_MAX_TARGETS = 65536, /* of all probes */
+	SENSE_ADDRESS = 64,
+	SENSE_MIN_CUT_OFF = 3, /* with fewer targets all down is their fault, not ours */
 };
+
+#define SENSE_NO_NODE UINT32_MAX
 
 /* A pulled meter as operators see it. Times are unix ms, 0: never. */
 struct sense_source {
 	char vendor[SL_MAX_NAME + 1], name[SL_MAX_NAME + 1];
 	char region[SL_MAX_NAME + 1], node[SL_MAX_NAME + 1]; /* empty: total, none */
+	uint32_t node_index; /* of the configuration, or SENSE_NO_NODE */
 	uint64_t asked_ms, good_ms, next_ms;
 	uint64_t end_ms; /* of the last window */
 	double mbps;     /* of it */
@@ -69,6 +78,34 @@ struct sense_meter {
 	double mbps;
 	uint64_t start_ms, end_ms; /* unix */
 	uint32_t source;
+};
+
+/* One address that a probe looks at. */
+struct sense_target {
+	char probe[SL_MAX_NAME + 1], node[SL_MAX_NAME + 1]; /* node empty: none of ours */
+	char address[SENSE_ADDRESS];                        /* ADDR:PORT */
+	uint32_t probe_index, node_index;
+	uint8_t state;   /* enum sense_state */
+	uint8_t refusal; /* of the last bad look */
+	uint32_t took_us;
+	uint64_t checked_ms, changed_ms; /* unix, 0: never */
+	uint64_t good, bad;
+};
+
+/* A probe as a whole. */
+struct sense_probe {
+	char name[SL_MAX_NAME + 1];
+	uint32_t n[SENSE_STATES]; /* targets by state */
+	uint64_t looks, checked_ms;
+	uint64_t refused[SENSE_REFUSALS];
+};
+
+/* An own node: down when a probe finds none of its addresses up; what it carries by its counters.
+ */
+struct sense_node {
+	char name[SL_MAX_NAME + 1];
+	bool down;
+	double mbps; /* negative: not known */
 };
 
 /* Whether what is to be measured can be asked for: templates that name what is known. The first
@@ -90,6 +127,16 @@ uint32_t sense_take_meters(struct sense *s, struct sense_meter *ret, uint32_t ma
 /* What the engine said of one of them. */
 void sense_tell(struct sense *s, const struct sense_meter *m, bool taken, const char *why)
 	SL_NONNULL(1, 2);
+
+/* "unknown", "up", "down". */
+const char *sense_state_word(uint8_t state) SL_PURE;
+
+/* Copies of the probes, of their targets, and of the own nodes that something is known of; as
+ * sense_sources. While not one of SENSE_MIN_CUT_OFF targets or more is up it is we who are cut off,
+ * and no node is said to be down. */
+struct sense_probe *sense_probes(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
+struct sense_target *sense_targets(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
+struct sense_node *sense_nodes(struct sense *s, uint64_t now_ms, uint32_t *ret_n) SL_NONNULL_ALL;
 
 /* Copies of the sources, malloc'd; caller frees. NULL and 0 when there are none. */
 struct sense_source *sense_sources(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;

@@ -11,6 +11,7 @@
 #include "world/keys.h"
 
 struct sense_meters;
+struct sense_probes;
 
 struct sense {
 	struct sense_loop *loop;
@@ -20,6 +21,7 @@ struct sense {
 	struct conf *conf;
 	struct keys_file *keys;
 	struct sense_meters *meters;
+	struct sense_probes *probes;
 
 	pthread_mutex_t lock;
 	/* under the lock */
@@ -30,6 +32,12 @@ struct sense {
 	uint32_t queue_first, queue_n;
 	struct sense_source *source; /* written by the thread, read by both */
 	uint32_t n_sources;
+	struct sense_target *target; /* likewise */
+	uint32_t n_targets;
+	struct sense_probe *probe; /* likewise */
+	uint32_t n_probes;
+	char (*node)[SL_MAX_NAME + 1]; /* names of the configuration's */
+	uint32_t n_nodes;
 };
 
 /* meter.c. The configuration and keys of s are those to go by; old (NULL: none) gives what it has
@@ -37,6 +45,11 @@ struct sense {
 struct sense_meters *sense_meters_new(struct sense *s, struct sense_meters *old)
 	SL_NONNULL(1) SL_WUNUSED;
 void sense_meters_free(struct sense_meters *m);
+
+/* probe.c, as meter.c. */
+struct sense_probes *sense_probes_new(struct sense *s, struct sense_probes *old)
+	SL_NONNULL(1) SL_WUNUSED;
+void sense_probes_free(struct sense_probes *p);
 
 /* A random number from 0 to n - 1. */
 uint64_t sense_random(uint64_t n);

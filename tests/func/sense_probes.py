@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Probes of a real daemon against servers on loopback: own nodes that fall, flap and come back,
+media that is none, doors; and what that does to answers."""
+import http.server
+import os
+import socket
+import threading
+import time
+
+import sluice
+from sluice import Sluice, free_port, wait_for
+
+CATALOG = """vendors:
+  - name: own
+    guaranteed_mbps: 1000
+    max_mbps: 2000
+  - name: alpha
+    guaranteed_mbps: 100
+    max_mbps: 20000
+    addresses: [{a: [127.0.1.1, 127.0.1.2]}]
+nodes:
+  - {name: n1, vendor: own, group: CN/GD/telecom, capacity_mbps: 1000, a: [127.0.0.11]}
+  - {name: n2, vendor: own, group: CN/GD/telecom, capacity_mbps: 1000, a: [127.0.0.12]}
+services:
+  - name: live
+    hosts: [live.sluice.example]
+    vendors: [{vendor: own}, {vendor: alpha}]
+zones: [{name: sluice.example, file: sluice.example.zone}]
+probes:
+"""
+FLV = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x12\0\0\x10"
+TS = (b"\x47\x40\0\x10" + b"\xff" * 184) * 3
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n/hls/media.m3u8\n"
+MEDIA = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nseg1.ts\n"
+
+
+class Edge(http.server.ThreadingHTTPServer):
+    """Answers for every loopback address; what it says depends on address and path."""
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                address = self.connection.getsockname()[0]
+                server = self.server
+                server.asked.append((time.time(), address, self.path, self.headers["Host"]))
+                say = server.says.get(address, server.says.get(self.path, (404, b"")))
+                status, body = say() if callable(say) else say
+                if status is None:
+                    time.sleep(1.5)
+                    self.close_connection = True
+                    return
+                self.send_response(status)
+                self.send_header("Content-Length", str(10 ** 9 if body == FLV else len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                if body == FLV:  # a live stream has no end
+                    self.connection.settimeout(5)
+                    try:
+                        self.connection.recv(1)
+                    except OSError:
+                        pass
+                    self.close_connection = True
+
+            def log_message(self, *args):
+                pass
+        super().__init__(("0.0.0.0", 0), Handler)
+        self.port = self.server_address[1]
+        self.asked, self.says = [], {}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.shutdown()
+        self.server_close()
+
+
+def daemon(probes, **more):
+    text = CATALOG + "".join("  - {%s}\n" % p for p in probes)
+    return Sluice(prepare={"catalog.yaml": text.replace("probes:\n", "probes:\n" if probes else "").encode()}, **more)
+
+
+def targets(d, *args):
+    return {(t["probe"], t["target"]): t for t in d.ctl("probe", "show", *args)["targets"]}
+
+
+def state(d, probe, what, seconds=20):
+    def all_are():
+        found = [t["state"] for (p, _), t in targets(d).items() if p == probe]
+        return found and all(s == what for s in found)
+    wait_for("%s %s" % (probe, what), all_are, seconds)
+
+
+def answered(d):
+    """Vendors and addresses that HTTPDNS gives a client of Guangdong telecom."""
+    found = {a["vendor"]: set(a["ips"]) for a in d.resolve(ip="202.96.128.86", n=2)["answers"]}
+    return found
+
+
+def nodes_that_are_down_are_not_answered():
+    with Edge() as e:
+        good = (200, b"all is well")
+        e.says.update({"127.0.0.11": good, "127.0.0.12": good, "127.0.1.1": good, "127.0.1.2": good})
+        with daemon(["name: nodes, vendor: own, port: %d, path: /health, body: well, every_s: 1, timeout_ms: 800, rise: 1, fall: 2" % e.port,
+                     "name: edges, vendor: alpha, port: %d, every_s: 1" % e.port]) as d:
+            state(d, "nodes", "up")
+            state(d, "edges", "up")
+            assert answered(d)["own"] == {"127.0.0.11", "127.0.0.12"}, answered(d)
+            e.says["127.0.0.12"] = (500, b"well")
+            wait_for("n2 gone", lambda: answered(d).get("own") == {"127.0.0.11"})
+            t = targets(d)["nodes", "127.0.0.12:%d" % e.port]
+            assert t["state"] == "down" and t["node"] == "n2" and t["last_bad"] == "status" and t["bad"] >= 2, t
+            assert list(targets(d))[0][1].startswith("127.0.0.12"), "those down come first"
+            e.says["127.0.0.11"] = (200, b"not yet")
+            wait_for("own gone", lambda: "own" not in answered(d))
+            assert answered(d)["alpha"] == {"127.0.1.1", "127.0.1.2"}
+            assert d.metric("sluice_probe_targets", 'probe="nodes",state="down"') == 2
+            assert d.metric("sluice_probe_bad_total", 'probe="nodes",reason="body"') >= 2
+            e.says["127.0.0.12"] = good
+            wait_for("n2 back", lambda: answered(d).get("own") == {"127.0.0.12"})
+            e.says["127.0.0.12"] = (None, b"")
+            wait_for("n2 too slow", lambda: "own" not in answered(d))
+            assert targets(d)["nodes", "127.0.0.12:%d" % e.port]["last_bad"] == "timeout"
+            log = d.log()
+            assert "probe.down" in log and "probe.up" in log and "reason=body" in log
+
+
+def flapping_changes_nothing():
+    with Edge() as e:
+        turn = [0]
+
+        def flap():
+            turn[0] += 1
+            return (200 if turn[0] % 3 == 1 else 503), b""  # good bad bad good ...
+        e.says.update({"127.0.0.11": (200, b""), "127.0.0.12": flap})
+        with daemon(["name: nodes, vendor: own, port: %d, every_s: 1" % e.port,
+                     "name: strict, vendor: own, port: %d, every_s: 1, fall: 1, rise: 100" % e.port]) as d:
+            state(d, "nodes", "up")
+            wait_for("three turns", lambda: turn[0] >= 9, 30)
+            t = targets(d, "nodes")["nodes", "127.0.0.12:%d" % e.port]
+            assert t["state"] == "up" and t["bad"] >= 2, t
+            wait_for("the strict one takes it out", lambda: answered(d).get("own") == {"127.0.0.11"})
+
+
+def media_is_looked_at():
+    with Edge() as e:
+        e.says.update({"/flv": (200, FLV), "/noflv": (200, b"<html>" + b"x" * 64), "/gone": (404, FLV),
+                       "/hls/master.m3u8": (200, MASTER), "/hls/media.m3u8": (200, MEDIA),
+                       "/hls/seg1.ts": (200, TS), "/html.m3u8": (200, b"<html>\n"),
+                       "/lost.m3u8": (200, b"#EXTM3U\n#EXTINF:4,\nnowhere.ts\n"), "/empty.m3u8": (200, b"#EXTM3U\n"),
+                       "/loop.m3u8": (200, b"#EXTM3U\nloop.m3u8\n"), "/text.m3u8": (200, b"#EXTM3U\nnoflv\n")})
+        probes = ["name: %s, kind: %s, path: /%s, targets: [\"127.0.0.1:%d\"], every_s: 1, host: edge.example, timeout_ms: 900"
+                  % (name, kind, path, e.port) for name, kind, path in (
+                      ("flv", "flv", "flv"), ("noflv", "flv", "noflv"), ("goneflv", "flv", "gone"),
+                      ("hls", "hls", "hls/master.m3u8"), ("html", "hls", "html.m3u8"), ("lost", "hls", "lost.m3u8"),
+                      ("empty", "hls", "empty.m3u8"), ("loop", "hls", "loop.m3u8"), ("text", "hls", "text.m3u8"))]
+        with daemon(probes) as d:
+            for name in ("flv", "hls"):
+                state(d, name, "up")
+            for name, why in (("noflv", "media"), ("goneflv", "status"), ("html", "media"), ("lost", "status"),
+                              ("empty", "media"), ("loop", "media"), ("text", "media")):
+                state(d, name, "down")
+                assert targets(d, name)[name, "127.0.0.1:%d" % e.port]["last_bad"] == why, targets(d, name)
+            assert "/hls/seg1.ts" in [a[2] for a in e.asked]
+            assert {a[3] for a in e.asked} == {"edge.example"}, "the host that was asked for"
+
+
+def doors_and_ports():
+    closed, doomed = free_port(), socket.create_server(("127.0.0.1", 0), backlog=64)
+    port = doomed.getsockname()[1]
+    probe = "every_s: 1, timeout_ms: 500"
+    with daemon([]) as d:
+        d.write_octets("catalog.yaml", (CATALOG + """  - {name: doors, targets: ["127.0.0.1:%d"], path: /readyz, %s}
+  - {name: tcp, kind: tcp, targets: ["127.0.0.1:%d"], %s}
+  - {name: closed, kind: tcp, targets: ["127.0.0.1:%d"], %s}
+  - {name: tls, targets: ["127.0.0.1:%d"], https: true, %s}
+""" % (d.http, probe, port, probe, closed, probe, d.http, probe)).encode())
+        d.ctl("reload")
+        for name in ("doors", "tcp"):
+            state(d, name, "up")
+        state(d, "closed", "down")
+        state(d, "tls", "down")
+        took = targets(d)["tcp", "127.0.0.1:%d" % port]
+        assert took["took_ms"] < 500 and took["good"] >= 1, took
+        doomed.close()
+        state(d, "tcp", "down")
+        # a reload keeps what is known
+        bad = targets(d)["tcp", "127.0.0.1:%d" % port]["bad"]
+        d.ctl("reload")
+        assert targets(d)["tcp", "127.0.0.1:%d" % port]["bad"] >= bad
+        state(d, "tcp", "down", 1)
+        # looks leave nothing open
+        pid = d.pids()["control"]
+        looks = targets(d)["doors", "127.0.0.1:%d" % d.http]["good"]
+        wait_for("four more looks", lambda: targets(d)["doors", "127.0.0.1:%d" % d.http]["good"] >= looks + 4)
+        assert len(os.listdir("/proc/%d/fd" % pid)) < 60
+
+
+def cut_off_we_blame_nobody():
+    with Edge() as e:
+        e.says.update({"127.0.0.11": (200, b""), "127.0.0.12": (200, b""), "/x": (200, b"")})
+        probe = "port: %d, every_s: 1, timeout_ms: 400" % e.port
+        with daemon(["name: nodes, vendor: own, " + probe,
+                     "name: other, path: /x, targets: [\"127.0.0.1:%d\"], every_s: 1" % e.port]) as d:
+            state(d, "nodes", "up")
+            e.says.clear()
+            state(d, "nodes", "down")
+            state(d, "other", "down")
+            d.tick()
+            assert answered(d)["own"] == {"127.0.0.11", "127.0.0.12"}, answered(d)
+            e.says["/x"] = (200, b"")
+            wait_for("the nodes are at fault", lambda: "own" not in answered(d))
+
+
+def targets_are_spread():
+    with Edge() as e:
+        many = ", ".join('"127.1.0.%d:%d"' % (i, e.port) for i in range(1, 201))
+        e.says["/"] = (200, b"")
+        with daemon(["name: many, targets: [%s], every_s: 2" % many]) as d:
+            state(d, "many", "up")
+            wait_for("looks", lambda: d.metric("sluice_probe_looks_total", "many") >= 600, 30)
+            by = {}
+            for t, address, _, _ in e.asked:
+                by.setdefault(address, []).append(t)
+            assert len(by) == 200
+            gaps = [b - a for times in by.values() for a, b in zip(times, times[1:])]
+            assert min(gaps) > 1.5, min(gaps)
+            first = sorted(times[0] for times in by.values())
+            most = max(sum(1 for t in first if s <= t < s + 0.2) for s in first)
+            assert most < 100, "%d of 200 in a fifth of a second" % most
+            assert len(d.ctl("probe", "show")["targets"]) == 100
+            assert len(d.ctl("probe", "show", "--n", "1000")["targets"]) == 200
+
+
+def refused_with_its_line():
+    for bad, why in (("name: a, targets: [\"127.0.0.1:1\"], vendor: own", "both of vendor and targets"),
+                     ("name: a", "none of vendor and targets"), ("name: a, vendor: nobody", "unknown vendor"),
+                     ("name: a, vendor: own, path: x", "no path"), ("name: a, targets: [\"53\"]", "no address")):
+        with daemon([]) as d:
+            d.write_octets("catalog.yaml", (CATALOG + "  - {%s}\n" % bad).encode())
+            code, said = d.ctl("reload", ok=False)
+            assert code == 1 and why in said and "probes[0]" in said, said
+
+
+sluice.run([nodes_that_are_down_are_not_answered, flapping_changes_nothing, media_is_looked_at, doors_and_ports,
+            cut_off_we_blame_nobody, targets_are_spread, refused_with_its_line])
