@@ -24,7 +24,7 @@ enum {
 #define COVER_FADE    0.9
 #define COVER_MAX     1000.0
 #define RATIO_LEAST   0.02 /* of M: below, a ratio says nothing */
-#define FAST_TRUST    0.95
+#define FAST_TRUST    0.98
 #define FAST_PULL     0.25 /* reports may move P by so much of M at most */
 #define LENGTH_PRIOR  50.0 /* sessions */
 #define LENGTH_FADE_S 3600.0
@@ -286,7 +286,7 @@ static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *
 	f->fast = f->ledger + f->unexplained +
 		  ledger_survive(FAST_WINDOW_MS / 2, length_s) *
 			  (reported - weighted(d, mean) - f->unexplained);
-	f->fast_trust = FAST_TRUST * (1 - 1 / (c->cover_weight + 1));
+	f->fast_trust = FAST_TRUST * c->cover_weight / (c->cover_weight + 0.5);
 	pull = f->fast_trust * (f->fast - f->mbps);
 	f->mbps += clamp(pull, -FAST_PULL * v->max_mbps, FAST_PULL * v->max_mbps);
 }

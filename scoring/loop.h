@@ -155,7 +155,8 @@ struct loop {
 	double budget_kbps[LOOP_CELLS]; /* what may be dispatched until the next tick; INFINITY */
 	struct loop_event event[LOOP_MAX_EVENTS];
 	uint32_t n_events;
-	double alive;                  /* sessions, as last reported */
+	double alive, heard_s;         /* sessions, as last reported; for how long there were any */
+	uint64_t heard_ms;             /* when that was */
 	double configured_s, length_s; /* mean over the services, and what was learned of it */
 };
 

@@ -8,7 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST_REPORTS = 100 }; /* sessions, before their bitrates count */
+enum {
+	LEAST_REPORTS = 100, /* sessions, before their bitrates count */
+	SETTLED_S = 120,     /* of reports, before lengths are learned */
+	LONGEST_GAP_S = 30,  /* between two reports that are compared */
+};
 
 static const struct quality_params quality_params = QUALITY_PARAMS_DEFAULT;
 static const struct breaker_params breaker_params = BREAKER_PARAMS_DEFAULT;
@@ -100,27 +104,37 @@ static void feed_live(struct loop *l, const struct loop_in *in)
 			ledger_set(l->live, i, mbps[i]);
 }
 
-/* Bitrate of those alive; and by Little's law their length: who began and is not there any more
- * has ended. */
+/* By Little's law: who began and is not there any more has ended. Not while the minute still fills
+ * and sessions come to light that had begun before. */
+static void learn_length(struct loop *l, double alive, double begun_per_s, double dt_s)
+{
+	if (l->heard_s > SETTLED_S)
+		learn_length_observe(
+			&l->kept->length, alive, begun_per_s * dt_s - (alive - l->alive), dt_s);
+	l->heard_s += dt_s;
+	l->alive = alive;
+}
+
 static void learn(struct loop *l, const struct loop_in *in)
 {
-	double sessions = 0, kbps = 0, begun = 0, dt_s = loop_dt_s(in);
-	struct loop_kept *k = l->kept;
+	double alive = 0, kbps = 0, begun_per_s = 0, dt_s;
 
-	for (uint32_t i = 0; i < in->n_facts; i++) {
-		sessions += in->fact[i].sessions;
-		kbps += in->fact[i].mbps * 1000;
-		begun += in->fact[i].minute.ok / 60 * dt_s / in->sampled;
-	}
 	if (!in->news)
 		return;
-	if (sessions > LEAST_REPORTS) {
-		learn_rate_report(&k->rate, kbps, sessions, dt_s);
-		if (l->alive > 0)
-			learn_length_observe(
-				&k->length, sessions, begun - (sessions - l->alive), dt_s);
+	for (uint32_t i = 0; i < in->n_facts; i++) {
+		alive += in->fact[i].sessions;
+		kbps += in->fact[i].mbps * 1000;
+		begun_per_s += in->fact[i].minute.ok / 60 / in->sampled;
 	}
-	l->alive = sessions;
+	dt_s = in->now_ms > l->heard_ms ? (double)(in->now_ms - l->heard_ms) / 1000 : 0;
+	l->heard_ms = in->now_ms;
+	if (alive < LEAST_REPORTS || dt_s > LONGEST_GAP_S) {
+		l->heard_s = 0;
+		l->alive = alive;
+		return;
+	}
+	learn_rate_report(&l->kept->rate, kbps, alive, dt_s);
+	learn_length(l, alive, begun_per_s, dt_s);
 }
 
 static void take_notes(struct loop *l, const struct loop_in *in)

@@ -117,6 +117,50 @@ static bool may_speak(struct collect_books *b, const struct collect_record *r, u
 	return may;
 }
 
+static void turn(struct collect_voice *v, uint64_t minute)
+{
+	bool follows = v->minute + 1 == minute;
+
+	if (v->minute == minute)
+		return;
+	v->minute = minute;
+	v->nets[1] = follows ? v->nets[0] : 0;
+	v->said[1] = follows ? v->said[0] : 0;
+	v->bad[1] = follows ? v->bad[0] : 0;
+	v->nets[0] = v->said[0] = v->bad[0] = 0;
+}
+
+/* Whether a net may say so: that all of its many neighbours are well and it alone is not says more
+ * about it than about a vendor, whose faults many nets see. */
+static bool plausible(struct collect_books *b, const struct collect_record *r, uint32_t cell,
+	struct collect_voice *v, bool bad, uint64_t now_ms)
+{
+	uint64_t minute = now_ms / COLLECT_MINUTE_MS, said, others_bad;
+	struct collect_cap *c = collect_table_get(&b->caps,
+		hash_mix(r->net, hash_mix(v == &b->cell[cell].pulls ? 'b' : 'w', cell)),
+		now_ms > COLLECT_MINUTE_MS ? now_ms - COLLECT_MINUTE_MS : 0);
+
+	turn(v, minute);
+	if (c->bucket != minute)
+		c->used = c->bad = 0;
+	c->bucket = minute;
+	c->e.seen_ms = now_ms;
+	said = v->said[0] + v->said[1] - c->used;
+	others_bad = v->bad[0] + v->bad[1] - c->bad;
+	if (bad && SL_MAX(v->nets[0], v->nets[1]) >= COLLECT_MANY_NETS &&
+		others_bad * 100 < said * COLLECT_BAD_PER_CENT &&
+		c->bad >= COLLECT_BAD_MORE + COLLECT_BAD_TIMES * others_bad * c->used / said) {
+		b->k->capped++;
+		return false;
+	}
+	v->nets[0] += c->used == 0;
+	c->used++;
+	v->said[0]++;
+	c->bad += bad;
+	v->bad[0] += bad;
+	return true;
+}
+
 static void take_pull(struct collect_books *b, struct collect_session *s,
 	const struct collect_record *r, uint32_t cell, uint64_t now_ms)
 {
@@ -136,7 +180,8 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 		c->step = step;
 		c->step_pulls = 0;
 	}
-	if (!may_speak(b, r, cell, 'p', step, c->step_pulls, now_ms))
+	if (!may_speak(b, r, cell, 'p', step, c->step_pulls, now_ms) ||
+		!plausible(b, r, cell, &c->pulls, !(r->flags & COLLECT_PULL_OK), now_ms))
 		return;
 	c->step_pulls++;
 	if (b->k->pull_end - b->k->pull_first == b->limits.pulls) {
@@ -167,6 +212,8 @@ static void take_user(struct collect_books *b, const struct collect_record *r, u
 		c->minute = minute;
 		c->minute_users = 0;
 	}
+	if (!plausible(b, r, cell, &c->users, r->flags & COLLECT_STALLED, now_ms))
+		return;
 	if (!u || u->counted_ms != minute) {
 		if (!may_speak(b, r, cell, 'u', minute, c->minute_users, now_ms))
 			return;

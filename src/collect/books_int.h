@@ -30,7 +30,7 @@ struct collect_user {
 struct collect_cap {
 	struct collect_entry e;
 	uint64_t bucket;
-	uint32_t used;
+	uint32_t used, bad;
 };
 
 struct collect_stream_name {
@@ -67,12 +67,19 @@ struct collect_log {
 	uint32_t requests, errors, slow;
 };
 
+/* What nets say of a cell in this minute of arrival, and in the one before. */
+struct collect_voice {
+	uint64_t minute;
+	uint32_t nets[2], said[2], bad[2];
+};
+
 struct collect_cell {
 	uint16_t group;
 	uint8_t vendor;
 	/* arrivals, for the caps */
 	uint64_t step, minute;
 	uint32_t step_pulls, minute_users;
+	struct collect_voice pulls, users;
 };
 
 /* The head of what outlives the process; the arrays follow, in the order of kept.c. Only the tick

@@ -113,22 +113,20 @@ static void draw_blocks(struct plant *p)
 	}
 }
 
-/* Those who are there already: on vendors by guarantee, aged as in a steady state. */
+/* Those who are there already: on vendors, aged as in a steady state. */
 static void seat_first(struct plant *p)
 {
 	const struct scenario_doors *d = &p->s->f.audience.doors;
-	double all = d->http + d->dialect + d->dns, guaranteed = 0;
+	double all = d->http + d->dialect + d->dns;
 
-	for (uint32_t v = 0; v < p->n_vendors; v++)
-		guaranteed += p->s->f.vendors[v].guaranteed_mbps;
 	for (uint32_t g = 0; g < p->n_groups; g++)
 		for (uint32_t k = 0; k < PLANT_PHASES; k++) {
 			double n = p->s->f.audience.seated * p->part[g] * p->phase_part[k] *
 				   p->phase_mean[k] / p->s->f.audience.session_s;
 
 			p->would_be[g][k] = n;
-			for (uint32_t v = 0; v < p->n_vendors && guaranteed > 0; v++) {
-				double m = n * p->s->f.vendors[v].guaranteed_mbps / guaranteed;
+			for (uint32_t v = 0; v < p->n_vendors; v++) {
+				double m = n * scenario_seated_part(p->s, v);
 
 				p->live[PLANT_HTTP][g][v][k] = m * d->http / all;
 				p->live[PLANT_DNS][g][v][k] = m * (d->dns + d->dialect) / all;

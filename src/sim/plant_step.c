@@ -101,7 +101,7 @@ static double demand_factor(const struct plant *p, uint32_t g)
 static void come(struct plant *p)
 {
 	const struct scenario_audience *a = &p->s->f.audience;
-	double per_s = scenario_arrivals(a, p->now_s + 0.5);
+	double per_s = scenario_arrivals(a, fmax(p->now_s + 0.5, p->s->f.scheduler.warm_s));
 	const double part[PLANT_DOORS] = {a->doors.http, a->doors.dialect, a->doors.dns};
 	double all = part[0] + part[1] + part[2];
 

@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_NET = 256 }; /* what one /24 may say, as docs/reports.md has it */
+/* What one /24 may say, as docs/reports.md has it. */
+enum { PER_NET = 256, MANY_NETS = 20, BAD_MORE = 2 };
+#define BAD_PART 0.03
 
 /* Groups of one province, and of one carrier: the first of them stands for all. */
 void policy_sense_init(struct policy *p)
@@ -47,9 +49,11 @@ static struct quality_facts facts_of(const struct policy_counts *c)
 		.frame_ms = c->frames > 0 ? c->frames_ms / c->frames : 0};
 }
 
-/* What one /24 says counts as far as collect lets one place speak. */
-static double of_net(double said, double others, double per_s)
+/* What one /24 says counts as far as collect lets one place speak: little where many speak well. */
+static double of_net(double said, double others, double others_bad, double per_s)
 {
+	if (others >= MANY_NETS && others_bad < BAD_PART * others)
+		return fmin(said, BAD_MORE / 60.0);
 	return fmin(said, fmax(per_s, 0.02 * others));
 }
 
@@ -59,10 +63,11 @@ static void count(struct policy *p, uint32_t g, uint32_t v, struct loop_fact *re
 	const struct plant_facts *f = &p->world->facts[g][v];
 	struct policy_counts *now = &s->ring[s->at][g][v], out = *now;
 	uint32_t left = (s->at + POLICY_MINUTE_S - POLICY_WINDOW_S) % POLICY_MINUTE_S;
-	double users = of_net(f->net_users, f->users, PER_NET);
+	const struct policy_counts *m = &s->minute[g][v];
+	double users = of_net(f->net_users, f->users, f->stalled, PER_NET);
 
 	*now = (struct policy_counts){
-		.pulls = f->pulls + of_net(f->net_pulls, f->pulls, PER_NET / 5.0),
+		.pulls = f->pulls + of_net(f->net_pulls, m->pulls, m->pulls - m->ok, PER_NET / 5.0),
 		.ok = f->ok,
 		.frames = f->frames,
 		.frames_ms = f->frames * f->frame_ms};

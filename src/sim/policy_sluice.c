@@ -60,12 +60,10 @@ static void remember(struct policy *p)
 	const struct scenario_file *f = &w->s->f;
 	const struct scenario_doors *d = &f->audience.doors;
 	const double part[PLANT_DOORS] = {d->http, d->dialect, d->dns};
-	double all = d->http + d->dialect + d->dns, guaranteed = 0;
+	double all = d->http + d->dialect + d->dns;
 	double per_s = f->audience.seated / f->scheduler.session_s;
 
-	for (uint32_t v = 0; v < w->n_vendors; v++)
-		guaranteed += f->vendors[v].guaranteed_mbps;
-	for (uint32_t ago = f->scheduler.history_s; ago > 0 && guaranteed > 0;) {
+	for (uint32_t ago = f->scheduler.history_s; ago > 0;) {
 		uint32_t step = SL_MIN(ago, (uint32_t)HISTORY_STEP_S);
 
 		ago -= step;
@@ -75,8 +73,7 @@ static void remember(struct policy *p)
 			uint32_t door = i / w->n_vendors, v = i % w->n_vendors;
 
 			ledger_add(p->l->loop.ledger, policy_door(door) * LOOP_CELLS + v,
-				per_s * step * part[door] / all * f->vendors[v].guaranteed_mbps /
-					guaranteed,
+				per_s * step * part[door] / all * scenario_seated_part(w->s, v),
 				p->kbps);
 		}
 	}
@@ -147,7 +144,7 @@ void policy_sluice_restart(struct policy *p)
 			p->tally.group[g].sticky_kbps, p->tally.group[g].fresh,
 			p->tally.group[g].refresh};
 	}
-	l->loop.alive = 0;
+	l->loop.heard_s = 0;
 }
 
 static double grown(double *last, double now)

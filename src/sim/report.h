@@ -73,8 +73,11 @@ void report_quality(
 	const struct plant *p, uint32_t group, double ret_q[static SIM_MAX_VENDORS]) SL_NONNULL_ALL;
 
 /* report_optimum.c: what a fleet could carry at best of the demand of now, by GLPK: commitments
- * first, then quality, under the same head-room. ret_load by vendor; ret_quality: mean. */
-int report_optimum(const struct plant *p, double ret_load[static SIM_MAX_VENDORS],
+ * first, then quality, under the same head-room. most: what a vendor may have, INFINITY: no such
+ * bound. ret_load by vendor; ret_commit: of it, what fills commitments,
+ * in total and by region; ret_quality: mean. */
+int report_optimum(const struct plant *p, const double most[static SIM_MAX_VENDORS],
+	double ret_load[static SIM_MAX_VENDORS], double ret_commit[static SIM_MAX_VENDORS],
 	double *ret_quality) SL_NONNULL_ALL;
 
 /* As report_run, of the optimum. */

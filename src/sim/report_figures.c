@@ -46,38 +46,73 @@ static bool counts(const struct plant *p)
 	return p->now_s % SAMPLE_S == 0;
 }
 
-void report_observe_load(struct report_meter *m, const struct plant *p, const double *load)
+/* What a vendor's load fills of its commitment; by region as far as the region's own. */
+static double filled(const struct plant *p, uint32_t v, uint32_t first_region, double commit)
+{
+	double open = 1 - p->s->f.scheduler.headroom, elsewhere = p->load[v], fill = 0;
+
+	for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++) {
+		const struct scenario_region *r = &p->s->f.vendors[v].regions[i];
+		double load = p->region_load[first_region + i];
+
+		fill += fmin(load, fmin(r->guaranteed_mbps, open * r->max_mbps));
+		elsewhere -= load;
+	}
+	return fmin(commit, fill + elsewhere);
+}
+
+/* What a vendor could still take under its commitment. */
+static double unused_of(const struct plant *p, uint32_t v, uint32_t first_region, double most)
+{
+	double open = 1 - p->s->f.scheduler.headroom, area = 0, left = fmax(0, most - p->load[v]);
+	uint32_t n = p->s->f.vendors[v].regions_count;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct scenario_region *r = &p->s->f.vendors[v].regions[i];
+
+		area += fmax(0, fmin(r->guaranteed_mbps, open * r->max_mbps) -
+					p->region_load[first_region + i]);
+	}
+	return p->drained[v] ? 0 : n ? fmin(area, left) : left;
+}
+
+static void observe_regions(struct report_meter *m, const struct plant *p)
+{
+	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++)
+		for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++, r++) {
+			double max = p->s->f.vendors[v].regions[i].max_mbps;
+
+			if (max > 0)
+				m->overshoot = fmax(m->overshoot, p->region_load[r] / max);
+			m->over_mbps_s += fmax(0, p->region_load[r] - max);
+		}
+}
+
+/* commit: what of the load fills commitments; NULL: of the world itself. */
+void report_observe_load(
+	struct report_meter *m, const struct plant *p, const double *load, const double *commit)
 {
 	double open = 1 - p->s->f.scheduler.headroom, over = 0, unused = 0, guaranteed = 0;
 
 	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++) {
-		double commit = fmin(p->guaranteed[v], open * p->maximum[v]), area = 0;
-		uint32_t n = p->s->f.vendors[v].regions_count;
+		double most = fmin(p->guaranteed[v], open * p->maximum[v]);
+		double fill = commit ? commit[v] : filled(p, v, r, most);
 
 		if (p->maximum[v] > 0)
 			m->overshoot = fmax(m->overshoot, load[v] / p->maximum[v]);
 		m->over_mbps_s += fmax(0, load[v] - p->maximum[v]);
-		for (uint32_t i = 0; i < n; i++, r++) {
-			double max = p->s->f.vendors[v].regions[i].max_mbps;
-
-			if (max > 0 && load == p->load)
-				m->overshoot = fmax(m->overshoot, p->region_load[r] / max);
-			if (load == p->load)
-				m->over_mbps_s += fmax(0, p->region_load[r] - max);
-			area += fmax(
-				0, fmin(p->s->f.vendors[v].regions[i].guaranteed_mbps, open * max) -
-					   p->region_load[r]);
-		}
 		over += fmax(0, load[v] - p->guaranteed[v]);
-		if (!p->drained[v])
-			unused += n ? fmin(area, fmax(0, commit - load[v]))
-				    : fmax(0, commit - load[v]);
+		unused += commit ? most - fill : unused_of(p, v, r, most);
 		guaranteed += p->guaranteed[v];
-		if (counts(p) && !p->drained[v])
-			m->commit += fmin(load[v], commit);
+		if (counts(p))
+			m->commit += fill;
+		r += p->s->f.vendors[v].regions_count;
 	}
+	if (!commit)
+		observe_regions(m, p);
 	if (guaranteed > 0)
-		m->burst += fmin(over, unused) / guaranteed / p->s->f.duration_s;
+		m->burst += fmin(over, unused) / guaranteed /
+			    (p->s->f.duration_s - p->s->f.scheduler.warm_s);
 }
 
 /* Mean quality of the seated audience, in the steady span where there is one. */
@@ -231,7 +266,7 @@ static void observe_forecast(
 	for (uint32_t v = 0; v < p->n_vendors; v++) {
 		double f;
 
-		if (!policy_forecast(policy, v, &f) || p->now_s < 60 ||
+		if (!policy_forecast(policy, v, &f) || p->now_s < p->s->f.scheduler.warm_s + 60 ||
 			!(p->load[v] > 0.05 * p->maximum[v]))
 			continue;
 		m->error += (f / p->load[v] - 1) * (f / p->load[v] - 1);
@@ -242,7 +277,7 @@ static void observe_forecast(
 static void observe(struct report_meter *m, struct plant *p, const struct policy *policy,
 	const struct policy_trace *t)
 {
-	report_observe_load(m, p, p->load);
+	report_observe_load(m, p, p->load, NULL);
 	observe_quality(m, p);
 	observe_flips(m, p, policy);
 	observe_shift(m, p, t);
@@ -301,7 +336,7 @@ static void trace_second(
 			users += plant_live(p, g, v);
 			stalled += plant_live(p, g, v) * (1 - p->truth[g][v].zero_stall);
 		}
-	fprintf(to, "%u", p->now_s);
+	fprintf(to, "%u", p->now_s - p->s->f.scheduler.warm_s);
 	for (uint32_t v = 0; v < p->n_vendors; v++) {
 		double share = 0, f = 0;
 
@@ -340,6 +375,8 @@ int report_run(const struct scenario *s, enum policy_kind kind, uint64_t seed, F
 			policy_tick(policy);
 		policy_doors(policy, p, &t);
 		plant_end(p);
+		if (p->now_s <= s->f.scheduler.warm_s)
+			continue;
 		observe(&m, p, policy, &t);
 		if (trace)
 			trace_second(trace, p, policy, &t);
@@ -351,23 +388,70 @@ int report_run(const struct scenario *s, enum policy_kind kind, uint64_t seed, F
 	return 0;
 }
 
+/* What the optimum may have on a vendor that is or was drained: who sat there when that began and
+ * has not left, and who came since it ended. By phase. */
+struct bound {
+	double before[SIM_MAX_GROUPS][PLANT_PHASES];
+	double live[SIM_MAX_VENDORS][SIM_MAX_GROUPS][PLANT_PHASES];
+	bool drained[SIM_MAX_VENDORS], ever[SIM_MAX_VENDORS];
+	double most[SIM_MAX_VENDORS];
+};
+
+/* The part of the audience that sits on a vendor as the drain begins. */
+static void begin_drain(struct bound *b, const struct plant *p, uint32_t v, const double *load)
+{
+	double all = 0;
+
+	for (uint32_t u = 0; u < p->n_vendors; u++)
+		all += load[u];
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		for (uint32_t k = 0; k < PLANT_PHASES; k++)
+			b->live[v][g][k] = all > 0 ? b->before[g][k] * load[v] / all : 0;
+	b->ever[v] = true;
+}
+
+static void follow(struct bound *b, const struct plant *p, const double *load)
+{
+	for (uint32_t v = 0; v < p->n_vendors; v++) {
+		if (p->drained[v] && !b->drained[v])
+			begin_drain(b, p, v, load);
+		b->drained[v] = p->drained[v];
+		b->most[v] = b->ever[v] ? 0 : HUGE_VAL;
+		for (uint32_t g = 0; b->ever[v] && g < p->n_groups; g++)
+			for (uint32_t k = 0; k < PLANT_PHASES; k++) {
+				double *n = &b->live[v][g][k], keep = p->phase_keep[k];
+
+				*n *= keep;
+				if (!p->drained[v])
+					*n += p->would_be[g][k] - b->before[g][k] * keep;
+				b->most[v] += *n * p->kbps[g] / 1000;
+			}
+	}
+}
+
 int report_run_optimum(const struct scenario *s, uint64_t seed, struct report_run *ret_run)
 {
 	static struct report_meter m;
+	static struct bound b;
 	struct plant *p = plant_new(s, seed);
 	uint64_t began = os_mono_ns();
-	double load[SIM_MAX_VENDORS] = {0}, quality = 1, n = 0;
+	double load[SIM_MAX_VENDORS] = {0}, commit[SIM_MAX_VENDORS], quality = 1, n = 0;
 	int rc = p ? 0 : SL_ENOMEM;
 
 	memset(&m, 0, sizeof(m));
+	memset(&b, 0, sizeof(b));
 	m.fault_s = (double)NAN;
 	while (rc == 0 && p->now_s < s->f.duration_s) {
+		memcpy(b.before, p->would_be, sizeof(b.before));
 		plant_begin(p);
 		plant_end(p);
+		follow(&b, p, load);
 		if (p->now_s % SAMPLE_S != 0)
 			continue;
-		rc = report_optimum(p, load, &quality);
-		report_observe_load(&m, p, load);
+		rc = report_optimum(p, b.most, load, commit, &quality);
+		if (p->now_s <= s->f.scheduler.warm_s)
+			continue;
+		report_observe_load(&m, p, load, commit);
 		if (s->f.steady.to_s > s->f.steady.from_s && !in_steady(p))
 			continue;
 		m.good += quality;

@@ -18,7 +18,8 @@ struct report_meter {
 	double forged[2][SIM_MAX_VENDORS], forged_s[2];
 };
 
-void report_observe_load(struct report_meter *m, const struct plant *p, const double *load);
+void report_observe_load(
+	struct report_meter *m, const struct plant *p, const double *load, const double *commit);
 
 /* Marks the cells that an event hits. */
 void report_mark(const struct plant *p, const struct scenario_event *e,

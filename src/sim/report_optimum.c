@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The clairvoyant optimum: a linear programme every 10 s over the true demand of every group,
- * seated sessions included, so it re-seats anybody at will. Nothing that leaves seated sessions
- * alone can reach it; it is a bound, not a schedule.
+ * seated sessions included, so it re-seats anybody at will. Only a drain binds it as it binds
+ * everybody: who sits there stays, and a vendor that comes back is filled by who has come since.
+ * Nothing that leaves seated sessions alone can reach it; it is a bound, not a schedule.
  */
 #include "sim/report.h"
 
@@ -51,8 +52,27 @@ static int add_column(struct programme *m, double high, double value)
 	return column;
 }
 
-/* Rows of the vendors: under the maximum; commitment filled by load; the same by region. */
-static void add_vendors(struct programme *m, const struct plant *p, int *cap, int *fill, int *area)
+/* Rows of one vendor: under the maximum, commitment filled by load; and of each region. */
+struct rows {
+	int cap[SIM_MAX_VENDORS], fill[SIM_MAX_VENDORS], column[SIM_MAX_VENDORS];
+	int area[SIM_MAX_REGIONS], area_fill[SIM_MAX_REGIONS];
+};
+
+/* A region's load fills the vendor's commitment as far as the region's own. */
+static void add_region(struct programme *m, const struct scenario_region *from, double open,
+	int fill, int *ret_area, int *ret_fill)
+{
+	double max = open * from->max_mbps;
+	int column = add_column(m, fmin(from->guaranteed_mbps, max), 0);
+
+	*ret_area = add_row(m, GLP_UP, 0, max);
+	*ret_fill = add_row(m, GLP_LO, 0, 0);
+	entry(m, *ret_fill, column, -1);
+	entry(m, fill, column, 1);
+}
+
+static void add_vendors(
+	struct programme *m, const struct plant *p, const double *most, struct rows *to)
 {
 	double open = 1 - p->s->f.scheduler.headroom;
 
@@ -60,17 +80,20 @@ static void add_vendors(struct programme *m, const struct plant *p, int *cap, in
 		double max = open * p->maximum[v];
 		double commit = fmin(p->guaranteed[v], max);
 
-		cap[v] = add_row(m, GLP_UP, 0, fmax(0, max - p->external[v]));
-		fill[v] = add_row(m, GLP_LO, -p->external[v], 0);
-		entry(m, fill[v], add_column(m, commit, COMMIT_VALUE), -1);
+		max = fmin(most[v], fmax(0, max - p->external[v]));
+		to->cap[v] =
+			p->drained[v] ? add_row(m, GLP_FX, max, max) : add_row(m, GLP_UP, 0, max);
+		to->fill[v] = add_row(m, GLP_LO, -p->external[v], 0);
+		to->column[v] = add_column(m, commit, COMMIT_VALUE);
+		entry(m, to->fill[v], to->column[v], -1);
 		for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++, r++)
-			area[r] = add_row(
-				m, GLP_UP, 0, open * p->s->f.vendors[v].regions[i].max_mbps);
+			add_region(m, &p->s->f.vendors[v].regions[i], open, to->fill[v],
+				&to->area[r], &to->area_fill[r]);
 	}
 }
 
-static void add_group(struct programme *m, const struct plant *p, uint32_t g, const int *cap,
-	const int *fill, const int *area, int *ret_first)
+static void add_group(struct programme *m, const struct plant *p, uint32_t g,
+	const struct rows *rows, int *ret_first)
 {
 	double q[SIM_MAX_VENDORS], demand = plant_demand_mbps(p, g);
 	int all = add_row(m, GLP_FX, demand, demand);
@@ -78,15 +101,18 @@ static void add_group(struct programme *m, const struct plant *p, uint32_t g, co
 	report_quality(p, g, q);
 	*ret_first = 0;
 	for (uint32_t v = 0; v < p->n_vendors; v++) {
-		bool works = p->truth[g][v].success >= WORKS && !p->drained[v];
+		bool works = p->truth[g][v].success >= WORKS;
 		int x = add_column(m, works ? HUGE_VAL : 0, q[v]);
 
 		*ret_first = *ret_first ? *ret_first : x;
-		entry(m, cap[v], x, 1);
-		entry(m, fill[v], x, 1);
+		entry(m, rows->cap[v], x, 1);
 		entry(m, all, x, 1);
-		if (p->region_of[g][v] != SIM_NONE)
-			entry(m, area[p->region_of[g][v]], x, 1);
+		if (p->region_of[g][v] == SIM_NONE) {
+			entry(m, rows->fill[v], x, 1);
+		} else {
+			entry(m, rows->area[p->region_of[g][v]], x, 1);
+			entry(m, rows->area_fill[p->region_of[g][v]], x, 1);
+		}
 	}
 	entry(m, all, add_column(m, HUGE_VAL, NONE_VALUE), 1);
 }
@@ -109,20 +135,21 @@ static void read_out(const struct programme *m, const struct plant *p, const int
 	*ret_quality = served > 0 ? good / served : 1;
 }
 
-int report_optimum(
-	const struct plant *p, double ret_load[static SIM_MAX_VENDORS], double *ret_quality)
+int report_optimum(const struct plant *p, const double most[static SIM_MAX_VENDORS],
+	double ret_load[static SIM_MAX_VENDORS], double ret_commit[static SIM_MAX_VENDORS],
+	double *ret_quality)
 {
 	static struct programme m; /* large; this program has one thread */
-	int cap[SIM_MAX_VENDORS], fill[SIM_MAX_VENDORS], area[SIM_MAX_REGIONS] = {0};
+	static struct rows rows;
 	int first[SIM_MAX_GROUPS], rc;
 	glp_smcp param;
 
 	m.n = 0;
 	m.lp = glp_create_prob();
 	glp_set_obj_dir(m.lp, GLP_MAX);
-	add_vendors(&m, p, cap, fill, area);
+	add_vendors(&m, p, most, &rows);
 	for (uint32_t g = 0; g < p->n_groups; g++)
-		add_group(&m, p, g, cap, fill, area, &first[g]);
+		add_group(&m, p, g, &rows, &first[g]);
 	glp_load_matrix(m.lp, m.n, m.row, m.column, m.value);
 	glp_init_smcp(&param);
 	param.msg_lev = GLP_MSG_OFF;
@@ -130,6 +157,8 @@ int report_optimum(
 	rc = glp_simplex(m.lp, &param) || glp_get_status(m.lp) != GLP_OPT ? SL_EINVAL : 0;
 	if (rc == 0)
 		read_out(&m, p, first, ret_load, ret_quality);
+	for (uint32_t v = 0; rc == 0 && v < p->n_vendors; v++)
+		ret_commit[v] = glp_get_col_prim(m.lp, rows.column[v]);
 	glp_delete_prob(m.lp);
 	return rc;
 }

@@ -34,3 +34,24 @@ double scenario_mean_kbps(const struct scenario_audience *a)
 	}
 	return sum / part;
 }
+
+double scenario_seated_part(const struct scenario *s, uint32_t vendor)
+{
+	double all = s->f.audience.seated * scenario_mean_kbps(&s->f.audience) / 1000;
+	double guaranteed = 0, above = 0, under, over;
+
+	for (uint32_t v = 0; v < s->f.vendors_count; v++) {
+		guaranteed += s->f.vendors[v].guaranteed_mbps;
+		above += s->f.vendors[v].max_mbps - s->f.vendors[v].guaranteed_mbps;
+	}
+	if (!(all > 0))
+		return 0;
+	under = all < guaranteed ? all : guaranteed;
+	over = above > 0 ? all - under : 0;
+	if (guaranteed > 0)
+		under *= s->f.vendors[vendor].guaranteed_mbps / guaranteed;
+	if (above > 0)
+		over *= (s->f.vendors[vendor].max_mbps - s->f.vendors[vendor].guaranteed_mbps) /
+			above;
+	return (under + over) / all;
+}

@@ -98,5 +98,9 @@ double scenario_arrivals(const struct scenario_audience *a, double t_s) SL_NONNU
 /* Mean of the ladder, kbps. */
 double scenario_mean_kbps(const struct scenario_audience *a) SL_NONNULL(1);
 
+/* Part of those who are there at the start that sits on a vendor: by guarantees, and what the
+ * guarantees do not hold by the room above them. */
+double scenario_seated_part(const struct scenario *s, uint32_t vendor) SL_NONNULL(1);
+
 /* Markdown tables of keys and events, for docs/simulation.md. */
 void scenario_print_keys(void);

@@ -198,6 +198,22 @@ static int check_times(const struct scenario *s, struct errbuf *err)
 	return 0;
 }
 
+/* Everything happens later, by what is played before. */
+static void shift(struct scenario *s)
+{
+	uint32_t by = s->f.scheduler.warm_s;
+
+	s->f.duration_s += by;
+	s->f.steady.from_s += by;
+	s->f.steady.to_s += by;
+	for (uint32_t i = 0; i < s->f.audience.curve_count; i++)
+		s->f.audience.curve[i].at_s += by;
+	for (uint32_t i = 0; i < s->f.events_count; i++) {
+		s->f.events[i].at_s += by;
+		s->f.events[i].until_s += by;
+	}
+}
+
 static int check(const struct scenario *s, struct errbuf *err)
 {
 	int rc = check_vendors(s, err);
@@ -233,6 +249,7 @@ int scenario_load(const char *path, struct scenario **ret_scenario, struct errbu
 		s->lines = lines;
 		memcpy(&s->f, data, sizeof(s->f));
 		rc = check(s, err);
+		shift(s);
 	}
 	free(text);
 	if (rc) {

@@ -156,6 +156,37 @@ static void nobody_speaks_for_all(void **state)
 	collect_books_free(b);
 }
 
+/* A forger in one net, where many nets are well; and a fault that all of them see. */
+static void one_net_among_many(void **state)
+{
+	struct collect_books *b = books();
+	const struct facts_cell *f;
+
+	(void)state;
+	for (uint32_t i = 0; i < 120; i++)
+		(void)add(i, NOW);
+	for (uint32_t i = 0; i < 50; i++) {
+		struct collect_record *r = add(1000 + i, NOW);
+
+		r->net = 5;
+		r->flags = COLLECT_PULL | COLLECT_STALLED;
+	}
+	collect_books_take(b, batch, NOW);
+	f = look(b, NOW, COLLECT_PPM, 0);
+	assert_int_equal(f->pulls, 120 + COLLECT_BAD_MORE);
+	assert_int_equal(f->pulls_ok, 120);
+	assert_int_equal(f->stalled_users, COLLECT_BAD_MORE);
+	assert_int_equal(collect_books_capped(b), 2 * (50 - COLLECT_BAD_MORE));
+	batch->n = 0;
+	for (uint32_t i = 0; i < 90; i++) /* three from each of thirty nets */
+		add(2000 + i, NOW)->flags = COLLECT_PULL;
+	for (uint32_t i = 0; i < 90; i++)
+		batch->record[i].net = i % 30;
+	collect_books_take(b, batch, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 122 + 90);
+	collect_books_free(b);
+}
+
 static void too_much_is_given_up(void **state)
 {
 	struct collect_books *b = books();
@@ -260,6 +291,7 @@ int main(void)
 		cmocka_unit_test(windows_slide),
 		cmocka_unit_test(users_and_sessions),
 		cmocka_unit_test(first_frames),
+		cmocka_unit_test(one_net_among_many),
 		cmocka_unit_test(nobody_speaks_for_all),
 		cmocka_unit_test(too_much_is_given_up),
 		cmocka_unit_test(sampling_is_scaled),

@@ -28,7 +28,8 @@ static void cases(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < SL_COUNT(rows); i++) {
 		struct scenario s = {.f = {.name = "x", .duration_s = 10}};
-		double load[SIM_MAX_VENDORS], quality, seated = 0;
+		const double most[SIM_MAX_VENDORS] = {HUGE_VAL, HUGE_VAL, HUGE_VAL, HUGE_VAL};
+		double load[SIM_MAX_VENDORS], commit[SIM_MAX_VENDORS], quality, seated = 0;
 		struct plant *p;
 
 		s.f.vendors = vendors;
@@ -38,7 +39,7 @@ static void cases(void **state)
 			rows[i].seated / 1000, ladder, 1, 100, 3, 1, 1, {.http = 1}, 30, 20, 4, 0};
 		p = plant_new(&s, 1);
 		plant_begin(p);
-		assert_int_equal(report_optimum(p, load, &quality), 0);
+		assert_int_equal(report_optimum(p, most, load, commit, &quality), 0);
 		for (uint32_t g = 0; g < 2; g++)
 			seated += plant_demand_mbps(p, g);
 		/* groups differ in bitrate by seed, so the total is near what was asked */
