@@ -5,6 +5,9 @@
   bare     tests/bench/bare_http: an epoll loop with one fixed reply of 560 octets
   resolve  /v1/resolve of a client and an address that are new in every request
   steer    /steer of a player that has been told a vendor and tells its throughput
+  aliyun   /ACCOUNT/d of Aliyun's dialect, plain, an address that is new in every request
+  doh      /dns-query by GET, a question without a client subnet
+  md5      Aliyun's sign_d; hmac, cbc, gcm: /v2/d signed, and sealed on top of that
   nginx    nginx, `return 200` of 560 octets
   lua      nginx with lua that does what resolve does: group by address, vendors by weight, the same JSON
 
@@ -13,6 +16,9 @@ server's own, user and system, as the scheduler counts it. nginx comes from the 
 bench, or from a folder into which they were unpacked (--root); without it those rows are absent.
 """
 import argparse
+import base64
+import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -21,12 +27,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+
+try:
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError:
+    Cipher = None
 
 BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
 RESOLVE = "/v1/resolve?host=live.sluice.example&ip={ip}&client=c{n}"
 STEER = ("/steer/live/cup?pathways=alpha,beta,gamma&client=c{n}&_told=beta&ip={ip}"
          "&_HLS_pathway=beta&_HLS_throughput=5000000")
 CONNECTIONS = 64
+SECRET = "00112233445566778899aabbccddeeff"
+DRILL = "drill.sluice.example"
+ALIYUN = "/bench/d?host=" + DRILL + "&ip={ip}"
+MOST = {"aliyun": 1.8, "doh": 1.8, "steer": 1.8}  # times the bare loop
 
 # The same task over the same data as tests/unit/testworld.c: checks what it is asked, takes the group
 # of the address that nginx's geo module found, ranks three vendors by that group's weights, counts the
@@ -112,6 +129,39 @@ def cpu_ns(pid):
     return total
 
 
+def doh():
+    """The question for an address, as a cache would best ask: id 0."""
+    name = b"".join(bytes([len(label)]) + label.encode() for label in DRILL.split("."))
+    message = b"\0\0\1\0\0\1\0\0\0\0\0\0" + name + b"\0\0\1\0\1"
+    return "/dns-query?dns=" + base64.urlsafe_b64encode(message).rstrip(b"=").decode()
+
+
+def sealed_with(mode, text):
+    key, iv = bytes.fromhex(SECRET), bytes(range(16))
+    if mode == 2:
+        return (iv[:12] + AESGCM(key).encrypt(iv[:12], text, None)).hex()
+    text += bytes([16 - len(text) % 16]) * (16 - len(text) % 16)
+    e = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+    return (iv + e.update(text) + e.finalize()).hex()
+
+
+def dialects(server):
+    """Rows of the requests that have to be checked or opened first."""
+    until = str(int(time.time()) + 7200)
+    rows = [("md5", server, "/bench/sign_d?host=%s&ip={ip}&t=%s&s=%s" % (
+        DRILL, until, hashlib.md5(("%s-%s-%s" % (DRILL, SECRET, until)).encode()).hexdigest()))]
+    for mode, name in enumerate(("hmac", "cbc", "gcm") if Cipher else ("hmac",)):
+        p = {"id": "bench", "m": str(mode), "v": "1.0", "exp": until}
+        if mode:
+            p["enc"] = sealed_with(mode, json.dumps({"dn": DRILL, "q": "4"}).encode())
+        else:
+            p.update(dn=DRILL, q="4")
+        text = "&".join("%s=%s" % (k, p[k]) for k in sorted(p))
+        mac = hmac.new(bytes.fromhex(SECRET), text.encode(), "sha256").hexdigest()
+        rows.append((name, server, "/v2/d?%s&s=%s" % (text, mac)))
+    return rows
+
+
 def on_core(core, argv, **kw):
     return subprocess.Popen(["taskset", "-c", str(core)] + argv, **kw)
 
@@ -138,7 +188,6 @@ class Server:
 class Nginx(Server):
     def __init__(self, root, folder):  # pylint: disable=super-init-not-called
         import http.client
-        import time
         self.port = free_port()
         modules = os.path.join(root, "usr/lib/nginx/modules")
         self.lua = os.path.exists(modules + "/ngx_http_lua_module.so")
@@ -210,9 +259,10 @@ def main():
     try:
         bare = Server([BUILD + "/tests/bench/bare_http"])
         servers.append(bare)
-        ours = Server([BUILD + "/tests/func/http_server", "0", "1"])
+        ours = Server([BUILD + "/tests/func/http_server", "0", "1", SECRET])
         servers.append(ours)
-        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE), ("steer", ours, STEER)]
+        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE), ("steer", ours, STEER),
+                 ("aliyun", ours, ALIYUN), ("doh", ours, doh())] + dialects(ours)
         if os.path.exists(os.path.join(a.root, "usr/sbin/nginx")):
             nginx = Nginx(a.root, folder)
             servers.append(nginx)
@@ -251,6 +301,9 @@ def report(rows, figures, closing, decisions, as_json):
         print("%-10s %8.2f %8.2f %8.2f to %6.2f %8.0f %7.1f us %5.1f / %4.1f" %
               (name, med[name], med[name] / base, min(each), max(each), figures[name][0][1], new[name],
                med[name] / 3, new[name] / 3))
+    for name, most in MOST.items():
+        print("%s: %.2f times the bare loop, at most %.1f wanted%s" % (
+            name, med[name] / base, most, "" if med[name] <= most * base else ": MISSED"))
     if "lua" in med:
         print("nginx with lua costs %.2f times what resolve does" % (med["lua"] / med["resolve"]))
     print("batches by POST: %.2f million decisions a second of one core, HTTP and JSON counted; "

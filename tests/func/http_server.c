@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP doors over the test world, without the rest of the daemon.
- * usage: http_server [PORT [THREADS]]   prints "ready PORT", republishes the world ten times a
- * second, serves until SIGTERM, then prints what it counted.
+ * usage: http_server [PORT [THREADS [SECRET]]]   prints "ready PORT", republishes the world ten
+ * times a second, serves until SIGTERM, then prints what it counted. With a secret (32 hexadecimal
+ * digits) there is an account "bench" that signs and seals with it.
  */
 #include "http/http.h"
 #include "testworld.h"
@@ -33,6 +34,32 @@ static int make_workers(struct workers *all, struct testworld *tw, uint32_t thre
 	return 0;
 }
 
+/* The account, as control would have written it. */
+static struct keys_file *make_keys(const char *secret)
+{
+	struct blob_writer *w = blob_writer_new(&keys_def);
+	struct blob_span name = blob_add_octets(w, KEYS_text, "bench", 5);
+	struct blob_span octets =
+		blob_add_octets(w, KEYS_secrets, secret, (uint32_t)strlen(secret));
+	struct keys_meta *meta = blob_add(w, KEYS_meta, 1, NULL);
+	struct keys_key *key = blob_add(w, KEYS_keys, 1, NULL);
+	struct keys_account *account = blob_add(w, KEYS_accounts, 1, NULL);
+	struct keys_file *f = NULL;
+	void *blob = NULL;
+	size_t size;
+
+	*meta = (struct keys_meta){.window_s = 300};
+	*key = (struct keys_key){name, octets};
+	*account = (struct keys_account){
+		.name = name, .backup = BLOB_NONE, .des = BLOB_NONE, .token = BLOB_NONE};
+	if (blob_writer_finish(w, (struct blob_stamp){1, 1, 1}, &blob, &size, NULL) ||
+		keys_copy(blob, size, &f, NULL))
+		f = NULL;
+	blob_writer_free(w);
+	free(blob);
+	return f;
+}
+
 static void say(const struct workers *all)
 {
 	uint64_t requests = 0, bad = 0;
@@ -55,6 +82,7 @@ int main(int argc, char **argv)
 	struct os_addr addr;
 	struct http_options o = {.listen = &addr, .n_listen = 1, .workers = &all};
 	struct http_server *s = NULL;
+	struct keys_file *keys = argc > 3 ? make_keys(argv[3]) : NULL;
 	struct errbuf err = {""};
 
 	o.threads = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1;
@@ -65,6 +93,8 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "http_server: %s%s\n", tw.err.s, err.s);
 		return 1;
 	}
+	if (keys)
+		publish_swap_keys(all.publish, keys);
 	(void)printf("ready %u\n", http_port(s, 0));
 	(void)fflush(stdout);
 	while (!stopping) {
