@@ -120,8 +120,13 @@ static uint8_t wrapped_len(struct ip a, uint8_t len)
 
 void geo_lookup(const struct geo_table *t, struct ip a, struct geo_hit *ret_hit)
 {
-	struct ip in = ip_embedded_v4(a);
+	struct ip in;
 
+	if (a.family == IP_V4) {
+		*ret_hit = find(t, t->root4, a);
+		return;
+	}
+	in = ip_embedded_v4(a);
 	if (in.family == IP_V4)
 		*ret_hit = find(t, t->root4, in);
 	else if (in.family == IP_V6)

@@ -88,11 +88,16 @@ static void put_head(struct buf *b, unsigned code, size_t n)
 
 static void put_ecs(struct buf *b, const struct dns_opt *in, uint8_t scope)
 {
-	put_head(b, DNS_OPT_ECS, ECS_HEAD + (size_t)in->ecs_octets);
-	buf_put_be16(b, in->ecs_family);
-	buf_put_u8(b, in->ecs_source);
-	buf_put_u8(b, scope);
-	buf_put(b, in->ecs.b, in->ecs_octets);
+	uint8_t *p = buf_take(b, OPTION_HEAD + ECS_HEAD + (size_t)in->ecs_octets);
+
+	if (!p)
+		return;
+	memcpy(p,
+		(const uint8_t[OPTION_HEAD + ECS_HEAD]){0, DNS_OPT_ECS, 0,
+			(uint8_t)(ECS_HEAD + in->ecs_octets), (uint8_t)(in->ecs_family >> 8),
+			(uint8_t)in->ecs_family, in->ecs_source, scope},
+		OPTION_HEAD + ECS_HEAD);
+	memcpy(p + OPTION_HEAD + ECS_HEAD, in->ecs.b, in->ecs_octets);
 }
 
 static void put_ede(struct buf *b, const struct dns_opt_out *out)

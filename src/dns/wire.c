@@ -3,24 +3,30 @@
 
 enum { POINTER = 0xc0, RR_HEAD = 10, OPT_DO = 0x8000 };
 
-/* A wire name in lower case, eight octets at a time: adding to seven bits sets the eighth from 'A'
- * on in one sum and past 'Z' in the other. Length octets are below 'A'. */
-static void lower(uint8_t *to, const uint8_t *from, size_t n)
+/* Adding to seven bits sets the eighth from 'A' on in one sum and past 'Z' in the other. */
+static void lower8(uint8_t *to, const uint8_t *from)
 {
 	const uint64_t each = UINT64_C(0x0101010101010101);
-	size_t i = 0;
+	uint64_t v, low, capital;
 
-	for (; i + 8 <= n; i += 8) {
-		uint64_t v, low, capital;
+	memcpy(&v, from, 8);
+	low = v & 0x7f * each;
+	capital = (low + (0x80 - 'A') * each) ^ (low + (0x80 - 'Z' - 1) * each);
+	v |= (capital & ~v & 0x80 * each) >> 2;
+	memcpy(to, &v, 8);
+}
 
-		memcpy(&v, from + i, 8);
-		low = v & 0x7f * each;
-		capital = (low + (0x80 - 'A') * each) ^ (low + (0x80 - 'Z' - 1) * each);
-		v |= (capital & ~v & 0x80 * each) >> 2;
-		memcpy(to + i, &v, 8);
+/* A wire name in lower case. Length octets are below 'A'. */
+static void lower(uint8_t *to, const uint8_t *from, size_t n)
+{
+	if (n < 8) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = (uint8_t)(from[i] | (uint8_t)((uint8_t)(from[i] - 'A') < 26) << 5);
+		return;
 	}
-	for (; i < n; i++)
-		to[i] = (uint8_t)(from[i] | (uint8_t)((uint8_t)(from[i] - 'A') < 26) << 5);
+	for (size_t i = 0; i < n - 8; i += 8)
+		lower8(to + i, from + i);
+	lower8(to + n - 8, from + n - 8); /* over what is done already, mostly */
 }
 
 /* One question (RFC 1035 section 4.1.2). A pointer cannot be right in the first name of a message:

@@ -412,7 +412,7 @@ static void tells_what_waits_for_a_start(void **state)
 		{"trusted_proxies: [127.0.0.0/8, \"::2/128\"]\n", "trusted_proxies"},
 		{"trusted_proxies: [127.0.0.0/8, \"::1/128\"]\n", NULL},
 		{"dns: {nsid: n}\n", "dns.nsid"},
-		{"dns: {cookies: false}\n", "dns.cookies"},
+		{"dns: {cookies: false}\n", NULL}, /* goes to the answer process in its keys */
 		{"dns: {rate_limit: {per_second: 1}}\n", "dns.rate_limit.per_second"},
 		{"dns: {rate_limit: {slip: 1}}\n", "dns.rate_limit.slip"},
 		{"dns: {rate_limit: {dry_run: true}}\n", "dns.rate_limit.dry_run"},
