@@ -33,7 +33,7 @@ struct said {
 	struct str throughputs; /* of each, bit/s */
 	struct str told;        /* the first of the list that it got last */
 	struct str declared;    /* pathways of its playlist */
-	bool dash;              /* not told by a first request */
+	bool dash;              /* a DASH player; its first request does not show it */
 };
 
 /* A player as slots of the service; SCORE_NONE where there is none. */
@@ -50,7 +50,7 @@ struct list {
 	uint32_t n, mask;
 };
 
-/* --- the question ----------------------------------------------------------------------------- */
+/* --- the question -------------------------------------------------------------------------- */
 
 static struct str unquoted(struct str s)
 {
@@ -104,8 +104,7 @@ static uint32_t read_path(struct http_worker *w, struct str path, struct http_qu
 	return service;
 }
 
-/* --- who it is ---------------------------------------------------------------------------------
- */
+/* --- who it is ----------------------------------------------------------------------------- */
 
 static uint32_t slots_named(
 	const struct cat_view *c, const struct cat_service *s, struct str names, uint32_t *ret_last)
@@ -139,7 +138,7 @@ static uint32_t reason_of(const struct tick_row *row, uint32_t slot)
 	return (uint32_t)(row->reasons >> (4 * slot) & 15);
 }
 
-/* What the group may not have, now or ever: other players' vendors do not fill its list up. */
+/* Restricted here, or without the stream: not even to fill the list up. */
 static uint32_t forbidden(const struct world *w, const struct http_decision *d)
 {
 	const struct tick_row *row = world_row(w, d->q.service, d->q.group);
@@ -172,8 +171,7 @@ static struct seat seat_of(
 	return seat;
 }
 
-/* --- whether it stays --------------------------------------------------------------------------
- */
+/* --- whether it stays ---------------------------------------------------------------------- */
 
 /* By how much of its load a vendor is above its maximum, or above that of its region here. */
 static uint32_t over_ppm(const struct world *w, const struct http_decision *d, uint32_t slot)
@@ -227,8 +225,7 @@ static void decide(
 		d->a.kind = d->a.slot[0] == seat->told ? ANSWER_REFRESH : ANSWER_MOVE;
 }
 
-/* --- what it has seen --------------------------------------------------------------------------
- */
+/* --- what it has seen ---------------------------------------------------------------------- */
 
 static uint32_t vendor_of(const struct http_worker *w, const struct http_decision *d, uint32_t slot)
 {
@@ -290,8 +287,7 @@ static void note(struct http_worker *w, const struct said *said, const struct se
 	put_note(w, d, TALLY_LEFT, seat->told, 0);
 }
 
-/* --- the answer --------------------------------------------------------------------------------
- */
+/* --- the answer ---------------------------------------------------------------------------- */
 
 static void add(struct list *l, uint32_t can, uint32_t slot)
 {
