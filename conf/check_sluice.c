@@ -18,7 +18,8 @@ static int check_listen(const struct conf *c, struct errbuf *err)
 	const struct conf_listen *l = &c->sluice.listen;
 	const struct listeners all[] = {{"http", l->http, l->http_count},
 		{"https", l->https, l->https_count}, {"reports", l->reports, l->reports_count},
-		{"admin", l->admin, l->admin_count}, {"dns", l->dns, l->dns_count}};
+		{"admin", l->admin, l->admin_count},
+		{"admin_tls", l->admin_tls, l->admin_tls_count}, {"dns", l->dns, l->dns_count}};
 	struct conf_names names;
 	char path[CONF_PATH_SIZE];
 	int rc = conf_names_init(&names, c, SL_COUNT(all) * CONF_MAX_LISTEN, err);
@@ -103,6 +104,33 @@ static int check_keys(const struct conf *c, struct errbuf *err)
 	return rc;
 }
 
+/* Tokens do not travel in the clear. */
+static int check_admin(const struct conf *c, struct errbuf *err)
+{
+	const struct conf_listen *l = &c->sluice.listen;
+	char path[CONF_PATH_SIZE];
+
+	if (l->admin_tls_count && !(c->sluice.admin.certificate && c->sluice.admin.key))
+		return conf_refuse(c, err, SL_EFORMAT, "listen.admin_tls",
+			"nothing to show clients, got no admin.certificate or no admin.key, want "
+			"both");
+	for (uint32_t i = 0; i < l->admin_count; i++) {
+		const char *text = l->admin[i], *colon = strrchr(text, ':');
+		struct str host = {text, colon ? (size_t)(colon - text) : 0};
+		struct ip ip;
+
+		if (host.n >= 2 && host.p[0] == '[')
+			host = (struct str){host.p + 1, host.n - 2};
+		if (!ip_parse(host, &ip) || !ip_is_loopback(ip))
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "listen.admin[%u]", i),
+				"tokens would travel in the clear, got \"%s\", want a loopback "
+				"address; others are for admin_tls",
+				text);
+	}
+	return 0;
+}
+
 int conf_check_sluice(const struct conf *c, struct errbuf *err)
 {
 	uint32_t threads = c->sluice.threads.dns + c->sluice.threads.http;
@@ -117,6 +145,8 @@ int conf_check_sluice(const struct conf *c, struct errbuf *err)
 			"nothing to show clients, got no http.certificate or no http.key, want "
 			"both");
 	rc = check_listen(c, err);
+	if (!rc)
+		rc = check_admin(c, err);
 	return rc ? rc : check_keys(c, err);
 }
 

@@ -2,41 +2,59 @@
 /* export: a report of an event; and the samples it is made from. */
 #include "control/control_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SAMPLE_MS = 60000 };
 
-/* Load, forecast and mean share of each vendor, as one line of JSON. */
-static char *sample_text(const struct engine_view *view)
+/* Mean share of a vendor over the services that are no test, percent. */
+static double share_of(const struct engine_view *view, uint32_t vendor)
 {
 	const struct cat_view *cat = &view->world->cat;
+	double share = 0, ppm[SCORE_ROW];
+	uint32_t n = 0;
+
+	for (uint32_t s = 0; s < cat->n_services; s++) {
+		const struct cat_service *svc = &cat->services[s];
+
+		for (uint32_t i = 0; !svc->test && i < svc->slots.count; i++)
+			if (cat->slots[svc->slots.first + i].vendor == vendor &&
+				control_mean_shares(view, s, ppm)) {
+				share += ppm[i] / 1e4;
+				n++;
+			}
+	}
+	return n ? share / n : 0;
+}
+
+/* Load, forecast, mean share and quality of each vendor, as one line of JSON. */
+static char *sample_text(const struct control *c, const struct engine_view *view)
+{
 	cJSON *o = cJSON_CreateObject(), *vendors = cJSON_AddArrayToObject(o, "vendors");
+	struct control_opinion opinion[SL_MAX_VENDORS];
+	uint32_t all_bad;
 	char *text;
 
+	control_opinions(c, view, opinion, &all_bad);
 	for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
 		const struct alloc_vendor *a = &view->fleet->vendor[v];
-		double share = 0, ppm[SCORE_ROW];
-		uint32_t n = 0;
+		const struct control_opinion *q = &opinion[v];
 		cJSON *row;
 
-		if (!cat->vendors[v].active)
+		if (!view->world->cat.vendors[v].active)
 			continue;
-		for (uint32_t s = 0; s < cat->n_services; s++) {
-			const struct cat_service *svc = &cat->services[s];
-
-			for (uint32_t i = 0; !svc->test && i < svc->slots.count; i++)
-				if (cat->slots[svc->slots.first + i].vendor == v &&
-					control_mean_shares(view, s, ppm)) {
-					share += ppm[i] / 1e4;
-					n++;
-				}
-		}
 		row = control_add_row(vendors);
 		control_put_str(row, "vendor", control_vendor_name(view, v));
 		control_put(row, "current_mbps", a->current_mbps);
 		control_put(row, "forecast_mbps", a->forecast_mbps);
-		control_put(row, "share_percent", n ? share / n : 0);
+		control_put(row, "share_percent", share_of(view, v));
+		if (q->weight <= 0)
+			continue;
+		control_put(row, "success_percent", 100 * q->success);
+		control_put(row, "first_frame_ms", 1e3 * q->first_frame_s);
+		control_put(row, "stalled_percent", 100 * (1 - q->zero_stall));
 	}
 	text = cJSON_PrintUnformatted(o);
 	cJSON_Delete(o);
@@ -51,7 +69,7 @@ void control_sample_round(struct control *c, uint64_t now_ms)
 	if (!c->store || !view->world || now_ms < c->sampled_ms + SAMPLE_MS)
 		return;
 	c->sampled_ms = now_ms;
-	text = sample_text(view);
+	text = sample_text(c, view);
 	if (text && store_begin(c->store, NULL) == 0) {
 		if (store_sample(c->store, now_ms, CONTROL_KEEP_MS, text, NULL))
 			store_undo(c->store);
@@ -60,11 +78,15 @@ void control_sample_round(struct control *c, uint64_t now_ms)
 	cJSON_free(text);
 }
 
-/* Extremes and mean of a vendor over the event. */
+/* Figures of a vendor over the event: the sum of what samples say, and its extremes. */
+struct figure {
+	double sum, least, most;
+	uint32_t n;
+};
+
 struct traffic {
 	char vendor[SL_MAX_NAME + 1];
-	double peak_mbps, sum_mbps, least_share, most_share;
-	uint32_t n;
+	struct figure mbps, share, success, first_frame, stalled;
 };
 
 struct report {
@@ -72,14 +94,111 @@ struct report {
 	uint32_t n_vendors, n_samples;
 	uint64_t from_ms, to_ms;
 	FILE *md;
-	cJSON *actions;
+	const char *kind; /* of the events that are being written; NULL: all but alerts */
+	uint32_t n_rows;
+	cJSON *list;
 };
 
-static double number_of(const cJSON *o, const char *name)
+/* --- Markdown ----------------------------------------------------------------------------------
+ */
+
+static const char *utc(uint64_t ms, char *buf, size_t size)
+{
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
+
+	(void)gmtime_r(&s, &tm);
+	(void)strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm);
+	return buf;
+}
+
+/* Text of a cell: what would end it is escaped. */
+static void put_cell(FILE *out, const char *text)
+{
+	(void)fputs(" ", out);
+	for (; *text; text++) {
+		if (*text == '|' || *text == '\\')
+			(void)fputc('\\', out);
+		(void)fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
+	}
+	(void)fputs(" |", out);
+}
+
+static void put_row(FILE *out, uint64_t time_ms, const char *const *cell, uint32_t n)
+{
+	char when[32];
+
+	(void)fputs("|", out);
+	put_cell(out, utc(time_ms, when, sizeof(when)));
+	for (uint32_t i = 0; i < n; i++)
+		put_cell(out, cell[i]);
+	(void)fputs("\n", out);
+}
+
+static void put_heading(struct report *r, const char *title, const char *head, const char *rule)
+{
+	(void)fprintf(r->md, "\n## %s\n\n%s\n%s\n", title, head, rule);
+	r->n_rows = 0;
+}
+
+static void put_nothing(struct report *r)
+{
+	if (r->n_rows == 0)
+		(void)fputs("\nNothing.\n", r->md);
+}
+
+/* --- what happened, alarms, actions ------------------------------------------------------------
+ */
+
+static void take_event(void *ctx, const struct store_event_row *row)
+{
+	struct report *r = ctx;
+	const char *const cell[] = {row->kind, row->text};
+	bool is_alert = strcmp(row->kind, "alert") == 0;
+	cJSON *o;
+
+	if (is_alert != (r->kind != NULL))
+		return;
+	o = control_add_row(r->list);
+	control_put(o, "time", (double)row->time_ms / 1e3);
+	if (!is_alert)
+		cJSON_AddStringToObject(o, "kind", row->kind);
+	cJSON_AddStringToObject(o, "text", row->text);
+	put_row(r->md, row->time_ms, is_alert ? cell + 1 : cell, is_alert ? 1 : 2);
+	r->n_rows++;
+}
+
+static void take_change(void *ctx, const struct store_change_row *row)
+{
+	struct report *r = ctx;
+	const char *const cell[] = {row->who, row->command, row->why};
+	cJSON *o;
+
+	if (row->time_ms < r->from_ms || row->time_ms > r->to_ms)
+		return;
+	o = control_add_row(r->list);
+	control_put(o, "time", (double)row->time_ms / 1e3);
+	cJSON_AddStringToObject(o, "who", row->who);
+	cJSON_AddStringToObject(o, "command", row->command);
+	cJSON_AddStringToObject(o, "why", row->why);
+	control_put(o, "change", (double)row->number);
+	put_row(r->md, row->time_ms, cell, 3);
+	r->n_rows++;
+}
+
+/* --- traffic and quality -----------------------------------------------------------------------
+ */
+
+static void take_figure(struct figure *f, const cJSON *o, const char *name)
 {
 	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
 
-	return cJSON_IsNumber(v) ? v->valuedouble : 0;
+	if (!cJSON_IsNumber(v))
+		return;
+	f->least = f->n ? SL_MIN(f->least, v->valuedouble) : v->valuedouble;
+	f->most = f->n ? SL_MAX(f->most, v->valuedouble) : v->valuedouble;
+	f->sum += v->valuedouble;
+	f->n++;
 }
 
 static struct traffic *traffic_of(struct report *r, const char *vendor)
@@ -90,7 +209,6 @@ static struct traffic *traffic_of(struct report *r, const char *vendor)
 	if (r->n_vendors == SL_MAX_VENDORS)
 		return NULL;
 	(void)snprintf(r->traffic[r->n_vendors].vendor, sizeof(r->traffic[0].vendor), "%s", vendor);
-	r->traffic[r->n_vendors].least_share = 100;
 	return &r->traffic[r->n_vendors++];
 }
 
@@ -104,36 +222,26 @@ static void take_sample(void *ctx, uint64_t time_ms, const char *text)
 	r->n_samples++;
 	cJSON_ArrayForEach (v, cJSON_GetObjectItemCaseSensitive(o, "vendors")) {
 		const cJSON *name = cJSON_GetObjectItemCaseSensitive(v, "vendor");
+		const cJSON *forecast = cJSON_GetObjectItemCaseSensitive(v, "forecast_mbps");
+		const cJSON *now = cJSON_GetObjectItemCaseSensitive(v, "current_mbps");
 		struct traffic *t = cJSON_IsString(name) ? traffic_of(r, name->valuestring) : NULL;
-		double mbps = SL_MAX(number_of(v, "current_mbps"), number_of(v, "forecast_mbps"));
-		double share = number_of(v, "share_percent");
+		bool more = cJSON_IsNumber(forecast) && cJSON_IsNumber(now) &&
+			    forecast->valuedouble > now->valuedouble;
 
 		if (!t)
 			continue;
-		t->n++;
-		t->sum_mbps += mbps;
-		t->peak_mbps = SL_MAX(t->peak_mbps, mbps);
-		t->least_share = SL_MIN(t->least_share, share);
-		t->most_share = SL_MAX(t->most_share, share);
+		take_figure(&t->mbps, v, more ? "forecast_mbps" : "current_mbps");
+		take_figure(&t->share, v, "share_percent");
+		take_figure(&t->success, v, "success_percent");
+		take_figure(&t->first_frame, v, "first_frame_ms");
+		take_figure(&t->stalled, v, "stalled_percent");
 	}
 	cJSON_Delete(o);
 }
 
-static void take_change(void *ctx, const struct store_change_row *row)
+static double mean(const struct figure *f)
 {
-	struct report *r = ctx;
-	cJSON *o;
-
-	if (row->time_ms < r->from_ms || row->time_ms > r->to_ms)
-		return;
-	o = control_add_row(r->actions);
-	control_put(o, "time", (double)row->time_ms / 1e3);
-	cJSON_AddStringToObject(o, "who", row->who);
-	cJSON_AddStringToObject(o, "command", row->command);
-	cJSON_AddStringToObject(o, "why", row->why);
-	control_put(o, "change", (double)row->number);
-	(void)fprintf(r->md, "| %.0f | %s | %s | %s |\n", (double)row->time_ms / 1e3, row->who,
-		row->command, row->why);
+	return f->n ? f->sum / f->n : (double)NAN;
 }
 
 static void put_traffic(struct report *r, cJSON *list)
@@ -144,35 +252,92 @@ static void put_traffic(struct report *r, cJSON *list)
 		r->n_samples);
 	for (uint32_t i = 0; i < r->n_vendors; i++) {
 		const struct traffic *t = &r->traffic[i];
-		double mean = t->n ? t->sum_mbps / t->n : 0;
 		cJSON *o = control_add_row(list);
 
 		cJSON_AddStringToObject(o, "vendor", t->vendor);
-		control_put(o, "mean_mbps", mean);
-		control_put(o, "peak_mbps", t->peak_mbps);
-		control_put(o, "least_share_percent", t->least_share);
-		control_put(o, "most_share_percent", t->most_share);
-		(void)fprintf(r->md, "| %s | %.0f | %.0f | %.1f %% to %.1f %% |\n", t->vendor, mean,
-			t->peak_mbps, t->least_share, t->most_share);
+		control_put(o, "mean_mbps", mean(&t->mbps));
+		control_put(o, "peak_mbps", t->mbps.most);
+		control_put(o, "least_share_percent", t->share.least);
+		control_put(o, "most_share_percent", t->share.most);
+		(void)fprintf(r->md, "| %s | %.0f | %.0f | %.1f %% to %.1f %% |\n", t->vendor,
+			mean(&t->mbps), t->mbps.most, t->share.least, t->share.most);
 	}
 }
 
-static int write_report(struct control_call *call, struct report *r)
+static void put_quality(struct report *r, cJSON *list)
+{
+	put_heading(r, "Quality, as players reported it",
+		"| vendor | pulls that succeed, mean and least | first frame, mean and most | "
+		"stalled users, mean and most |",
+		"|---|---|---|---|");
+	for (uint32_t i = 0; i < r->n_vendors; i++) {
+		const struct traffic *t = &r->traffic[i];
+		cJSON *o;
+
+		if (!t->success.n)
+			continue;
+		o = control_add_row(list);
+		cJSON_AddStringToObject(o, "vendor", t->vendor);
+		control_put(o, "mean_success_percent", mean(&t->success));
+		control_put(o, "least_success_percent", t->success.least);
+		control_put(o, "mean_first_frame_ms", mean(&t->first_frame));
+		control_put(o, "most_first_frame_ms", t->first_frame.most);
+		control_put(o, "mean_stalled_percent", mean(&t->stalled));
+		control_put(o, "most_stalled_percent", t->stalled.most);
+		(void)fprintf(r->md,
+			"| %s | %.2f %%, %.2f %% | %.0f ms, %.0f ms | %.2f %%, %.2f %% |\n",
+			t->vendor, mean(&t->success), t->success.least, mean(&t->first_frame),
+			t->first_frame.most, mean(&t->stalled), t->stalled.most);
+		r->n_rows++;
+	}
+	put_nothing(r);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------
+ */
+
+static int put_story(struct control_call *call, struct report *r)
 {
 	struct store *s = call->c->store;
 	int rc;
 
-	(void)fprintf(r->md,
-		"# Event from %.0f to %.0f\n\n## What was done\n\n"
-		"| unix time | who | what | why |\n|---|---|---|---|\n",
-		(double)r->from_ms / 1e3, (double)r->to_ms / 1e3);
-	r->actions = cJSON_AddArrayToObject(call->out, "actions");
-	rc = store_history(s, 0, UINT32_MAX, take_change, r);
+	put_heading(r, "Alarms", "| time, UTC | alert |", "|---|---|");
+	r->list = cJSON_AddArrayToObject(call->out, "alarms");
+	r->kind = "alert";
+	rc = store_events(s, r->from_ms, r->to_ms, take_event, r);
+	put_nothing(r);
+	put_heading(r, "What happened", "| time, UTC | kind | what |", "|---|---|---|");
+	r->list = cJSON_AddArrayToObject(call->out, "events");
+	r->kind = NULL;
 	if (!rc)
-		rc = store_samples(s, r->from_ms, r->to_ms, take_sample, r);
+		rc = store_events(s, r->from_ms, r->to_ms, take_event, r);
+	put_nothing(r);
+	put_heading(r, "What was done, newest first", "| time, UTC | who | what | why |",
+		"|---|---|---|---|");
+	r->list = cJSON_AddArrayToObject(call->out, "actions");
 	if (!rc)
-		put_traffic(r, cJSON_AddArrayToObject(call->out, "traffic"));
+		rc = store_history(s, 0, UINT32_MAX, take_change, r);
+	put_nothing(r);
 	return rc;
+}
+
+static int write_report(struct control_call *call, struct report *r)
+{
+	char from[32], to[32];
+	int rc;
+
+	(void)fprintf(r->md, "# Event from %s to %s UTC\n", utc(r->from_ms, from, sizeof(from)),
+		utc(r->to_ms, to, sizeof(to)));
+	control_put(call->out, "from", (double)r->from_ms / 1e3);
+	control_put(call->out, "to", (double)r->to_ms / 1e3);
+	rc = put_story(call, r);
+	if (!rc)
+		rc = store_samples(call->c->store, r->from_ms, r->to_ms, take_sample, r);
+	if (rc)
+		return rc;
+	put_traffic(r, cJSON_AddArrayToObject(call->out, "traffic"));
+	put_quality(r, cJSON_AddArrayToObject(call->out, "quality"));
+	return 0;
 }
 
 int control_do_EXPORT(struct control_call *call)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vendor show: capacity, load, forecast and room. */
-#include "control/control_int.h"
+#include "control/bills.h"
 
 /* Which services a vendor has which mean share of. */
 static void put_shares(cJSON *list, const struct engine_view *view, const char *pattern)
@@ -53,6 +53,30 @@ static void put_vendor(cJSON *row, const struct engine_view *view, uint32_t v)
 	control_put_bool(row, "capped", o->capped);
 }
 
+/* Where the month's 95th percentile stands. */
+static void put_bills(struct control_call *call, const char *pattern)
+{
+	cJSON *list = cJSON_AddArrayToObject(call->out, "bills");
+	const struct engine_view *view = call->view;
+
+	for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
+		const struct billing_position *p = control_bill(call->c, v);
+		cJSON *row;
+
+		if (!p || !view->world->cat.vendors[v].active ||
+			!control_names_vendor(view, pattern, v))
+			continue;
+		row = control_add_row(list);
+		control_put_str(row, "vendor", control_vendor_name(view, v));
+		control_put(row, "p95_mbps", (double)p->p95_kbps / 1e3);
+		control_put(row, "samples", p->samples);
+		control_put(row, "slots", p->slots);
+		control_put(row, "free_slots", p->free);
+		control_put(row, "used_slots", p->used);
+		control_put(row, "free_slots_left", p->free_left);
+	}
+}
+
 static void put_regions(cJSON *list, const struct engine_view *view, const char *pattern)
 {
 	for (uint32_t r = 0; r < view->fleet->n_regions; r++) {
@@ -89,5 +113,6 @@ int control_do_VENDOR_SHOW(struct control_call *call)
 		return err_set(&call->err, SL_ENOENT, "no vendor is called %.64s", pattern);
 	put_regions(cJSON_AddArrayToObject(call->out, "regions"), view, pattern);
 	put_shares(cJSON_AddArrayToObject(call->out, "services"), view, pattern);
+	put_bills(call, pattern);
 	return 0;
 }

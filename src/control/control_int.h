@@ -21,6 +21,8 @@ struct control {
 	char state_dir[SL_MAX_PATH];
 	struct httpd *httpd;
 	struct httpd_route *routes;
+	char tls_path[2][SL_MAX_PATH]; /* certificate and key; empty: none */
+	struct timespec tls_time[2];   /* when those in use were written */
 	struct engine *engine;
 	struct token_digest admin_token; /* of STATE/admin.token */
 	uint64_t started_ms;
@@ -52,6 +54,7 @@ struct control {
 	struct control_alerts *alerts;
 	struct control_doors *doors;
 	struct control_bills *bills;
+	struct control_decisions *decisions;
 	bool config_refused; /* the configuration on disk */
 	uint64_t plans_due_ms, switches_due_ms;
 	/* faults of drills */
@@ -127,6 +130,7 @@ bool control_names_vendor(const struct engine_view *view, const char *pattern, u
 /* The tallies of all workers, mapped for one look. */
 struct control_tallies {
 	const struct tally *tally[SL_MAX_WORKERS];
+	char name[SL_MAX_WORKERS][32]; /* of their files */
 	uint32_t n;
 };
 void control_tallies_open(const struct control *c, struct control_tallies *ret) SL_NONNULL_ALL;
@@ -243,6 +247,30 @@ void control_events_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* cmd_meter.c: what was pulled, to the engine. */
 void control_take_meters(struct control *c) SL_NONNULL_ALL;
+
+/* decisions.c: samples of decisions into the log. */
+int control_decisions_open(struct control *c) SL_NONNULL_ALL;
+void control_decisions_close(struct control *c) SL_NONNULL_ALL;
+void control_decisions_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* How often each process of the daemon fell, as the supervisor says; returns how many there are. */
+enum { CONTROL_ROLES = 8 };
+struct control_fall {
+	char role[16];
+	uint64_t times, last_ms; /* unix; 0: never */
+};
+uint32_t control_falls(
+	const struct control *c, struct control_fall ret[static CONTROL_ROLES]) SL_NONNULL_ALL;
+
+/* What players say of a vendor: means over the groups with reports, weighed by their number. */
+struct control_opinion {
+	double weight; /* 0: nothing is said */
+	double quality, success, first_frame_s, zero_stall;
+};
+
+/* By vendor id; *ret_all_bad: in how many groups every vendor is found bad. */
+void control_opinions(const struct control *c, const struct engine_view *view,
+	struct control_opinion ret[static SL_MAX_VENDORS], uint32_t *ret_all_bad) SL_NONNULL_ALL;
 
 struct control_facts;
 

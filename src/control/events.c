@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROOM = 128, ROUND_MS = 1000 };
 
@@ -21,6 +22,8 @@ struct control_events {
 	} event[ROOM];
 	uint32_t n;
 	uint64_t lost, due_ms;
+	struct control_fall fall[CONTROL_ROLES]; /* as last told */
+	uint32_t n_falls;
 };
 
 int control_events_open(struct control *c)
@@ -74,15 +77,61 @@ static int keep(struct control *c, uint64_t now_ms)
 		CONTROL_KEEP_MS, NULL);
 }
 
+/* STATE/falls, written by the supervisor: "ROLE TIMES UNIX_MS" a line. */
+uint32_t control_falls(const struct control *c, struct control_fall ret[static CONTROL_ROLES])
+{
+	char path[SL_MAX_PATH + 8], *text = NULL;
+	uint32_t n = 0;
+	size_t size;
+	int used = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/falls", c->state_dir);
+	if (os_read_file(path, 4096, &text, &size, NULL))
+		return 0;
+	for (const char *at = text;
+		n < CONTROL_ROLES && sscanf(at, "%15s %" SCNu64 " %" SCNu64 "%n", ret[n].role,
+					     &ret[n].times, &ret[n].last_ms, &used) == 3;
+		at += used)
+		n++;
+	free(text);
+	return n;
+}
+
+/* Processes that fell since the last look; at the first, what was before is not news, but for the
+ * fall of this process's own forerunner. */
+static void look_for_falls(struct control *c)
+{
+	struct control_fall now[CONTROL_ROLES];
+	struct control_events *e = c->events;
+	uint32_t n = control_falls(c, now);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t before = i < e->n_falls ? e->fall[i].times
+				  : strcmp(now[i].role, "control") == 0 && now[i].times
+					  ? now[i].times - 1
+					  : now[i].times;
+
+		if (now[i].times > before)
+			control_event(c, "process",
+				"%s fell and was started again (%" PRIu64 " times)", now[i].role,
+				now[i].times);
+		e->fall[i] = now[i];
+	}
+	e->n_falls = n;
+}
+
 /* Without a store they wait. */
 void control_events_round(struct control *c, uint64_t now_ms)
 {
 	struct control_events *e = c->events;
 	int rc;
 
-	if (e->n == 0 || now_ms < e->due_ms || !c->store)
+	if (now_ms < e->due_ms)
 		return;
 	e->due_ms = now_ms + ROUND_MS;
+	look_for_falls(c);
+	if (e->n == 0 || !c->store)
+		return;
 	if (store_begin(c->store, NULL))
 		return;
 	rc = keep(c, now_ms);

@@ -90,6 +90,9 @@ static void put_world(FILE *out, const struct control *c, const struct engine_vi
 	single(out, METRIC_RULES, view->n_rules);
 	single(out, METRIC_API_CALLS, (double)c->calls);
 	single(out, METRIC_API_REFUSED, (double)c->refused);
+	single(out, METRIC_API_LIMITED,
+		(double)atomic_load_explicit(
+			&httpd_stats(c->httpd)->refused[HTTPD_REFUSED_RATE], memory_order_relaxed));
 	if (!view->world)
 		return;
 	single(out, METRIC_EPOCH, (double)view->world->tick.head->epoch);
@@ -228,53 +231,15 @@ static void put_shares(FILE *out, const struct engine_view *view)
 	}
 }
 
-/* Means over the groups with reports, weighed by their number. */
-struct opinion {
-	double weight, q, success, first_frame_s, zero_stall;
-};
-
-static double quality_in_row(const struct engine_view *view, uint32_t v, uint32_t g)
-{
-	for (uint32_t s = 0; s < view->world->cat.n_services; s++) {
-		const struct cat_service *svc = &view->world->cat.services[s];
-
-		for (uint32_t i = 0; view->first_row[s] != BLOB_NONE && i < svc->slots.count; i++)
-			if (view->world->cat.slots[svc->slots.first + i].vendor == v)
-				return view->fleet->row[view->first_row[s] + g].quality[i];
-	}
-	return 0;
-}
-
-static void weigh(const struct control *c, const struct engine_view *view, uint32_t v, uint32_t g,
-	struct opinion *o, bool *bad, bool *good)
-{
-	const struct breaker_params bounds = BREAKER_PARAMS_DEFAULT;
-	const struct quality_estimate *e = engine_quality(c->engine, v, g);
-	double w = e->samples[QUALITY_SUCCESS] + e->samples[QUALITY_ZERO_STALL];
-
-	if (w < 0.5) /* faded away */
-		return;
-	o->weight += w;
-	o->q += w * quality_in_row(view, v, g);
-	o->success += w * e->value[QUALITY_SUCCESS];
-	o->first_frame_s += w * e->value[QUALITY_FIRST_FRAME] / 1e3;
-	o->zero_stall += w * e->value[QUALITY_ZERO_STALL];
-	if (e->value[QUALITY_SUCCESS] < bounds.success ||
-		1 - e->value[QUALITY_ZERO_STALL] > bounds.stall_rate)
-		*bad = true;
-	else
-		*good = true;
-}
-
-static void put_opinions(FILE *out, const struct engine_view *view, const struct opinion *o)
+static void put_opinions(FILE *out, const struct engine_view *view, const struct control_opinion *o)
 {
 	static const struct {
 		enum control_metric id;
 		size_t at;
-	} rows[] = {{METRIC_QUALITY, offsetof(struct opinion, q)},
-		{METRIC_SUCCESS, offsetof(struct opinion, success)},
-		{METRIC_FIRST_FRAME, offsetof(struct opinion, first_frame_s)},
-		{METRIC_ZERO_STALL, offsetof(struct opinion, zero_stall)}};
+	} rows[] = {{METRIC_QUALITY, offsetof(struct control_opinion, quality)},
+		{METRIC_SUCCESS, offsetof(struct control_opinion, success)},
+		{METRIC_FIRST_FRAME, offsetof(struct control_opinion, first_frame_s)},
+		{METRIC_ZERO_STALL, offsetof(struct control_opinion, zero_stall)}};
 	char name[SL_MAX_NAME + 1];
 
 	for (size_t i = 0; i < SL_COUNT(rows); i++) {
@@ -283,8 +248,7 @@ static void put_opinions(FILE *out, const struct engine_view *view, const struct
 			if (o[v].weight > 0)
 				control_metric(out, rows[i].id,
 					*(const double *)(const void *)((const char *)&o[v] +
-									rows[i].at) /
-						o[v].weight,
+									rows[i].at),
 					"vendor",
 					control_text_of(
 						control_vendor_name(view, v), name, sizeof(name)),
@@ -294,19 +258,14 @@ static void put_opinions(FILE *out, const struct engine_view *view, const struct
 
 static void put_quality(FILE *out, const struct control *c, const struct engine_view *view)
 {
-	struct opinion o[SL_MAX_VENDORS] = {{0}};
-	uint32_t states[SL_MAX_VENDORS][BREAKER_STATES] = {{0}}, all_bad = 0;
+	struct control_opinion o[SL_MAX_VENDORS];
+	uint32_t states[SL_MAX_VENDORS][BREAKER_STATES] = {{0}}, all_bad;
 	char name[SL_MAX_NAME + 1];
 
-	for (uint32_t g = 0; g < view->fleet->n_groups; g++) {
-		bool bad = false, good = false;
-
-		for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
-			weigh(c, view, v, g, &o[v], &bad, &good);
+	control_opinions(c, view, o, &all_bad);
+	for (uint32_t g = 0; g < view->fleet->n_groups; g++)
+		for (uint32_t v = 0; v < view->fleet->n_vendors; v++)
 			states[v][engine_breaker(c->engine, v, g)->state % BREAKER_STATES]++;
-		}
-		all_bad += bad && !good;
-	}
 	put_opinions(out, view, o);
 	single(out, METRIC_ALL_BAD, all_bad);
 	control_metric_head(out, METRIC_BREAKERS);

@@ -24,31 +24,19 @@ static double age_s(uint64_t then_ms, uint64_t now_ms)
 	return now_ms > then_ms ? (double)(now_ms - then_ms) / 1e3 : 0;
 }
 
-/* STATE/falls, written by the supervisor: "ROLE TIMES UNIX_MS" a line. */
 static void put_falls(FILE *out, const struct control *c, uint64_t now_ms)
 {
-	char path[SL_MAX_PATH + 8], *text = NULL, role[16];
-	uint64_t times, last;
-	size_t size;
-	int used = 0;
+	struct control_fall f[CONTROL_ROLES];
+	uint32_t n = control_falls(c, f);
 
-	(void)snprintf(path, sizeof(path), "%s/falls", c->state_dir);
-	if (os_read_file(path, 4096, &text, &size, NULL))
-		return;
-	for (int k = 0; k < 2; k++) {
-		enum control_metric id = k ? METRIC_LAST_FALL : METRIC_FALLS;
-
-		control_metric_head(out, id);
-		for (const char *at = text; sscanf(at, "%15s %" SCNu64 " %" SCNu64 "%n", role,
-						    &times, &last, &used) == 3;
-			at += used)
-			if (k == 0)
-				control_metric(out, id, (double)times, "role", role, NO_LABELS);
-			else if (last)
-				control_metric(
-					out, id, age_s(last, now_ms), "role", role, NO_LABELS);
-	}
-	free(text);
+	control_metric_head(out, METRIC_FALLS);
+	for (uint32_t i = 0; i < n; i++)
+		control_metric(out, METRIC_FALLS, (double)f[i].times, "role", f[i].role, NO_LABELS);
+	control_metric_head(out, METRIC_LAST_FALL);
+	for (uint32_t i = 0; i < n; i++)
+		if (f[i].last_ms)
+			control_metric(out, METRIC_LAST_FALL, age_s(f[i].last_ms, now_ms), "role",
+				f[i].role, NO_LABELS);
 }
 
 /* Files that the supervisor has set aside, since they crashed who read them. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport of the admin API: listeners, who is calling, arguments checked, answers sent. */
+#include "base/log.h"
 #include "base/os.h"
 #include "control/bills.h"
 #include "control/control_int.h"
@@ -8,9 +9,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_BODY = 16 << 20, RATE_PER_S = 200, FACTS_MS = 1000 };
+enum { MAX_BODY = 16 << 20, FACTS_MS = 1000 };
 
 static const struct {
 	int err;
@@ -288,32 +290,78 @@ static int listen_unix(struct control *c, struct errbuf *err)
 	return fd < 0 ? fd : httpd_listen(c->httpd, fd, false, err);
 }
 
-static int listen_tcp(struct control *c, const char *text, struct errbuf *err)
+static int listen_tcp(
+	struct control *c, const char *const *text, uint32_t n, bool tls, struct errbuf *err)
 {
-	struct os_addr addr;
-	int rc = os_addr_parse(text, &addr, err), fd;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	fd = os_tcp_listen(&addr, 64, err);
-	return fd < 0 ? fd : httpd_listen(c->httpd, fd, false, err);
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		struct os_addr addr;
+		int fd;
+
+		rc = os_addr_parse(text[i], &addr, err);
+		if (rc)
+			return rc;
+		fd = os_tcp_listen(&addr, 64, err);
+		rc = fd < 0 ? fd : httpd_listen(c->httpd, fd, tls, err);
+	}
+	return rc;
+}
+
+/* When certificate and key were written; zeroes for what is not there. */
+static void look_up_times(const struct control *c, struct timespec ret_times[static 2])
+{
+	struct stat st;
+
+	memset(ret_times, 0, 2 * sizeof(*ret_times));
+	for (int i = 0; i < 2; i++)
+		if (c->tls_path[i][0] && stat(c->tls_path[i], &st) == 0)
+			ret_times[i] = st.st_mtim;
+}
+
+/* A new certificate is taken without a restart; one that is no good leaves the old in use. */
+static void look_at_certificate(struct control *c)
+{
+	struct errbuf err = {""};
+	struct timespec now[2];
+
+	look_up_times(c, now);
+	if (!c->tls_path[0][0] || memcmp(now, c->tls_time, sizeof(now)) == 0)
+		return;
+	memcpy(c->tls_time, now, sizeof(now));
+	if (httpd_tls_reload(c->httpd, &err))
+		LOG_E("tls.refused", "certificate=%s error=\"%s\"", c->tls_path[0], err.s);
+	else
+		LOG_I("tls.reloaded", "certificate=%s", c->tls_path[0]);
 }
 
 static int open_doors(struct control *c, const struct conf *node, struct errbuf *err)
 {
-	struct httpd_config conf = {
-		.ctx = c, .ready = ready, .limits = {.rate_per_s = RATE_PER_S, .connections = 512}};
+	const struct conf_listen *l = &node->sluice.listen;
+	const struct conf_admin *a = &node->sluice.admin;
+	struct httpd_config conf = {.ctx = c,
+		.ready = ready,
+		.limits = {.rate_per_s = a->rate_per_s,
+			.rate_burst = a->rate_burst,
+			.connections = 512}};
 	int rc;
 
+	if (l->admin_tls_count) {
+		(void)snprintf(c->tls_path[0], sizeof(c->tls_path[0]), "%s", a->certificate);
+		(void)snprintf(c->tls_path[1], sizeof(c->tls_path[1]), "%s", a->key);
+		conf.tls_cert = c->tls_path[0];
+		conf.tls_key = c->tls_path[1];
+		look_up_times(c, c->tls_time); /* before they are read: a later change is seen */
+	}
 	conf.routes = c->routes = routes_of(&conf.n_routes);
 	if (!c->routes)
 		return err_set(err, SL_ENOMEM, "out of memory");
 	rc = httpd_new(&conf, &c->httpd, err);
 	if (!rc)
 		rc = listen_unix(c, err);
-	for (uint32_t i = 0; !rc && i < node->sluice.listen.admin_count; i++)
-		rc = listen_tcp(c, node->sluice.listen.admin[i], err);
-	return rc;
+	if (!rc)
+		rc = listen_tcp(c, l->admin, l->admin_count, false, err);
+	return rc ? rc : listen_tcp(c, l->admin_tls, l->admin_tls_count, true, err);
 }
 
 int control_new(
@@ -344,6 +392,8 @@ int control_new(
 	if (!rc)
 		rc = control_bills_open(c);
 	if (!rc)
+		rc = control_decisions_open(c);
+	if (!rc)
 		rc = control_alerts_open(c, err);
 	if (!rc)
 		rc = control_doors_new(&c->doors, err);
@@ -367,6 +417,7 @@ void control_free(struct control *c)
 	control_overlay_close(c);
 	control_doors_free(c->doors);
 	control_bills_close(c);
+	control_decisions_close(c);
 	control_events_close(c);
 	control_journal_close(c);
 	control_rollup_close(c);
@@ -399,6 +450,7 @@ static void facts_round(struct control *c, uint64_t now_ms)
 	if (now_ms < c->facts_ms + FACTS_MS)
 		return;
 	c->facts_ms = now_ms;
+	look_at_certificate(c);
 	control_bills_round(c, now_ms);
 	if (control_facts_now(c, &facts) == 0) {
 		control_plans_round(c, &facts, now_ms);
@@ -420,5 +472,6 @@ void control_round(struct control *c, int timeout_ms)
 	control_rollup_round(c, now_ms);
 	facts_round(c, now_ms);
 	control_events_round(c, now_ms);
+	control_decisions_round(c, now_ms);
 	(void)httpd_round(c->httpd, timeout_ms);
 }

@@ -102,6 +102,8 @@ static int perform(CURL *curl, const struct ctl_request *r, const char *url, con
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	if (!r->url)
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, r->socket);
+	if (r->cacert)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, r->cacert);
 	if (post) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));

@@ -245,9 +245,10 @@ void ctl_help_completion(FILE *out)
 		    "  local words=() i subs='' opts='' names=''\n"
 		    "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
 		    "    case ${COMP_WORDS[i]} in\n"
-		    "    --socket | --url | --token) i=$((i + 1)) ;;\n    -*) ;;\n"
+		    "    --socket | --url | --token | --cacert) i=$((i + 1)) ;;\n    -*) ;;\n"
 		    "    *) words+=(\"${COMP_WORDS[i]}\") ;;\n    esac\n  done\n"
-		    "  case $prev in\n  --file | --socket) COMPREPLY=($(compgen -f -- \"$cur\"));"
+		    "  case $prev in\n  --file | --socket | --cacert) COMPREPLY=($(compgen -f -- "
+		    "\"$cur\"));"
 		    " return ;;\n  esac\n  if [ ${#words[@]} -eq 0 ]; then\n    "
 		    "COMPREPLY=($(compgen -W '",
 		out);

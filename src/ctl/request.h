@@ -17,7 +17,7 @@ struct ctl_request {
 	const struct command *command; /* NULL: none was given */
 	struct ctl_value value[CTL_MAX_VALUES];
 	uint32_t n_values;
-	const char *socket, *url, *token; /* NULL where not given */
+	const char *socket, *url, *token, *cacert; /* NULL where not given */
 	bool json, help, version;
 };
 
@@ -27,6 +27,8 @@ struct ctl_request {
 	X(socket, "PATH", "admin socket; SLUICE_SOCKET, else admin.sock of the state folder")      \
 	X(url, "URL", "admin API over HTTP instead of the socket; SLUICE_URL")                     \
 	X(token, "TOKEN", "bearer token for --url; SLUICE_TOKEN")                                  \
+	X(cacert, "FILE",                                                                          \
+		"certificates to trust with --url, PEM; SLUICE_CACERT, else the system's")         \
 	X(help, "", "all about the command")                                                       \
 	X(version, "", "the version")
 

@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 		r.url = or_env(r.url, "SLUICE_URL");
 	r.socket = or_env(r.socket, "SLUICE_SOCKET");
 	r.token = or_env(r.token, "SLUICE_TOKEN");
+	r.cacert = or_env(r.cacert, "SLUICE_CACERT");
 	if (!r.socket)
 		r.socket = SL_STATEDIR "/admin.sock";
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))

@@ -59,7 +59,8 @@ static void reads_every_key_of_sluice(void **state)
 	static const char text[] =
 		"catalog: c.yaml\nstate: st\nstore: /x/s.db\nunit: east\nuser: nobody\n"
 		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], https: [\"443\"], reports: [], "
-		"admin: [\"81\"]}\n"
+		"admin: [\"127.0.0.1:81\"], admin_tls: [\"82\"]}\n"
+		"admin: {certificate: a.pem, key: k.pem, rate_per_s: 7}\n"
 		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9,"
 		" servers_a: [192.0.2.1], servers_aaaa: [\"2001:db8::1\"]}\n"
 		"threads: {dns: 3, http: 61}\n"
@@ -96,7 +97,9 @@ static void reads_every_key_of_sluice(void **state)
 	assert_int_equal(s->http.rate_burst, 9);
 	assert_int_equal(s->http.servers_a_count, 1);
 	assert_int_equal(s->http.servers_aaaa[0].family, IP_V6);
-	assert_string_equal(s->listen.admin[0], "81");
+	assert_string_equal(s->listen.admin[0], "127.0.0.1:81");
+	assert_string_equal(s->listen.admin_tls[0], "82");
+	assert_int_equal(s->admin.rate_per_s, 7);
 	assert_int_equal(s->threads.dns, 3);
 	assert_int_equal(s->threads.http, 61);
 	assert_string_equal(s->dns.nsid, "n1");

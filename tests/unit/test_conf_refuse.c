@@ -10,7 +10,8 @@ struct row {
 static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
-		"unit, user, listen, threads, dns, http, geo, tick_ms, stale_after_s, explain, "
+		"unit, user, listen, threads, dns, http, admin, geo, tick_ms, stale_after_s, "
+		"explain, "
 		"trusted_proxies, trusted_senders, follow, keys, accounts, require_signature, "
 		"signature_window_s, alerts, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
@@ -19,6 +20,15 @@ static const struct row sluice_rows[] = {
 		"  http: [\"8053\"]\n  https: [\"8443\"]\n",
 		"sluice.yaml:5: listen.https: nothing to show clients, got no http.certificate or "
 		"no http.key, want both"},
+	{"operators in the clear", "  http: [\"8053\"]\n",
+		"  http: [\"8053\"]\n  admin: [\"192.0.2.1:8055\"]\n",
+		"sluice.yaml:5: listen.admin[0]: tokens would travel in the clear, got "
+		"\"192.0.2.1:8055\", want a loopback address; others are for admin_tls"},
+	{"operators over TLS without a certificate", "  http: [\"8053\"]\n",
+		"  http: [\"8053\"]\n  admin_tls: [\"8056\"]\n",
+		"sluice.yaml:5: listen.admin_tls: nothing to show clients, got no "
+		"admin.certificate "
+		"or no admin.key, want both"},
 	{"two keys of one name", NULL, "keys: [{name: k, file: a}, {name: k, file: b}]\n",
 		"sluice.yaml:11: keys[1].name: name given twice, got \"k\", want it unique"},
 	{"two accounts of one name", NULL,
