@@ -36,7 +36,7 @@ struct bench_name {
 };
 
 struct bench_options {
-	bool http, json, remote, close;
+	bool http, tls, json, remote, close;
 	struct os_addr addr;
 	char host_header[256];
 	double seconds;

@@ -5,6 +5,7 @@
  */
 #include "base/hash.h"
 #include "bench/bench.h"
+#include "bench/tls.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,7 +17,8 @@ enum { REQUEST_MAX = 16384, REPLY_KEEP = 65536, EVENTS = 256 };
 
 struct conn {
 	int fd;
-	bool connecting, done;
+	void *tls; /* session, NULL without TLS */
+	bool connecting, shaking, done;
 	uint64_t start_ns;
 	size_t out_n, out_at;
 	size_t in_n;   /* octets kept of the reply */
@@ -29,6 +31,7 @@ struct conn {
 
 struct load {
 	struct bench_run *b;
+	struct bench_tls *tls; /* NULL without TLS */
 	int ep;
 	struct conn *conn;
 	uint32_t n_conn, busy;
@@ -119,6 +122,9 @@ static bool open_conn(struct load *l, struct conn *c)
 		return false;
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->connecting = true;
+	c->shaking = l->tls != NULL;
+	if (l->tls && !(c->tls = bench_tls_open(l->tls, c->fd, l->b->o->host_header)))
+		return false;
 	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) && errno != EINPROGRESS)
 		return false;
 	return watch(l, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD) == 0;
@@ -132,20 +138,48 @@ static bool done(const struct load *l)
 	       (b->quota && l->n >= b->quota);
 }
 
-static void retire(struct load *l, struct conn *c)
+static void close_conn(struct conn *c)
 {
+	bench_tls_close(c->tls);
+	c->tls = NULL;
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
+}
+
+static void retire(struct load *l, struct conn *c)
+{
+	close_conn(c);
 	if (!c->done)
 		l->busy--;
 	c->done = true;
 }
 
+/* false: the connection is of no use. Goes on with what is to be sent once the hands are shaken. */
+static bool shake(struct load *l, struct conn *c)
+{
+	int rc = bench_tls_shake(c->tls);
+
+	if (c->connecting) { /* from now on only what the peer says counts */
+		c->connecting = false;
+		if (watch(l, c, EPOLLIN, EPOLL_CTL_MOD))
+			return false;
+	}
+	c->shaking = rc == 0;
+	return rc >= 0;
+}
+
 static bool flush(struct load *l, struct conn *c)
 {
+	if (c->shaking && !shake(l, c))
+		return false;
+	if (c->shaking)
+		return true;
 	while (c->out_at < c->out_n) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->out_n - c->out_at, MSG_NOSIGNAL);
+		const char *p = c->out + c->out_at;
+		size_t left = c->out_n - c->out_at;
+		ssize_t n = c->tls ? bench_tls_send(c->tls, p, left)
+				   : send(c->fd, p, left, MSG_NOSIGNAL);
 
 		if (n < 0)
 			return errno == EAGAIN;
@@ -168,9 +202,7 @@ static void next(struct load *l, struct conn *c)
 		return;
 	}
 	if (!again) {
-		if (c->fd >= 0)
-			(void)close(c->fd);
-		c->fd = -1;
+		close_conn(c);
 		c->server_closes = false;
 	}
 	if (!make_request(l, c) || (again ? !flush(l, c) : !open_conn(l, c))) {
@@ -265,8 +297,9 @@ static void readable(struct load *l, struct conn *c)
 
 	for (;;) {
 		size_t room = REPLY_KEEP - c->in_n;
-		ssize_t n =
-			recv(c->fd, room ? c->in + c->in_n : spill, room ? room : sizeof(spill), 0);
+		char *to = room ? c->in + c->in_n : spill;
+		size_t most = room ? room : sizeof(spill);
+		ssize_t n = c->tls ? bench_tls_recv(c->tls, to, most) : recv(c->fd, to, most, 0);
 
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -301,11 +334,11 @@ static void serve(struct load *l, struct conn *c, uint32_t events)
 		failed(l, c);
 		return;
 	}
-	if (events & EPOLLOUT && !flush(l, c)) {
+	if ((events & EPOLLOUT || c->shaking) && !flush(l, c)) {
 		failed(l, c);
 		return;
 	}
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->shaking)
 		readable(l, c);
 }
 
@@ -351,7 +384,7 @@ int bench_http_run(struct bench_run *b)
 	char *memory = calloc(n, each);
 
 	l.conn = calloc(n, sizeof(*l.conn));
-	if (l.ep < 0 || !l.conn || !memory) {
+	if (l.ep < 0 || !l.conn || !memory || (b->o->tls && bench_tls_new(&l.tls, &b->err))) {
 		free(l.conn);
 		free(memory);
 		return err_set(&b->err, SL_ENOMEM, "no memory for %u connections", n);
@@ -361,6 +394,7 @@ int bench_http_run(struct bench_run *b)
 			.out = memory + i * each,
 			.in = memory + i * each + request_room(b->o)};
 	run(&l);
+	bench_tls_free(l.tls);
 	(void)close(l.ep);
 	free(l.conn);
 	free(memory);

@@ -81,12 +81,12 @@ static int parse_seconds(struct bench_options *o, const char *text, struct errbu
 /* One --http: the address of the first counts, the paths of all. */
 static int parse_url(struct bench_options *o, const char *url, struct errbuf *err)
 {
-	static const char scheme[] = "http://";
-	const char *at = url + sizeof(scheme) - 1, *slash;
+	bool tls = strncmp(url, "https://", 8) == 0;
+	const char *at = url + (tls ? 8 : 7), *slash;
 	char addr[128];
 	int rc;
 
-	if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
+	if (!tls && strncmp(url, "http://", 7) != 0)
 		return err_set(err, SL_EINVAL, "--http: got %s, want http://ADDR:PORT/PATH", url);
 	slash = strchr(at, '/');
 	if (!slash || (size_t)(slash - at) >= sizeof(addr))
@@ -97,6 +97,7 @@ static int parse_url(struct bench_options *o, const char *url, struct errbuf *er
 	if (o->http)
 		return 0;
 	o->http = true;
+	o->tls = tls;
 	memcpy(addr, at, (size_t)(slash - at));
 	addr[slash - at] = '\0';
 	rc = os_addr_parse(addr, &o->addr, err);

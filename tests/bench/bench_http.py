@@ -11,6 +11,9 @@
   nginx    nginx, `return 200` of 560 octets
   lua      nginx with lua that does what resolve does: group by address, vendors by weight, the same JSON
 
+  resolve-tls, nginx-tls   resolve and nginx over TLS 1.3, connection kept
+  front-tls   resolve through nginx, which speaks TLS; the CPU of both
+
 Each server has one thread on the first core; the load (sluice-bench) runs on the second. CPU is the
 server's own, user and system, as the scheduler counts it. nginx comes from the packages of group
 bench, or from a folder into which they were unpacked (--root); without it those rows are absent.
@@ -34,6 +37,8 @@ try:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 except ImportError:
     Cipher = None
+
+import bench_dns
 
 BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
 RESOLVE = "/v1/resolve?host=live.sluice.example&ip={ip}&client=c{n}"
@@ -113,9 +118,15 @@ http {{
   }}
   server {{
     listen 127.0.0.1:{port};
+    listen 127.0.0.1:{tls} ssl; ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;
+    ssl_protocols TLSv1.3; ssl_session_tickets on;
     location = /fixed {{ default_type application/json; return 200 "{fixed}"; }}
+    location = /front {{
+      proxy_pass http://sluice/v1/resolve?$args; proxy_http_version 1.1; proxy_set_header Connection "";
+    }}
     {lua_server}
   }}
+  upstream sluice {{ server 127.0.0.1:{ours}; keepalive 256; keepalive_requests 1000000000; }}
 }}
 """
 
@@ -178,7 +189,7 @@ class Server:
 
     def __init__(self, argv):
         self.p = on_core(0, argv, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.p.stdout.readline().split()[1])
+        self.port, self.tls = (self.p.stdout.readline().split()[1:] + [0])[:2]
 
     def stop(self):
         self.p.send_signal(signal.SIGTERM)
@@ -186,16 +197,16 @@ class Server:
 
 
 class Nginx(Server):
-    def __init__(self, root, folder):  # pylint: disable=super-init-not-called
+    def __init__(self, root, folder, ours):  # pylint: disable=super-init-not-called
         import http.client
-        self.port = free_port()
+        self.port, self.tls = free_port(), free_port()
         modules = os.path.join(root, "usr/lib/nginx/modules")
         self.lua = os.path.exists(modules + "/ngx_http_lua_module.so")
         with open(folder + "/answer.lua", "w", encoding="ascii") as f:
             f.write(LUA)
         with open(folder + "/nginx.conf", "w", encoding="ascii") as f:
             f.write(CONF.format(
-                dir=folder, port=self.port, fixed="x" * 390,
+                dir=folder, port=self.port, tls=self.tls, ours=ours.port, fixed="x" * 390,
                 modules="".join("load_module %s/%s.so;\n" % (modules, m)
                                 for m in ("ndk_http_module", "ngx_http_lua_module")) if self.lua else "",
                 lua_http="lua_package_path '%s/usr/share/lua/5.1/?.lua;;'; init_by_lua_file %s/answer.lua;"
@@ -218,6 +229,12 @@ class Nginx(Server):
             sys.exit("nginx does not start: " + f.read())
 
 
+def certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=bench", "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem"],
+                   check=True, capture_output=True)
+
+
 def load(url, seconds, more=()):
     argv = [BUILD + "/sluice-bench", "--http", url, "--seconds", str(seconds), "--json",
             "--connections", str(CONNECTIONS)] + list(more)
@@ -225,14 +242,20 @@ def load(url, seconds, more=()):
     return json.loads(out)
 
 
-def one(server, path, seconds, more=()):
-    """CPU per request in microseconds, and octets per reply."""
-    before = cpu_ns(server.p.pid)
-    r = load("http://127.0.0.1:%d%s" % (server.port, path), seconds, more)
-    used = cpu_ns(server.p.pid) - before
+def one(row, seconds, more=()):
+    """CPU per request in microseconds of all servers that have a part in it, octets per reply, rate."""
+    before = sum(cpu_ns(server.p.pid) for server in row.servers)
+    r = load(row.url, seconds, more)
+    used = sum(cpu_ns(server.p.pid) for server in row.servers) - before
     if r["errors"] or r["lost"] or not r["answered"]:
-        sys.exit("%s: %s" % (path, r))
+        sys.exit("%s: %s" % (row.url, r))
     return used / r["answered"] / 1e3, r["octets"] / r["answered"], r["rate"]
+
+
+class Row:
+    def __init__(self, name, path, *servers, tls=False):
+        self.name, self.servers, self.tls = name, servers, tls
+        self.url = "%s://127.0.0.1:%s%s" % (("https", servers[0].tls, path) if tls else ("http", servers[0].port, path))
 
 
 def batch(server, folder, seconds):
@@ -243,8 +266,30 @@ def batch(server, folder, seconds):
     path = os.path.join(folder, "batch.json")
     with open(path, "w", encoding="ascii") as f:
         json.dump(body, f, separators=(",", ":"))
-    us, _, _ = one(server, "/v1/resolve", seconds, ["--post", path, "--connections", "4"])
+    us, _, _ = one(Row("batch", "/v1/resolve", server), seconds, ["--post", path, "--connections", "4"])
     return 1e9 / us
+
+
+class Dns(bench_dns.Ours):
+    """The answer process of the demo, DNS only."""
+
+    def words(self, _):
+        return [BUILD + "/sluiced", "-c", self.write("sluice.yaml", """
+catalog: "%s/conf/examples/demo/catalog.yaml"
+state: run
+listen: {dns: ["127.0.0.1:%d"], http: [], reports: [], admin: []}
+threads: {dns: 1, http: 1}
+geo: {overrides: "%s/geo/nets.csv"}
+""" % (bench_dns.TOP, self.port, bench_dns.TOP))]
+
+
+def dns_us(folder, seconds):
+    dns = Dns(tempfile.mkdtemp(dir=folder), free_port())
+    dns.start(None)
+    try:
+        return dns.measure(seconds, True)[0] / 1e3
+    finally:
+        dns.stop()
 
 
 def main():
@@ -257,60 +302,85 @@ def main():
     folder = tempfile.mkdtemp(prefix="bench-http-")
     servers, rows = [], []
     try:
+        certificate(folder)
         bare = Server([BUILD + "/tests/bench/bare_http"])
         servers.append(bare)
-        ours = Server([BUILD + "/tests/func/http_server", "0", "1", SECRET])
+        ours = Server([BUILD + "/tests/func/http_server", "0", "1", SECRET, folder + "/cert.pem", folder + "/key.pem"])
         servers.append(ours)
-        rows += [("bare", bare, RESOLVE), ("resolve", ours, RESOLVE), ("steer", ours, STEER),
-                 ("aliyun", ours, ALIYUN), ("doh", ours, doh())] + dialects(ours)
+        rows += [Row("bare", RESOLVE, bare), Row("resolve", RESOLVE, ours), Row("steer", STEER, ours),
+                 Row("aliyun", ALIYUN, ours), Row("doh", doh(), ours)]
+        rows += [Row(name, path, server) for name, server, path in dialects(ours)]
         if os.path.exists(os.path.join(a.root, "usr/sbin/nginx")):
-            nginx = Nginx(a.root, folder)
+            nginx = Nginx(a.root, folder, ours)
             servers.append(nginx)
-            rows.append(("nginx", nginx, "/fixed"))
+            rows.append(Row("nginx", "/fixed", nginx))
             if nginx.lua:
-                rows.append(("lua", nginx, RESOLVE))
+                rows.append(Row("lua", RESOLVE, nginx))
+            rows += [Row("resolve-tls", RESOLVE, ours, tls=True), Row("nginx-tls", "/fixed", nginx, tls=True),
+                     Row("front-tls", RESOLVE.replace("/v1/resolve", "/front"), nginx, ours, tls=True)]
         else:
             print("nginx is absent: tools/install bench", file=sys.stderr)
-        figures = {name: [] for name, _, _ in rows}
-        closing = {name: [] for name, _, _ in rows}
+        figures = {row.name: [] for row in rows}
+        closing = {row.name: [] for row in rows}
         for _ in range(a.rounds):
-            for name, server, path in rows:
-                figures[name].append(one(server, path, a.seconds))
-        for name, server, path in rows:
-            closing[name].append(one(server, path, a.seconds, ["--close"]))
+            for row in rows:
+                figures[row.name].append(one(row, a.seconds))
+        for _ in range((a.rounds + 1) // 2):
+            for row in rows:
+                closing[row.name].append(one(row, a.seconds, ["--close"]))
         decisions = statistics.median(batch(ours, folder, a.seconds) for _ in range(a.rounds))
+        dns = statistics.median(dns_us(folder, a.seconds) for _ in range((a.rounds + 1) // 2))
     finally:
         for s in servers:
             s.stop()
         shutil.rmtree(folder)
-    report(rows, figures, closing, decisions, a.json)
+    report(rows, figures, closing, decisions, dns, a.json)
 
 
-def report(rows, figures, closing, decisions, as_json):
+def ratio(figures, name, base):
+    """Median over the rounds of one row's figure by another's of the same round."""
+    return statistics.median(x[0] / y[0] for x, y in zip(figures[name], figures[base]))
+
+
+def report(rows, figures, closing, decisions, dns, as_json):
     med = {n: statistics.median(x[0] for x in f) for n, f in figures.items()}
-    new = {n: f[0][0] for n, f in closing.items()}
-    base = med["bare"]
+    new = {n: statistics.median(x[0] for x in f) for n, f in closing.items()}
     if as_json:
-        print(json.dumps({"us": med, "ratio": {n: v / base for n, v in med.items()}, "new_us": new,
-                          "batch_per_s": decisions}))
+        print(json.dumps({"us": med, "ratio": {n: ratio(figures, n, "bare") for n in med}, "new_us": new,
+                          "batch_per_s": decisions, "dns_us": dns}))
         return
-    print("%-10s %8s %8s %18s %8s %10s %12s" %
-          ("", "us/req", "x bare", "rounds", "octets", "new conn", "cores *"))
-    for name, _, _ in rows:
-        each = [x[0] for x in figures[name]]
-        print("%-10s %8.2f %8.2f %8.2f to %6.2f %8.0f %7.1f us %5.1f / %4.1f" %
-              (name, med[name], med[name] / base, min(each), max(each), figures[name][0][1], new[name],
-               med[name] / 3, new[name] / 3))
+    print("%-12s %8s %8s %18s %8s %11s" % ("", "us/req", "x bare", "rounds", "octets", "new conn"))
+    for row in rows:
+        f = figures[row.name]
+        each = [x[0] for x in f]
+        print("%-12s %8.2f %8.2f %8.2f to %6.2f %8.0f %8.0f us" %
+              (row.name, med[row.name], ratio(figures, row.name, "bare"), min(each), max(each), f[0][1], new[row.name]))
     for name, most in MOST.items():
-        print("%s: %.2f times the bare loop, at most %.1f wanted%s" % (
-            name, med[name] / base, most, "" if med[name] <= most * base else ": MISSED"))
+        times = ratio(figures, name, "bare")
+        print("%s: %.2f times the bare loop, at most %.1f wanted%s" % (name, times, most, "" if times <= most else ": MISSED"))
     if "lua" in med:
-        print("nginx with lua costs %.2f times what resolve does" % (med["lua"] / med["resolve"]))
-    print("batches by POST: %.2f million decisions a second of one core, HTTP and JSON counted; "
-          "%.2f cores *" % (decisions / 1e6, 1e7 / 30 / decisions))
-    print("* cores for ten million first requests in 30 s: kept connections / new connections")
+        print("nginx with lua costs %.2f times what resolve does" % ratio(figures, "lua", "resolve"))
+    if "nginx-tls" in med:
+        print("resolve over TLS costs %.2f times what nginx does; a new TLS connection %.2f times" %
+              (ratio(figures, "resolve-tls", "nginx-tls"), new["resolve-tls"] / new["nginx-tls"]))
+    print("batches by POST: %.2f million decisions a second of one core, HTTP and JSON counted" % (decisions / 1e6))
+    cores(med, new, decisions, dns)
     sys.stdout.flush()
     on_core(0, [BUILD + "/tests/bench/bench_batch"]).wait()
+
+
+def cores(med, new, decisions, dns):
+    """What ten million first requests in 30 s take, by door."""
+    doors = [("resolve, connection kept", med["resolve"]), ("resolve, new connection", new["resolve"])]
+    if "front-tls" in med:
+        doors += [("resolve, new connection over TLS", new["resolve-tls"]),
+                  ("resolve, new connection over TLS to nginx before it", new["front-tls"])]
+    doors += [("resolve, batches of 1000", 1e6 / decisions)]
+    if dns:
+        doors.append(("DNS over UDP", dns))
+    print("cores for ten million first requests in 30 s:")
+    for name, us in doors:
+        print("  %-52s %6.2f" % (name, us * 1e7 / 30e6))
 
 
 if __name__ == "__main__":

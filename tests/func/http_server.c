@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP doors over the test world, without the rest of the daemon.
- * usage: http_server [PORT [THREADS [SECRET]]]   prints "ready PORT", republishes the world ten
- * times a second, serves until SIGTERM, then prints what it counted. With a secret (32 hexadecimal
- * digits) there is an account "bench" that signs and seals with it.
+ * usage: http_server [PORT [THREADS [SECRET [CERT KEY]]]]   prints "ready PORT TLSPORT" (0: no
+ * TLS), republishes the world ten times a second, serves until SIGTERM, then prints what it
+ * counted. With a secret (32 hexadecimal digits, - for none) there is an account "bench" that signs
+ * and seals with it.
  */
 #include "http/http.h"
 #include "testworld.h"
@@ -79,23 +80,29 @@ int main(int argc, char **argv)
 	char text[32];
 	struct testworld tw;
 	struct workers all = {0};
-	struct os_addr addr;
-	struct http_options o = {.listen = &addr, .n_listen = 1, .workers = &all};
+	struct os_addr addr[2];
+	struct http_options o = {.listen = addr, .n_listen = 1, .first_tls = 1, .workers = &all};
 	struct http_server *s = NULL;
-	struct keys_file *keys = argc > 3 ? make_keys(argv[3]) : NULL;
+	struct keys_file *keys = argc > 3 && strcmp(argv[3], "-") != 0 ? make_keys(argv[3]) : NULL;
 	struct errbuf err = {""};
 
 	o.threads = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1;
 	(void)snprintf(text, sizeof(text), "127.0.0.1:%s", argc > 1 ? argv[1] : "0");
+	if (argc > 5) {
+		o.n_listen = 2;
+		o.tls_cert = argv[4];
+		o.tls_key = argv[5];
+	}
 	(void)sigaction(SIGTERM, &sa, NULL);
 	if (testworld_init(&tw, NULL) || make_workers(&all, &tw, o.threads) ||
-		os_addr_parse(text, &addr, &err) || http_start(&o, &s, &err)) {
+		os_addr_parse(text, &addr[0], &err) ||
+		os_addr_parse("127.0.0.1:0", &addr[1], &err) || http_start(&o, &s, &err)) {
 		(void)fprintf(stderr, "http_server: %s%s\n", tw.err.s, err.s);
 		return 1;
 	}
 	if (keys)
 		publish_swap_keys(all.publish, keys);
-	(void)printf("ready %u\n", http_port(s, 0));
+	(void)printf("ready %u %u\n", http_port(s, 0), argc > 5 ? http_port(s, 1) : 0);
 	(void)fflush(stdout);
 	while (!stopping) {
 		publish_swap(all.publish, testworld_take(&tw));

@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.parse
 
-from sluice import Sluice, free_port, run, wait_for
+from sluice import BUILD, Sluice, free_port, run, wait_for
 
 KEYS = {"alpha-1": "first of alpha", "alpha-2": "second of alpha", "gamma-1": "00112233445566778899aabbccddeeff",
         "app-1": "key of the app", "app-2": "next key of the app"}
@@ -384,6 +384,12 @@ def https():
         assert all(s.probe(p) for p in more) and all(b"200 OK" in over_tls("one.example", p) for p in ports)
         certificate("two.example")
         wait_for("the new certificate", lambda: b"200 OK" in over_tls("two.example"))
+        for more in ([], ["--close"]):
+            out = subprocess.run([os.path.join(BUILD, "sluice-bench"), "--http", "https://127.0.0.1:%d/v1/resolve?"
+                                  "host=live.sluice.example&client={n}" % port, "--count", "200", "--connections", "8",
+                                  "--json", *more], check=True, capture_output=True, text=True).stdout
+            loaded = json.loads(out)
+            assert loaded["answered"] == 200 and not loaded["errors"] and loaded["status"] == {"2xx": 200}, loaded
         key = s.read("key.pem")
         certificate("three.example", key_last=True)  # the two do not fit for a while
         wait_for("the newest certificate", lambda: b"200 OK" in over_tls("three.example"))
