@@ -103,5 +103,23 @@ for name in sections:
 for name in re.findall(r"\b[a-z]+-[a-z-]+\b", " ".join(re.findall(r"\| ([^|]*) \|$", by_fault, re.M))):
     if name not in seen + ["control-gone"]:
         say("docs/alerts.md: the table of faults names %s" % name)
-json.loads(read("contrib/grafana/sluice.json"))
+
+# the dashboard is one that Grafana loads: panels with ids and places of their own, every one asks something
+dashboard = json.loads(read("contrib/grafana/sluice.json"))
+if not dashboard["title"] or not dashboard["uid"] or dashboard["schemaVersion"] < 36:
+    say("the dashboard has no title, uid or schema version")
+if [v["type"] for v in dashboard["templating"]["list"]] != ["datasource"]:
+    say("the dashboard does not let choose its data source")
+places, ids = set(), set()
+for panel in dashboard["panels"]:
+    at = panel["gridPos"]
+    cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+    if panel["id"] in ids or cells & places or at["x"] + at["w"] > 24:
+        say("the dashboard's panel %s has the id or place of another" % panel["title"])
+    ids.add(panel["id"])
+    places |= cells
+    if panel["datasource"] != {"type": "prometheus", "uid": "${source}"} or not panel["targets"]:
+        say("the dashboard's panel %s asks nobody" % panel["title"])
+    if len({t["refId"] for t in panel["targets"]}) != len(panel["targets"]) or not all(t["expr"] for t in panel["targets"]):
+        say("the dashboard's panel %s has targets of one name, or without an expression" % panel["title"])
 sys.exit(failed)
