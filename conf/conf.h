@@ -286,5 +286,11 @@ void conf_print_defaults(FILE *out) SL_NONNULL_ALL;
 /* The loaded configuration as two YAML documents that load again to the same. */
 void conf_dump(const struct conf *c, FILE *out) SL_NONNULL_ALL;
 
+/* Every value that a configuration has: its path ("vendors[0].max_mbps"), its text as conf_dump has
+ * it, whether that is a number, and where it was given; line 0: nowhere, it is the default. */
+typedef void conf_value_fn(void *ctx, const char *path, const char *value, bool number,
+	const char *file, unsigned line);
+void conf_each_value(const struct conf *c, conf_value_fn *fn, void *ctx) SL_NONNULL(1, 2);
+
 /* The manual page of "sluice.yaml" or "catalog.yaml"; SL_ENOENT for another name. */
 int conf_print_man(const char *file, FILE *out) SL_NONNULL_ALL;

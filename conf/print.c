@@ -3,8 +3,10 @@
 #include "conf/print.h"
 
 #include "base/str.h"
+#include "conf/lines.h"
 #include "conf/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(base, offset, type) ((type const *)(const void *)((const char *)(base) + (offset)))
@@ -232,4 +234,80 @@ void conf_dump(const struct conf *c, FILE *out)
 	dump_map(out, &conf_type_conf_sluice, &c->sluice, 0, "");
 	(void)fprintf(out, "---\n# %s\n", c->catalog_file);
 	dump_map(out, &conf_type_conf_catalog, &c->catalog, 0, "");
+}
+
+enum { PATH_SIZE = 160 };
+
+struct walk {
+	const struct conf_lines *lines;
+	conf_value_fn *fn;
+	void *ctx;
+};
+
+/* The line where a row below a node was given, 0 where it was not. */
+static unsigned line_of(const struct walk *w, uint32_t node, uint32_t row, uint32_t *ret_node)
+{
+	*ret_node = node && w->lines ? conf_lines_find(w->lines, node, row) : 0;
+	return *ret_node ? conf_lines_at(w->lines, *ret_node)->line : 0;
+}
+
+static void tell(const struct walk *w, const struct conf_row *row, const void *base,
+	const char *path, unsigned line)
+{
+	bool number = row->kind == CONF_KIND_U32 || row->kind == CONF_KIND_I32 ||
+		      row->kind == CONF_KIND_NUM || row->kind == CONF_KIND_MBPS;
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	if (!out)
+		return;
+	if (conf_kind_is_list(row->kind))
+		dump_list(out, row, base);
+	else if (row->kind == CONF_KIND_TEXT || row->kind == CONF_KIND_CLOCK)
+		(void)fputs(*AT(base, row->offset, char *), out);
+	else
+		dump_scalar(out, row, base);
+	if (fclose(out) == 0)
+		w->fn(w->ctx, path, text, number, w->lines ? w->lines->file : "", line);
+	free(text);
+}
+
+static void each_of(const struct walk *w, const struct conf_type *type, const void *base,
+	uint32_t node, const char *prefix)
+{
+	for (uint32_t i = 0; i < type->row_count; i++) {
+		const struct conf_row *row = &type->rows[i];
+		char path[PATH_SIZE], entry[PATH_SIZE + 16];
+		const char *entries;
+		uint32_t below;
+		unsigned line = line_of(w, node, i, &below);
+
+		if (is_absent(row, base))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "." : "", row->key);
+		if (row->kind == CONF_KIND_MAP) {
+			each_of(w, row->type, AT(base, row->offset, char), below, path);
+		} else if (row->kind == CONF_KIND_MAPS) {
+			below = below ? conf_lines_at(w->lines, below)->child : 0;
+			entries = *AT(base, row->offset, char *);
+			for (uint32_t k = 0; k < *AT(base, row->count, uint32_t); k++) {
+				(void)snprintf(entry, sizeof(entry), "%s[%u]", path, k);
+				each_of(w, row->type, entries + (size_t)k * row->type->size, below,
+					entry);
+				below = below ? conf_lines_at(w->lines, below)->next : 0;
+			}
+		} else {
+			tell(w, row, base, path, line);
+		}
+	}
+}
+
+void conf_each_value(const struct conf *c, conf_value_fn *fn, void *ctx)
+{
+	struct walk w = {c->sluice_lines, fn, ctx};
+
+	each_of(&w, &conf_type_conf_sluice, &c->sluice, 1, "");
+	w.lines = c->catalog_lines;
+	each_of(&w, &conf_type_conf_catalog, &c->catalog, 1, "");
 }

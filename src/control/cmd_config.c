@@ -7,26 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A figure, and the file:line or the rule it comes from. */
-static void put_value(cJSON *list, const struct control_call *call, const char *path, double value,
-	const struct control_rule *rule)
-{
-	cJSON *row = control_add_row(list);
-	char origin[SL_MAX_PATH + 128];
-	const char *file;
-	unsigned line = conf_line(call->view->conf, path, &file);
-
-	if (rule)
-		(void)snprintf(origin, sizeof(origin), "%s of %s%s%s",
-			control_rule_kind(rule->kind), rule->who, rule->why[0] ? ": " : "",
-			rule->why);
-	else
-		(void)snprintf(origin, sizeof(origin), "%s:%u", file, line);
-	cJSON_AddStringToObject(row, "value_of", path);
-	control_put(row, "value", value);
-	cJSON_AddStringToObject(row, "origin", origin);
-}
-
 /* The last rule of a kind that bears on a vendor and service, as the engine takes them. */
 static const struct control_rule *rule_on(const struct control_call *call,
 	enum engine_rule_kind kind, const char *vendor, const char *service)
@@ -43,57 +23,134 @@ static const struct control_rule *rule_on(const struct control_call *call,
 	return found;
 }
 
-static void put_weights(cJSON *list, const struct control_call *call)
+/* What operators made of a value of the configuration. false: nothing. */
+static bool overruled(const struct control_call *call, const char *path, double *ret_value,
+	const struct control_rule **ret_rule)
 {
 	const struct conf_catalog *c = &call->view->conf->catalog;
 	const struct engine_view *view = call->view;
+	unsigned i, k;
+	char key[32];
 
-	for (uint32_t s = 0; s < c->services_count; s++)
-		for (uint32_t i = 0; i < c->services[s].vendors_count; i++) {
-			const char *vendor = c->services[s].vendors[i].vendor;
-			uint32_t sid =
-				cat_find_service(&view->world->cat, str_from(c->services[s].name));
-			uint32_t vid = cat_find_vendor(&view->world->cat, str_from(vendor));
-			const struct alloc_service *a;
-			char path[128];
+	*ret_rule = NULL;
+	if (sscanf(path, "vendors[%u].%31s", &i, key) == 2 && i < c->vendors_count &&
+		(!strcmp(key, "max_mbps") || !strcmp(key, "guaranteed_mbps"))) {
+		uint32_t v = cat_find_vendor(&view->world->cat, str_from(c->vendors[i].name));
+		bool max = key[0] == 'm';
 
-			if (sid == BLOB_NONE || vid == BLOB_NONE)
+		if (v == BLOB_NONE)
+			return false;
+		*ret_value = max ? view->fleet->vendor[v].max_mbps
+				 : view->fleet->vendor[v].guaranteed_mbps;
+		*ret_rule = rule_on(call, RULE_CAP, c->vendors[i].name, NULL);
+		if (*ret_rule && !max && (*ret_rule)->value >= c->vendors[i].guaranteed_mbps)
+			*ret_rule = NULL;
+	} else if (sscanf(path, "services[%u].vendors[%u].%31s", &i, &k, key) == 3 &&
+		   i < c->services_count && k < c->services[i].vendors_count &&
+		   !strcmp(key, "weight")) {
+		uint32_t s = cat_find_service(&view->world->cat, str_from(c->services[i].name));
+
+		if (s == BLOB_NONE || k >= view->fleet->service[s].n_slots)
+			return false;
+		*ret_value = view->fleet->service[s].slot[k].weight;
+		*ret_rule = rule_on(
+			call, RULE_WEIGHT, c->services[i].vendors[k].vendor, c->services[i].name);
+	}
+	return *ret_rule != NULL;
+}
+
+struct showing {
+	const struct control_call *call;
+	cJSON *list;
+	const char *pattern;
+};
+
+static void put_value(void *ctx, const char *path, const char *value, bool number, const char *file,
+	unsigned line)
+{
+	const struct showing *s = ctx;
+	const struct control_rule *rule;
+	char origin[SL_MAX_PATH + 128];
+	double v = number ? strtod(value, NULL) : 0;
+	cJSON *row;
+
+	if (s->pattern && !glob_match(str_from(s->pattern), str_from(path), false))
+		return;
+	row = control_add_row(s->list);
+	if (overruled(s->call, path, &v, &rule))
+		(void)snprintf(origin, sizeof(origin), "%s of %s%s%s",
+			control_rule_kind(rule->kind), rule->who, rule->why[0] ? ": " : "",
+			rule->why);
+	else if (number && v != strtod(value, NULL))
+		(void)snprintf(origin, sizeof(origin), "contract hours");
+	else if (line)
+		(void)snprintf(origin, sizeof(origin), "%s:%u", file, line);
+	else
+		(void)snprintf(origin, sizeof(origin), "default");
+	cJSON_AddStringToObject(row, "value_of", path);
+	if (number)
+		control_put(row, "value", v);
+	else
+		cJSON_AddStringToObject(row, "value", value);
+	cJSON_AddStringToObject(row, "origin", origin);
+}
+
+/* A weight that the service does not give is the vendor's: it stands in no file, but may have a
+ * rule. */
+static void put_inherited(const struct showing *s)
+{
+	const struct conf_catalog *c = &s->call->view->conf->catalog;
+
+	for (uint32_t i = 0; i < c->services_count; i++)
+		for (uint32_t k = 0; k < c->services[i].vendors_count; k++) {
+			char path[96], value[32];
+			uint32_t id = cat_find_service(
+				&s->call->view->world->cat, str_from(c->services[i].name));
+
+			if (c->services[i].vendors[k].weight >= 0 || id == BLOB_NONE ||
+				k >= s->call->view->fleet->service[id].n_slots)
 				continue;
-			a = &view->fleet->service[sid];
-			(void)snprintf(path, sizeof(path), "services[%u].vendors[%u].weight", s, i);
-			for (uint32_t k = 0; k < a->n_slots; k++)
-				if (a->slot[k].vendor == vid)
-					put_value(list, call, path, a->slot[k].weight,
-						rule_on(call, RULE_WEIGHT, vendor,
-							c->services[s].name));
+			(void)snprintf(path, sizeof(path), "services[%u].vendors[%u].weight", i, k);
+			(void)snprintf(value, sizeof(value), "%.15g",
+				s->call->view->world->cat
+					.slots[s->call->view->world->cat.services[id].slots.first +
+						k]
+					.weight);
+			put_value((void *)(uintptr_t)s, path, value, true, "", 0);
 		}
+}
+
+/* Streams that operators opened or changed. */
+static void put_own(void *ctx, const char *key, const char *value)
+{
+	const struct showing *s = ctx;
+	char service[SL_MAX_NAME + 1], path[3 * SL_MAX_NAME];
+	const char *name;
+	cJSON *row;
+
+	if (!control_stream_of_key(key, service, &name))
+		return;
+	(void)snprintf(path, sizeof(path), "streams %s %s", service, name);
+	if (s->pattern && !glob_match(str_from(s->pattern), str_from(path), false))
+		return;
+	row = control_add_row(s->list);
+	cJSON_AddStringToObject(row, "value_of", path);
+	cJSON_AddStringToObject(row, "value", value);
+	cJSON_AddStringToObject(row, "origin", "operator, over the catalogue file");
 }
 
 static int show_effective(struct control_call *call)
 {
-	const struct engine_view *view = call->view;
-	const struct conf_catalog *c = &view->conf->catalog;
+	struct showing s = {.call = call, .pattern = control_arg(call, "match")};
 	int rc = control_need_world(call);
-	cJSON *list;
 
 	if (rc)
 		return rc;
-	list = cJSON_AddArrayToObject(call->out, "values");
-	for (uint32_t i = 0; i < c->vendors_count; i++) {
-		uint32_t v = cat_find_vendor(&view->world->cat, str_from(c->vendors[i].name));
-		const struct control_rule *cap = rule_on(call, RULE_CAP, c->vendors[i].name, NULL);
-		char path[64];
-
-		if (v == BLOB_NONE)
-			continue;
-		(void)snprintf(path, sizeof(path), "vendors[%u].guaranteed_mbps", i);
-		put_value(list, call, path, view->fleet->vendor[v].guaranteed_mbps,
-			cap && cap->value < c->vendors[i].guaranteed_mbps ? cap : NULL);
-		(void)snprintf(path, sizeof(path), "vendors[%u].max_mbps", i);
-		put_value(list, call, path, view->fleet->vendor[v].max_mbps, cap);
-	}
-	put_weights(list, call);
-	return control_do_RULES(call);
+	s.list = cJSON_AddArrayToObject(call->out, "values");
+	conf_each_value(call->view->conf, put_value, &s);
+	put_inherited(&s);
+	rc = control_each(call->c, "stream|", put_own, &s);
+	return rc ? rc : control_do_RULES(call);
 }
 
 int control_do_CONFIG_SHOW(struct control_call *call)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a rollback goes back to, in STATE/history: the world after every change and once a minute
- * for a day (hard links to its blobs, a folder each), and every catalogue that was in use.
+ * What a rollback goes back to, in STATE/history: the world after every change of the last ten
+ * minutes and one a minute for a day (hard links to its blobs, a folder each), and every catalogue
+ * that was in use.
  */
 #include "base/hash.h"
 #include "base/log.h"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 enum { EVERY_MS = 60000, KEEP_MS = 86400000, MAX_CATALOGUE = 64 << 20 };
+enum { ALL_MS = 600000, MAX_KEPT = 65536 }; /* every world of the last minutes, then one each */
 
 static int link_file(const char *from_dir, const char *to_dir, const char *name)
 {
@@ -41,26 +43,44 @@ static void remove_dir(const char *dir)
 	(void)rmdir(dir);
 }
 
-/* Forgets worlds that are older than a day. */
+static int by_time(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Forgets worlds that are older than a day, and of older minutes all but the first. */
 static void prune(const struct control *c, uint64_t now_ms)
 {
 	char dir[SL_MAX_PATH + 16], path[SL_MAX_PATH + 300];
+	uint64_t *made = malloc(MAX_KEPT * sizeof(*made)), minute = 0;
 	struct dirent *e;
+	uint32_t n = 0;
 	DIR *d;
 
 	(void)snprintf(dir, sizeof(dir), "%s/history", c->state_dir);
-	d = opendir(dir);
-	while (d && (e = readdir(d))) {
+	d = made ? opendir(dir) : NULL;
+	while (d && n < MAX_KEPT && (e = readdir(d))) {
 		char *end;
-		uint64_t made = strtoull(e->d_name, &end, 10);
 
-		if (end == e->d_name || *end || made + KEEP_MS > now_ms)
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		remove_dir(path);
+		made[n] = strtoull(e->d_name, &end, 10);
+		n += end != e->d_name && !*end;
 	}
 	if (d)
 		(void)closedir(d);
+	if (n)
+		qsort(made, n, sizeof(*made), by_time);
+	for (uint32_t i = 0; i < n; i++) {
+		bool first = made[i] / EVERY_MS != minute;
+
+		minute = made[i] / EVERY_MS;
+		if (made[i] + KEEP_MS > now_ms && (first || made[i] + ALL_MS > now_ms))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%" PRIu64, dir, made[i]);
+		remove_dir(path);
+	}
+	free(made);
 }
 
 static void keep_world(struct control *c, const struct world *w, uint64_t now_ms)

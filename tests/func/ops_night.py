@@ -225,6 +225,13 @@ def configuration_is_shown_compared_and_applied():
     daemon.ctl("vendor", "weight", "gamma", "0.5", "--service", "live", "--why", "dear")
     daemon.tick()
     rows = {r["value_of"]: r for r in daemon.ctl("config", "show", "--effective")["values"]}
+    assert rows["services[0].ttl_s"]["value"] == 20 and "catalog.yaml:" in rows["services[0].ttl_s"]["origin"], rows
+    assert rows["services[0].negative_ttl_s"]["origin"] == "default", rows
+    assert rows["tick_ms"]["value"] == 200 and "sluice.yaml:" in rows["tick_ms"]["origin"], rows
+    line = int(rows["services[0].ttl_s"]["origin"].rsplit(":", 1)[1])
+    assert "ttl_s: 20" in daemon.read("catalog.yaml").split("\n")[line - 1]
+    only = daemon.ctl("config", "show", "--effective", "--match", "vendors*max_mbps")["values"]
+    assert len(only) == 3, only
     gamma = rows["services[0].vendors[2].weight"]
     assert gamma["value"] == 0.5 and "dear" in gamma["origin"], gamma
     daemon.ctl("vendor", "weight", "gamma", "off")
