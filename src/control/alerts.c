@@ -205,6 +205,9 @@ static void sweep(struct control *c)
 	a->n = n;
 }
 
+_Static_assert(sizeof(((struct notice *)0)->labels) == sizeof(((struct alert *)0)->labels),
+	"labels are copied whole");
+
 /* What fires and is not silent, to the thread that sends. */
 static void hand_over(struct control *c, uint64_t now_ms)
 {
@@ -229,7 +232,7 @@ static void hand_over(struct control *c, uint64_t now_ms)
 		*to = (struct notice){
 			.severity = r->severity, .value = k->value, .start_ms = k->since_ms};
 		(void)snprintf(to->alert, sizeof(to->alert), "%s", r->name);
-		(void)snprintf(to->labels, sizeof(to->labels), "%s", k->labels);
+		memcpy(to->labels, k->labels, sizeof(to->labels));
 		(void)snprintf(to->text, sizeof(to->text), "%s", r->text);
 		n++;
 	}

@@ -95,6 +95,7 @@ struct report {
 	uint64_t from_ms, to_ms;
 	FILE *md;
 	const char *kind; /* of the events that are being written; NULL: all but alerts */
+	const char *head; /* of the table that is being written */
 	uint32_t n_rows;
 	cJSON *list;
 };
@@ -135,16 +136,29 @@ static void put_row(FILE *out, uint64_t time_ms, const char *const *cell, uint32
 	(void)fputs("\n", out);
 }
 
-static void put_heading(struct report *r, const char *title, const char *head, const char *rule)
+static void put_heading(struct report *r, const char *title, const char *head)
 {
-	(void)fprintf(r->md, "\n## %s\n\n%s\n%s\n", title, head, rule);
+	(void)fprintf(r->md, "\n## %s\n\n", title);
+	r->head = head;
 	r->n_rows = 0;
+}
+
+/* Before each row; the first one brings the head of the table. */
+static void begin_row(struct report *r)
+{
+	if (r->n_rows++)
+		return;
+	(void)fprintf(r->md, "%s\n|", r->head);
+	for (const char *p = r->head + 1; *p; p++)
+		if (*p == '|')
+			(void)fputs("---|", r->md);
+	(void)fputs("\n", r->md);
 }
 
 static void put_nothing(struct report *r)
 {
 	if (r->n_rows == 0)
-		(void)fputs("\nNothing.\n", r->md);
+		(void)fputs("Nothing.\n", r->md);
 }
 
 /* --- what happened, alarms, actions ------------------------------------------------------------
@@ -164,8 +178,8 @@ static void take_event(void *ctx, const struct store_event_row *row)
 	if (!is_alert)
 		cJSON_AddStringToObject(o, "kind", row->kind);
 	cJSON_AddStringToObject(o, "text", row->text);
+	begin_row(r);
 	put_row(r->md, row->time_ms, is_alert ? cell + 1 : cell, is_alert ? 1 : 2);
-	r->n_rows++;
 }
 
 static void take_change(void *ctx, const struct store_change_row *row)
@@ -182,8 +196,8 @@ static void take_change(void *ctx, const struct store_change_row *row)
 	cJSON_AddStringToObject(o, "command", row->command);
 	cJSON_AddStringToObject(o, "why", row->why);
 	control_put(o, "change", (double)row->number);
+	begin_row(r);
 	put_row(r->md, row->time_ms, cell, 3);
-	r->n_rows++;
 }
 
 /* --- traffic and quality -----------------------------------------------------------------------
@@ -246,10 +260,10 @@ static double mean(const struct figure *f)
 
 static void put_traffic(struct report *r, cJSON *list)
 {
-	(void)fprintf(r->md,
-		"\n## Traffic\n\n%u samples, one a minute.\n\n"
-		"| vendor | mean Mbps | peak Mbps | share, least to most |\n|---|---|---|---|\n",
-		r->n_samples);
+	char title[64];
+
+	(void)snprintf(title, sizeof(title), "Traffic (%u samples, one a minute)", r->n_samples);
+	put_heading(r, title, "| vendor | mean Mbps | peak Mbps | share, least to most |");
 	for (uint32_t i = 0; i < r->n_vendors; i++) {
 		const struct traffic *t = &r->traffic[i];
 		cJSON *o = control_add_row(list);
@@ -259,17 +273,18 @@ static void put_traffic(struct report *r, cJSON *list)
 		control_put(o, "peak_mbps", t->mbps.most);
 		control_put(o, "least_share_percent", t->share.least);
 		control_put(o, "most_share_percent", t->share.most);
+		begin_row(r);
 		(void)fprintf(r->md, "| %s | %.0f | %.0f | %.1f %% to %.1f %% |\n", t->vendor,
 			mean(&t->mbps), t->mbps.most, t->share.least, t->share.most);
 	}
+	put_nothing(r);
 }
 
 static void put_quality(struct report *r, cJSON *list)
 {
 	put_heading(r, "Quality, as players reported it",
 		"| vendor | pulls that succeed, mean and least | first frame, mean and most | "
-		"stalled users, mean and most |",
-		"|---|---|---|---|");
+		"stalled users, mean and most |");
 	for (uint32_t i = 0; i < r->n_vendors; i++) {
 		const struct traffic *t = &r->traffic[i];
 		cJSON *o;
@@ -284,11 +299,11 @@ static void put_quality(struct report *r, cJSON *list)
 		control_put(o, "most_first_frame_ms", t->first_frame.most);
 		control_put(o, "mean_stalled_percent", mean(&t->stalled));
 		control_put(o, "most_stalled_percent", t->stalled.most);
+		begin_row(r);
 		(void)fprintf(r->md,
 			"| %s | %.2f %%, %.2f %% | %.0f ms, %.0f ms | %.2f %%, %.2f %% |\n",
 			t->vendor, mean(&t->success), t->success.least, mean(&t->first_frame),
 			t->first_frame.most, mean(&t->stalled), t->stalled.most);
-		r->n_rows++;
 	}
 	put_nothing(r);
 }
@@ -301,19 +316,18 @@ static int put_story(struct control_call *call, struct report *r)
 	struct store *s = call->c->store;
 	int rc;
 
-	put_heading(r, "Alarms", "| time, UTC | alert |", "|---|---|");
+	put_heading(r, "Alarms", "| time, UTC | alert |");
 	r->list = cJSON_AddArrayToObject(call->out, "alarms");
 	r->kind = "alert";
 	rc = store_events(s, r->from_ms, r->to_ms, take_event, r);
 	put_nothing(r);
-	put_heading(r, "What happened", "| time, UTC | kind | what |", "|---|---|---|");
+	put_heading(r, "What happened", "| time, UTC | kind | what |");
 	r->list = cJSON_AddArrayToObject(call->out, "events");
 	r->kind = NULL;
 	if (!rc)
 		rc = store_events(s, r->from_ms, r->to_ms, take_event, r);
 	put_nothing(r);
-	put_heading(r, "What was done, newest first", "| time, UTC | who | what | why |",
-		"|---|---|---|---|");
+	put_heading(r, "What was done, newest first", "| time, UTC | who | what | why |");
 	r->list = cJSON_AddArrayToObject(call->out, "actions");
 	if (!rc)
 		rc = store_history(s, 0, UINT32_MAX, take_change, r);
