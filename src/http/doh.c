@@ -117,16 +117,18 @@ static bool take_message(struct http_worker *w, const struct httpd_request *rq,
 	struct buf b = buf_over(w->scratch, SL_DNS_TCP_QUERY_MAX);
 	struct str type = httpd_header(rq, "Content-Type");
 
-	if (rq->method == HTTPD_POST) {
-		*ret_msg = rq->body;
-		if (str_eq_ci(str_cut(&type, ';'), STR_LIT("application/dns-message")))
-			return true;
+	*ret_msg = rq->body;
+	if (rq->method == HTTPD_POST &&
+		!str_eq_ci(str_cut(&type, ';'), STR_LIT("application/dns-message"))) {
 		httpd_reply_error(rp, 415, "media_type", "application/dns-message is wanted");
 		return false;
 	}
-	if (http_unbase64url(http_param(rq, STR_LIT("dns")), &b, ret_msg) && ret_msg->n)
+	if (rq->method != HTTPD_POST &&
+		!http_unbase64url(http_param(rq, STR_LIT("dns")), &b, ret_msg))
+		ret_msg->n = 0;
+	if (ret_msg->n)
 		return true;
-	httpd_reply_error(rp, 400, "bad_request", "dns (base64url) or name is wanted");
+	httpd_reply_error(rp, 400, "bad_request", "a message, dns (base64url) or name is wanted");
 	return false;
 }
 

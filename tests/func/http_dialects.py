@@ -191,7 +191,8 @@ def aliyun_v1(s):
     refused(s, *v1("a,b,c,d,e,f", "sign_resolve"), 400, "TooManyHosts")
     refused(s, *v1("a" * 3000), 400, "InvalidHost")
     assert ask(s, *v1("a" * 5000))[0] == 414
-    assert ask(s, "/100000/d", {"host": HOST}, "POST", body="x" * 5000)[0] == 413
+    assert ask(s, "/100000/d", {"host": HOST}, "POST", body="x" * 4096)[0] == 405
+    assert ask(s, "/100000/d", {"host": HOST}, "POST", body="x" * 4097)[0] == 413
     status, text = ask(s, "/100000/d", {"host": HOST}, "DELETE")
     assert status == 405 and json.loads(text) == {"code": "MethodNotAllowed"}
 
@@ -253,6 +254,7 @@ def aliyun_v2(s):
         is_no_new_dispatch(s, lambda: v2_read(*ask(s, "/v2/d", params)))
         assert (ask(s, "/v2/d", params) == once) == (mode == 0), "a fresh IV"
 
+        assert len(v2_read(*ask(s, "/v2/d", v2({"dn": "a,b,c,d,e"}, mode)))["answers"]) == 5
         refused(s, "/v2/d", v2({"dn": "a,b,c,d,e,f"}, mode), 400, "TooManyHosts")
         refused(s, "/v2/d", v2({"dn": "a" * 64 + ".example"}, mode), 400, "InvalidHost")
         assert ask(s, "/v2/d", v2({"dn": "a" * 5000}, mode))[0] == 414
@@ -328,6 +330,7 @@ def tencent(s):
 
         params = t.params(HOST, fresh_client())
         is_no_new_dispatch(s, lambda p=params, c=t: c.ask(s, p))
+        assert len(t.lines(t.ask(s, t.params(",".join("abcdefghij"))))) == 10
         assert t.ask(s, t.params(",".join("abcdefghijk"))) == ""
         assert t.ask(s, t.params("a" * 1000)) == ""
         assert ask(s, "/d", t.params("a" * 5000))[0] == 414

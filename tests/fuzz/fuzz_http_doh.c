@@ -50,7 +50,7 @@ static void post(const uint8_t *data, size_t n)
 		{"Content-Type", 12}, {"application/dns-message", 23}};
 	struct httpd_request rq = {.method = HTTPD_POST,
 		.path = STR_LIT("/dns-query"),
-		.body = {(const char *)data, n},
+		.body = {n ? (const char *)data : NULL, n}, /* as without a body */
 		.client = client,
 		.headers = &type,
 		.n_headers = 1};

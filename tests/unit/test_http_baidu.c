@@ -191,6 +191,12 @@ static void test_volcengine(void **state)
 		"{\"message\":\"ip must be an address\"}");
 	volc("domain=", "___1023_1566808387000_QlgAuFMwNUwN", 403,
 		"{\"message\":\"domain must be 1 to 5 host names\"}");
+	volc("domain=a,b,c,d,e&type=A", "_1023_1566808387000_A_QlgAuFMwNUwN_a,b,c,d,e", 200,
+		"[{\"cip\":\"10.1.2.3\",\"host\":\"a\",\"ips\":[],\"ttl\":60},"
+		"{\"cip\":\"10.1.2.3\",\"host\":\"b\",\"ips\":[],\"ttl\":60},"
+		"{\"cip\":\"10.1.2.3\",\"host\":\"c\",\"ips\":[],\"ttl\":60},"
+		"{\"cip\":\"10.1.2.3\",\"host\":\"d\",\"ips\":[],\"ttl\":60},"
+		"{\"cip\":\"10.1.2.3\",\"host\":\"e\",\"ips\":[],\"ttl\":60}]");
 	volc("domain=a,b,c,d,e,f", "__1023_1566808387000_QlgAuFMwNUwN_a,b,c,d,e,f", 403,
 		"{\"message\":\"domain must be 1 to 5 host names\"}");
 	volc("domain=a", "__1023_1566808387000_QlgAuFMwNUwN_b", 403,
