@@ -190,6 +190,15 @@ static void put_doors(FILE *out, const struct control_tallies *t)
 			(double)sum_of(
 				t, offsetof(struct tally, http_door) + i * sizeof(tally_number)),
 			"door", doors[i], NO_LABELS);
+	control_metric_head(out, METRIC_HTTP_REFUSED);
+	for (unsigned i = 0; i < HTTPD_N_REFUSALS; i++)
+		control_metric(out, METRIC_HTTP_REFUSED,
+			(double)sum_of(
+				t, offsetof(struct tally, http_refused) + i * sizeof(tally_number)),
+			"reason", httpd_refusal_name((enum httpd_refusal)i), NO_LABELS);
+	control_metric_head(out, METRIC_HTTP_OPEN);
+	control_metric(out, METRIC_HTTP_OPEN, (double)sum_of(t, offsetof(struct tally, http_open)),
+		NO_LABELS);
 	put_histogram(out, METRIC_HTTP_TIME, t, offsetof(struct tally, http_time));
 	put_histogram(out, METRIC_DNS_TIME, t, offsetof(struct tally, dns_time));
 }

@@ -100,6 +100,40 @@ static void put_reports(FILE *out, const struct facts_view *f)
 	}
 }
 
+enum { HOT = 10 };
+
+/* The busiest of the pairs of stream and vendor, the first before the others. */
+static void put_hot(FILE *out, const struct engine_view *view, const struct facts_view *f)
+{
+	const struct facts_stream *top[HOT + 1];
+	uint32_t n = 0;
+	char stream[256], vendor[SL_MAX_NAME + 1];
+
+	for (uint32_t i = 0; i < f->n_streams; i++) {
+		const struct facts_stream *s = &f->streams[i];
+		uint32_t at = n;
+
+		if (n == HOT && s->kbps <= top[n - 1]->kbps)
+			continue;
+		for (; at > 0 && top[at - 1]->kbps < s->kbps; at--)
+			top[at] = top[at - 1];
+		top[at] = s;
+		n = SL_MIN(n + 1, (uint32_t)HOT);
+	}
+	control_metric_head(out, METRIC_HOT_STREAMS);
+	for (uint32_t i = 0; i < n; i++) {
+		if (top[i]->vendor >= view->fleet->n_vendors)
+			continue; /* of another catalogue */
+		(void)snprintf(stream, sizeof(stream), "%.*s", (int)top[i]->name.count,
+			(const char *)&f->text[top[i]->name.first]);
+		control_metric(out, METRIC_HOT_STREAMS, (double)top[i]->kbps / 1e3, "stream",
+			stream, "vendor",
+			control_text_of(
+				control_vendor_name(view, top[i]->vendor), vendor, sizeof(vendor)),
+			NO_LABELS);
+	}
+}
+
 static void put_doors(FILE *out, struct control *c)
 {
 	static const enum control_metric ids[] = {
@@ -203,6 +237,8 @@ void control_metrics_health(
 	put_state(out, c, view, now_ms);
 	if (view->facts)
 		put_reports(out, view->facts);
+	if (view->facts && view->world && view->fleet)
+		put_hot(out, view, view->facts);
 	put_doors(out, c);
 	put_queues(out, view);
 	put_alerts(out, c);

@@ -9,7 +9,13 @@
 
 /* A head of 4 KiB is ample for what comes here, and the library zeroes a pool of thrice that size
  * after every request. */
-enum { BACKLOG = 4096, ROUND_MS = 1000, REPLY_OCTETS = 1 << 20, HEAD_OCTETS = 4096 };
+enum {
+	BACKLOG = 4096,
+	ROUND_MS = 1000,
+	TELL_MS = 1000,
+	REPLY_OCTETS = 1 << 20,
+	HEAD_OCTETS = 4096
+};
 
 /* One loop; owned by its thread once that runs, but for stop and the wake. */
 struct http_thread {
@@ -19,6 +25,7 @@ struct http_thread {
 	bool running;
 	_Atomic uint32_t *reload; /* the server's; relaxed, one writer */
 	uint32_t reloaded;        /* what of it has been done; owned by the thread */
+	uint64_t told_ms;         /* when the tally got the loop's counters; owned by the thread */
 	_Atomic uint32_t failed;  /* relaxed counter with one writer, the thread */
 	_Atomic uint32_t stop;    /* relaxed flag with one writer: http_stop; 1 + patience in ms */
 } SL_ALIGNED(64);
@@ -44,6 +51,24 @@ static bool admits(void *ctx, struct ip client)
 	return http_access_admits(w->worker.keys, client);
 }
 
+_Static_assert(HTTPD_N_REFUSALS <= (int)TALLY_HTTP_REFUSALS, "the tally has room for every reason");
+
+/* What the loop itself counts, for control. */
+static void tell(struct http_thread *t)
+{
+	const struct httpd_stats *s = httpd_stats(t->httpd);
+	struct tally *to = t->w.worker.tally;
+
+	if (t->w.worker.now_ms < t->told_ms + TELL_MS)
+		return;
+	t->told_ms = t->w.worker.now_ms;
+	atomic_store_explicit(&to->http_open, httpd_connections(t->httpd), memory_order_relaxed);
+	for (unsigned i = 0; i < HTTPD_N_REFUSALS; i++)
+		atomic_store_explicit(&to->http_refused[i],
+			atomic_load_explicit(&s->refused[i], memory_order_relaxed),
+			memory_order_relaxed);
+}
+
 /* One round. Offline while it may sleep, so that a grace period never waits for a request. */
 static void round_once(struct http_thread *t, int timeout_ms)
 {
@@ -52,6 +77,7 @@ static void round_once(struct http_thread *t, int timeout_ms)
 	publish_online();
 	worker_round(&t->w.worker);
 	(void)httpd_run(t->httpd);
+	tell(t);
 	publish_quiescent();
 }
 

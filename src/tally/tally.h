@@ -24,9 +24,10 @@ enum tally_id {
 };
 
 enum {
-	TALLY_LAYOUT = 3,
-	TALLY_REASONS = 16,    /* room for enum answer_reason */
-	TALLY_HTTP_DOORS = 64, /* room for the rows of http/doors.def */
+	TALLY_LAYOUT = 4,
+	TALLY_REASONS = 16,       /* room for enum answer_reason */
+	TALLY_HTTP_REFUSALS = 32, /* room for HTTPD_REFUSALS */
+	TALLY_HTTP_DOORS = 64,    /* room for the rows of http/doors.def */
 	TALLY_MAX_COUNTERS = 128,
 	TALLY_CELLS = SL_MAX_VENDORS + SL_MAX_REGIONS,
 	TALLY_LATENCY_BUCKETS = 24, /* 2^i microseconds */
@@ -77,7 +78,10 @@ struct tally {
 	/* of the first worker's tally, written by the link thread: when it last looked for a world
 	 * and the tick that is answered from, unix time */
 	tally_number looked_ms, world_ms;
-	uint64_t unused[3];
+	/* of an HTTP worker: connections; what its fence refused since it started; once a second */
+	tally_number http_open;
+	uint64_t unused[2];
+	tally_number http_refused[TALLY_HTTP_REFUSALS];
 	tally_number counters[TALLY_MAX_COUNTERS];
 	struct tally_histogram http_time, dns_time; /* HTTP handlers; DNS queries of a batch */
 	tally_number http_door[TALLY_HTTP_DOORS];   /* requests by row of http/doors.def */

@@ -131,6 +131,19 @@ def an_event_is_reported_whole():
     assert nothing["markdown"].count("Nothing.") == 5, nothing["markdown"]
 
 
+def the_busiest_streams_are_shown():
+    reports = [{"session": "h%d-%d" % (i, k), "stream": 'room "%d"' % i, "vendor": "beta", "ok": True, "bitrate_kbps": 1000,
+                "first_frame_ms": 300, "ip": "202.96.128.86"} for i in range(15) for k in range(i + 1)]
+    c = http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=10)
+    c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
+    c.getresponse().read()
+    wait_for("the busiest one", lambda: daemon.metric("sluice_hot_stream_mbps", r'stream="room \"14\""') == 15)
+    assert daemon.metric("sluice_hot_stream_mbps", r'stream="room \"1\""') == 0
+    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=10)
+    c.request("GET", "/metrics")
+    assert c.getresponse().read().decode().count("\nsluice_hot_stream_mbps{") == 10
+
+
 def operators_come_over_tls():
     token = open(daemon.state + "/admin.token", encoding="utf-8").read().strip()
     url = "https://localhost:%d" % tls_port
@@ -169,7 +182,20 @@ def who_calls_too_often_is_held_back():
     assert daemon.metric("sluice_admin_limited_total") == got.count(429)
 
 
+def what_the_fence_refuses_is_counted():
+    before = daemon.metric("sluice_http_refused_total", 'reason="framing"')
+    s = socket.create_connection(("127.0.0.1", daemon.http), 5)
+    s.sendall(b"GET /v1/resolve HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+    assert b" 400 " in s.recv(4096).split(b"\r\n")[0]
+    wait_for("the counter", lambda: daemon.metric("sluice_http_refused_total", 'reason="framing"') == before + 1)
+    kept = socket.create_connection(("127.0.0.1", daemon.http), 5)
+    wait_for("the connection", lambda: daemon.metric("sluice_http_connections") >= 1)
+    kept.close()
+    s.close()
+
+
 certificate("first")
 with daemon:
     run([the_month_is_billed_by_what_the_store_has, decisions_are_told_with_their_reasons, an_event_is_reported_whole,
-         operators_come_over_tls, a_new_certificate_is_taken, who_calls_too_often_is_held_back])
+         the_busiest_streams_are_shown, operators_come_over_tls, a_new_certificate_is_taken, who_calls_too_often_is_held_back,
+         what_the_fence_refuses_is_counted])
