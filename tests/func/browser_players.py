@@ -7,6 +7,7 @@ import collections
 import functools
 import http.client
 import http.server
+import itertools
 import json
 import os
 import re
@@ -181,6 +182,34 @@ class Browser:
             self.process.terminate()
             self.process.wait(20)
             self.log.close()
+
+
+class Others:
+    """More viewers in the players' group, who only report: the blacklist wants numbers."""
+
+    def __init__(self, port):
+        self.port, self.bad, self.failed = port, None, None
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.loop)
+        self.thread.start()
+
+    def loop(self):
+        sessions = itertools.count()
+        try:
+            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            while not self.ended.wait(0.5):
+                c.request("POST", "/v1/qos", json.dumps({"reports": [
+                    {"session": "other-%d" % next(sessions), "stream": "crowd", "vendor": v, "ip": "192.0.2.%d" % i,
+                     "ok": v != self.bad, "bitrate_kbps": 300} for v in NAMES for i in range(1, 16)]}))
+                r = c.getresponse()
+                assert r.status == 200, r.read()
+                r.read()
+        except Exception as e:  # pylint: disable=broad-except
+            self.failed = e
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join()
 
 
 class Stage:
@@ -373,6 +402,22 @@ def they_follow_to_a_clone(s):
     return took
 
 
+def they_follow_the_blacklist(s, vendor, other):
+    """The players see nothing wrong with the vendor that others cannot pull from."""
+    s.sluice.ctl("vendor", "resume", other, "--confirm", other)
+    others = Others(s.sluice.reports)
+    try:
+        wait_for("their sessions", lambda: any(x["name"] == "crowd" for x in facts(s)["streams"]))
+        others.bad = vendor
+        took = s.settle("all on " + other, other, 15 + FOLLOWS + 2 * SEGMENT)
+        assert [b["vendor"] for b in s.sluice.ctl("blacklist", "list")["breakers"]] == [vendor]
+        s.play_on(5)
+    finally:
+        others.stop()
+    assert not others.failed, others.failed
+    return took
+
+
 def steering_is_gone(s, vendor):
     s.sluice.stop()
     assert not answers(s.sluice.http)
@@ -393,7 +438,8 @@ def players():
         say("all followed a drain: %.1f s" % they_follow_a_drain(s, first, other))
         say("all left a dying vendor: %.1f s" % they_leave_a_dying_vendor(s, other, first))
         say("all followed to a clone: %.1f s" % they_follow_to_a_clone(s))
-        steering_is_gone(s, "gamma")
+        say("all followed the blacklist: %.1f s from the first report" % they_follow_the_blacklist(s, "gamma", first))
+        steering_is_gone(s, first)
         say("without steering they play on")
 
 
