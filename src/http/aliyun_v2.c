@@ -10,7 +10,7 @@
 #include "http/sign.h"
 #include "http/write.h"
 
-enum { MAC_DIGITS = 64, OPENED = 8192, ANSWER = 12288 };
+enum { MAC_DIGITS = 64, OPENED = 8192, ANSWER = 24576 };
 
 struct asked {
 	struct http_query query;

@@ -21,7 +21,7 @@ struct http_worker {
 	struct worker worker;
 	const struct ip *servers; /* that SDKs are told of; borrowed, constant */
 	uint32_t n_servers;       /* at most HTTP_MAX_SERVERS */
-	uint8_t scratch[32768];   /* of the request being served */
+	uint8_t scratch[65536];   /* of the request being served */
 	char signature[65];       /* of its reply */
 	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */
 	uint32_t notes;

@@ -8,7 +8,9 @@
 #include "http/cipher.h"
 #include "http/dialect.h"
 
-enum { HOSTS = 10, OPENED = 8192, CONF_MINUTES = 60 };
+/* The worker's scratch: what is opened, the answer (ten hosts of 32 addresses of each family, and
+ * their names), the answer sealed. */
+enum { HOSTS = 10, OPENED = 8192, TEXT = 24576, CONF_MINUTES = 60 };
 
 struct asked {
 	struct http_query query;
@@ -160,16 +162,18 @@ static bool put_hosts(struct buf *b, struct http_worker *w, struct asked *a)
 }
 
 /* The text as it is, or sealed in hexadecimal digits. */
-static void reply_text(
-	struct http_worker *w, const struct asked *a, struct str text, struct httpd_reply *rp)
+static void reply_text(struct http_worker *w, const struct asked *a, const struct buf *text,
+	struct httpd_reply *rp)
 {
-	struct buf sealed = buf_over(w->scratch + sizeof(w->scratch) / 2, sizeof(w->scratch) / 2);
+	uint8_t *rest = w->scratch + OPENED + TEXT;
+	struct buf sealed = buf_over(rest, sizeof(w->scratch) - OPENED - TEXT);
+	struct str plain = {(const char *)text->base, buf_len(text)};
 
-	if (a->key.n == 0) {
-		buf_put_str(&rp->body, text);
-		return;
-	}
-	if (!http_cipher_seal(a->cipher, a->key, text, &sealed) || sealed.overflow)
+	if (text->overflow)
+		rp->status = 500;
+	else if (a->key.n == 0)
+		buf_put_str(&rp->body, plain);
+	else if (!http_cipher_seal(a->cipher, a->key, plain, &sealed) || sealed.overflow)
 		rp->status = 500;
 	else
 		http_put_hex(&rp->body, sealed.base, buf_len(&sealed));
@@ -191,13 +195,13 @@ void http_door_tencent_d(
 	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	struct asked a = {.query = http_query_of(rq->client)};
-	struct buf text = buf_over(w->scratch + OPENED, OPENED);
+	struct buf text = buf_over(w->scratch + OPENED, TEXT);
 
 	if (!enter(w, rq, rp, &a))
 		return;
 	if (!read_asked(w, rq, &a) || !put_hosts(&text, w, &a))
 		text.p = text.base;
-	reply_text(w, &a, (struct str){(char *)text.base, buf_len(&text)}, rp);
+	reply_text(w, &a, &text, rp);
 	explicit_bzero(a.aes, sizeof(a.aes));
 }
 
@@ -206,7 +210,7 @@ void http_door_tencent_conf(
 	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	struct asked a = {.query = http_query_of(rq->client)};
-	struct buf text = buf_over(w->scratch, OPENED);
+	struct buf text = buf_over(w->scratch + OPENED, TEXT);
 	struct ip ips[HTTP_MAX_SERVERS];
 	uint32_t n;
 
@@ -221,6 +225,6 @@ void http_door_tencent_conf(
 	}
 	BUF_PUT_LIT(&text, "|ttl:");
 	buf_put_u64_dec(&text, CONF_MINUTES);
-	reply_text(w, &a, (struct str){(char *)text.base, buf_len(&text)}, rp);
+	reply_text(w, &a, &text, rp);
 	explicit_bzero(a.aes, sizeof(a.aes));
 }

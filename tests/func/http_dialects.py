@@ -42,6 +42,12 @@ def daemon(extra=""):
     return s
 
 
+def daemon_of(catalog):
+    s = daemon()
+    s.write("catalog.yaml", catalog)
+    return s
+
+
 def ask(s, path, params=None, method="GET", headers=None, body=None):
     """(status, text)"""
     query = urllib.parse.urlencode(params, safe=",") if params else ""
@@ -450,6 +456,34 @@ def signed_only_and_servers():
         assert reply == {"service_ip": ["192.0.2.53", "192.0.2.54"], "service_ipv6": ["2001:db8::53"]}
 
 
+WIDE = ["%s.wide.sluice.example" % (c * 60) for c in "abcdefghij"]
+CATALOG = """
+vendors: [{name: alpha, guaranteed_mbps: 8000, max_mbps: 14000, addresses: [{a: [%s], aaaa: [%s]}]}]
+services: [{name: wide, addresses: 32, hosts: [%s], vendors: [{vendor: alpha}]}]
+zones: [{name: sluice.example, file: sluice.example.zone}]
+""" % (", ".join("192.168.100.%d" % (100 + i) for i in range(32)),
+       ", ".join('"2001:db8:1111:2222:3333:4444:5555:%d"' % (1000 + i) for i in range(32)), ", ".join(WIDE))
+
+
+def the_largest_answers():
+    """32 addresses of each family for as many hosts as each of them allows."""
+    with daemon_of(CATALOG) as s:
+        for alg in (None, "token", "aes", "des"):
+            t = Tencent(alg)
+            text = t.ask(s, t.params(",".join(WIDE), type="addrs", ttl="1", clientip="1"))
+            lines = text.split("\n")
+            assert len(lines) == 10 and all(line.count(";") == 62 for line in lines), text
+        for mode in (0, 1, 2):
+            data = v2_read(*ask(s, "/v2/d", v2({"dn": ",".join(WIDE[:5]), "q": "4,6", "sdns-x": "y"}, mode)))
+            assert [len(a[f]["ips"]) for a in data["answers"] for f in ("v4", "v6")] == [32] * 10
+        reply = json.loads(ask(s, *v1(",".join(WIDE[:5]), "sign_resolve", query="4,6"))[1])["dns"]
+        assert [len(e["ips"]) for e in reply] == [32] * 10
+        reply = json.loads(ask(s, "/v4/resolve", baidu_params(",".join(WIDE), type="dual_stack"))[1])["data"]
+        assert len(reply) == 10 and all(len(h[f]["ip"]) == 32 for h in reply.values() for f in ("ipv4", "ipv6"))
+        reply = json.loads(ask(s, "/resolve", volcengine_params(",".join(WIDE[:5])))[1])
+        assert [len(r["ips"]) for r in reply] == [64] * 5
+
+
 def keys_change_without_a_restart():
     with daemon() as s:
         s.write("sign.key", "changed")
@@ -460,4 +494,4 @@ def keys_change_without_a_restart():
 
 
 if __name__ == "__main__":
-    run([all_dialects, signed_only_and_servers, keys_change_without_a_restart])
+    run([all_dialects, signed_only_and_servers, the_largest_answers, keys_change_without_a_restart])
