@@ -162,6 +162,11 @@ static struct verdict judge(const struct breaker_params *p, struct breaker *b,
 }
 
 /* Whether the guards let a vendor go, and why not. */
+static struct breaker_region *region_of(const struct breaker_in *in, struct breaker_region *others)
+{
+	return in->region ? in->region : others;
+}
+
 static uint8_t held_by(const struct breaker *b, const struct breaker_in *in, uint32_t n,
 	uint32_t me, const struct breaker_region *region, uint64_t now_ms)
 {
@@ -259,10 +264,11 @@ static bool convict(const struct breaker_params *p, struct breaker *b, const str
 	uint32_t n, uint32_t i, struct verdict v, struct breaker_region *region, uint64_t now_ms,
 	struct breaker_event *ret)
 {
-	uint8_t from = b[i].state, held = held_by(b, in, n, i, region, now_ms);
+	struct breaker_region *r = region_of(&in[i], region);
+	uint8_t from = b[i].state, held = held_by(b, in, n, i, r, now_ms);
 
 	if (held == BREAKER_NOTHING) {
-		trip(p, &b[i], &in[i], &v, region, now_ms);
+		trip(p, &b[i], &in[i], &v, r, now_ms);
 		*ret = event(i, from, BREAKER_OPEN, v.cause, &v);
 		return true;
 	}

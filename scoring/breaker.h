@@ -88,18 +88,21 @@ struct breaker {
 /* A manual entry wins over the automaton until it expires. */
 enum breaker_manual { BREAKER_AUTO, BREAKER_MANUAL_OUT, BREAKER_MANUAL_IN };
 
+struct breaker_region;
+
 /* One vendor of a group at a tick. */
 struct breaker_in {
 	bool usable;                 /* for other reasons: not drained, has capacity ... */
 	struct quality_facts window; /* the 5 s that end now; users and stalled: the last minute */
 	struct quality_estimate estimate; /* the longer, shrunk view of this vendor in this group */
 	double audience_mbps;             /* of the group on this vendor now */
-	uint8_t manual;                   /* enum breaker_manual */
-	uint64_t manual_until_ms;         /* 0: does not expire */
+	struct breaker_region *region; /* the vendor's own around this group; NULL: the caller's */
+	uint8_t manual;                /* enum breaker_manual */
+	uint64_t manual_until_ms;      /* 0: does not expire */
 };
 
-/* What the guards of a region look at; kept over the groups of one tick by the caller, who fills it
- * in before the first. */
+/* What the guards of a region look at, a vendor's or all groups; kept over the groups of one tick
+ * by the caller, who fills it in before the first. */
 struct breaker_region {
 	double audience_mbps; /* of the whole region */
 	double out_mbps;      /* of it, by automatic breakers that are open; updated */

@@ -203,7 +203,14 @@ static uint32_t place_of(struct contest *c, uint16_t vendor)
 	return i;
 }
 
-static void gather(const struct loop *l, uint32_t g, struct contest *c)
+/* A vendor's region around a group, or ALLOC_NO_REGION. */
+static uint32_t region_at(const struct loop_in *in, uint32_t g, uint32_t v)
+{
+	return in->n_regions ? in->region_of[g * in->n_vendors + v] : ALLOC_NO_REGION;
+}
+
+static void gather(const struct loop *l, const struct loop_in *in, uint32_t g,
+	struct breaker_region *region, struct contest *c)
 {
 	c->n = 0;
 	for (uint32_t s = 0; s < l->fleet.n_services; s++) {
@@ -227,6 +234,9 @@ static void gather(const struct loop *l, uint32_t g, struct contest *c)
 		c->in[i].window = cell->window;
 		c->in[i].estimate = cell->estimate;
 		c->in[i].audience_mbps = cell->audience_mbps;
+		c->in[i].region = region_at(in, g, c->vendor[i]) < in->n_regions
+					  ? &region[region_at(in, g, c->vendor[i])]
+					  : NULL;
 	}
 }
 
@@ -270,9 +280,28 @@ static void note(struct loop *l, uint32_t g, const struct contest *c,
 			.event = ev[i], .vendor = c->vendor[ev[i].slot], .group = (uint16_t)g};
 }
 
-/* What the guards look at: the audience of all groups, and the room of all vendors, which counts
- * only as far as reports cover the load, because audiences are of reports. */
-static struct breaker_region survey(const struct loop *l, const struct loop_in *in)
+/* Adds a group's audience, and what breakers took out of it, to a region. */
+static void add_group(
+	const struct loop *l, const struct loop_in *in, uint32_t g, struct breaker_region *r)
+{
+	bool out = false;
+
+	for (uint32_t v = 0; v < in->n_vendors; v++) {
+		const struct loop_cell *c = &l->cell[g][v];
+
+		r->audience_mbps += c->audience_mbps;
+		if (c->breaker.state != BREAKER_OPEN)
+			continue;
+		r->out_mbps += c->audience_mbps;
+		out = true;
+	}
+	r->groups_out += out;
+}
+
+/* What the guards look at: the audience of all groups, and by vendor region; and the room of all
+ * vendors, which counts only as far as reports cover the load, because audiences are of reports. */
+static struct breaker_region survey(
+	const struct loop *l, const struct loop_in *in, struct breaker_region *region)
 {
 	struct breaker_region r = {0};
 	double carried = 0;
@@ -285,42 +314,68 @@ static struct breaker_region survey(const struct loop *l, const struct loop_in *
 		r.room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
 	}
 	for (uint32_t g = 0; g < in->n_groups; g++) {
-		bool out = false;
-
-		for (uint32_t v = 0; v < in->n_vendors; v++) {
-			const struct loop_cell *c = &l->cell[g][v];
-
-			r.audience_mbps += c->audience_mbps;
-			if (c->breaker.state != BREAKER_OPEN)
-				continue;
-			r.out_mbps += c->audience_mbps;
-			out = true;
-		}
-		r.groups_out += out;
+		add_group(l, in, g, &r);
+		for (uint32_t v = 0; in->n_regions && v < in->n_vendors; v++)
+			if (region_at(in, g, v) < in->n_regions)
+				add_group(l, in, g, &region[region_at(in, g, v)]);
 	}
 	if (carried > 0)
 		r.room_mbps *= fmin(1, r.audience_mbps / carried);
+	for (uint32_t i = 0; i < in->n_regions; i++)
+		region[i].room_mbps = r.room_mbps;
 	return r;
+}
+
+/* After a group was judged: what went out of it went out of every region around it, and took room.
+ */
+static void spread(const struct loop_in *in, uint32_t g, const struct contest *c,
+	const struct breaker_event *ev, uint32_t n, struct breaker_region *all,
+	struct breaker_region *region)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct breaker_in *me = &c->in[ev[i].slot];
+
+		if (ev[i].to != BREAKER_OPEN || ev[i].from == BREAKER_OPEN)
+			continue;
+		for (uint32_t r = 0; r < in->n_regions; r++) {
+			bool around = region_at(in, g, in->region[r].vendor) == r;
+
+			if (&region[r] == me->region)
+				continue; /* its own has been told */
+			region[r].room_mbps -= me->audience_mbps;
+			if (around) {
+				region[r].out_mbps += me->audience_mbps;
+				region[r].groups_out++;
+			}
+		}
+		if (!me->region)
+			continue;
+		all->out_mbps += me->audience_mbps;
+		all->room_mbps -= me->audience_mbps;
+		all->groups_out++;
+	}
 }
 
 void loop_judge(struct loop *l, const struct loop_in *in)
 {
-	struct breaker_region region;
+	struct breaker_region region, by_region[SL_MAX_REGIONS] = {{0}};
 
 	set_quality(l, in);
-	region = survey(l, in);
+	region = survey(l, in, by_region);
 	l->n_events = 0;
 	for (uint32_t g = 0; g < in->n_groups; g++) {
 		struct breaker_event ev[SL_MAX_SLOTS];
 		struct contest c;
+		uint32_t n;
 
-		gather(l, g, &c);
+		gather(l, in, g, by_region, &c);
 		for (uint32_t i = 0; in->no_breakers && i < c.n; i++)
 			l->cell[g][c.vendor[i]].breaker = (struct breaker){0};
 		if (in->no_breakers)
 			continue;
-		note(l, g, &c, ev,
-			breaker_tick(&breaker_params, c.state, c.in, c.n, &region, in->now_ms, ev));
+		n = breaker_tick(&breaker_params, c.state, c.in, c.n, &region, in->now_ms, ev);
+		note(l, g, &c, ev, n);
+		spread(in, g, &c, ev, n, &region, by_region);
 		for (uint32_t i = 0; i < c.n; i++) {
 			uint32_t ppm = breaker_allows_ppm(&c.state[i], &c.in[i], in->now_ms);
 

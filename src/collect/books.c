@@ -103,15 +103,25 @@ static bool spend(
 	return true;
 }
 
+/* What a net may say at least, where `all` is what is usual in this time or has been said in it. */
+static uint32_t floor_of_net(const struct collect_voice *v, uint32_t all)
+{
+	uint32_t part = (uint32_t)((uint64_t)all * COLLECT_CROWD_PER_CENT / 100);
+
+	if (SL_MAX(v->nets[0], v->nets[1]) < COLLECT_CROWD)
+		return COLLECT_PER_NET;
+	return SL_MAX(SL_MIN(part, (uint32_t)COLLECT_PER_NET), (uint32_t)COLLECT_LEAST_PER_NET);
+}
+
 /* Both the address and its net must have room for one more to say of this cell. */
 static bool may_speak(struct collect_books *b, const struct collect_record *r, uint32_t cell,
-	uint64_t salt, uint64_t bucket, uint32_t all, uint64_t now_ms)
+	uint64_t salt, uint64_t bucket, uint32_t all, uint32_t floor, uint64_t now_ms)
 {
 	uint32_t part = (uint32_t)((uint64_t)all * COLLECT_PER_CENT / 100);
 	uint64_t key = hash_mix(salt, cell);
 	bool may = spend(b, hash_mix(r->address, key), bucket, SL_MAX(part, COLLECT_PER_ADDRESS),
 			   now_ms) &&
-		   spend(b, hash_mix(r->net, ~key), bucket, SL_MAX(part, COLLECT_PER_NET), now_ms);
+		   spend(b, hash_mix(r->net, ~key), bucket, SL_MAX(part, floor), now_ms);
 
 	b->k->capped += !may;
 	return may;
@@ -166,6 +176,7 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 {
 	struct collect_cell *c = &b->cell[cell];
 	uint64_t step = now_ms / COLLECT_STEP_MS;
+	uint32_t usual;
 
 	if (now_ms >= s->pulls_ms + COLLECT_MINUTE_MS) {
 		s->pulls_ms = now_ms;
@@ -180,7 +191,9 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 		c->step = step;
 		c->step_pulls = 0;
 	}
-	if (!may_speak(b, r, cell, 'p', step, c->step_pulls, now_ms) ||
+	usual = SL_MAX(c->step_pulls, c->pulls.said[1] / (COLLECT_MINUTE_MS / COLLECT_STEP_MS));
+	if (!may_speak(
+		    b, r, cell, 'p', step, c->step_pulls, floor_of_net(&c->pulls, usual), now_ms) ||
 		!plausible(b, r, cell, &c->pulls, !(r->flags & COLLECT_PULL_OK), now_ms))
 		return;
 	c->step_pulls++;
@@ -215,7 +228,8 @@ static void take_user(struct collect_books *b, const struct collect_record *r, u
 	if (!plausible(b, r, cell, &c->users, r->flags & COLLECT_STALLED, now_ms))
 		return;
 	if (!u || u->counted_ms != minute) {
-		if (!may_speak(b, r, cell, 'u', minute, c->minute_users, now_ms))
+		if (!may_speak(b, r, cell, 'u', minute, c->minute_users,
+			    floor_of_net(&c->users, c->minute_users), now_ms))
 			return;
 		c->minute_users++;
 	}

@@ -33,12 +33,17 @@ enum {
 	COLLECT_PER_ADDRESS = 64,
 	COLLECT_PER_NET = 256, /* a /24, of IPv6 a /48 */
 	COLLECT_PER_CENT = 2,
+	/* And where so many nets speak of a cell, a net's 256 is a twentieth of what all have said,
+	 * if that is less (but 10): or a flood from one drowns a small cell. */
+	COLLECT_CROWD = 32,
+	COLLECT_CROWD_PER_CENT = 5,
+	COLLECT_LEAST_PER_NET = 10,
 	/* Where so many nets speak of a cell and less than so much of it is bad, one net may say in
 	 * a minute three times the bad that the others' rate would give it, and so much more. */
 	COLLECT_MANY_NETS = 20,
 	COLLECT_BAD_PER_CENT = 3,
 	COLLECT_BAD_TIMES = 3,
-	COLLECT_BAD_MORE = 2,
+	COLLECT_BAD_MORE = 6,
 	COLLECT_PER_SESSION = 12,         /* pull attempts of one session in a minute */
 	COLLECT_SESSIONS_PER_NET = 65536, /* new sessions in a minute */
 };

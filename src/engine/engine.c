@@ -55,7 +55,7 @@ static void *copy_of(const void *blob)
 
 /* Goes on from the world on disk: its dictionary, its generation, its geo table. One that does not
  * pass its checks is left alone and said in err. */
-static int resume(struct engine *e, struct errbuf *err)
+static int resume(struct engine *e, uint64_t now_ms, struct errbuf *err)
 {
 	struct errbuf why = {""};
 	struct world_file *f = NULL;
@@ -74,6 +74,7 @@ static int resume(struct engine *e, struct errbuf *err)
 	if (e->kept->epoch == w->tick.head->epoch)
 		e->kept->generation = SL_MAX(e->kept->generation, w->tick.head->generation);
 	engine_seats_resume(e, w);
+	engine_breaker_resume(e, now_ms);
 	world_close(f);
 	return 0;
 }
@@ -105,7 +106,7 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
 	if (!rc)
-		rc = resume(e, err);
+		rc = resume(e, now_ms, err);
 	if (rc)
 		goto fail;
 	if (!e->dict)
@@ -286,6 +287,7 @@ static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
 	rc = loop_tick(&e->loop, &e->in);
 	if (rc)
 		return err_set(err, rc, "tick: allocation refused its input: %s", sl_strerror(rc));
+	engine_breaker_keep(e);
 	rc = engine_blob_build(e, now_ms, &tick, &size, &e->view.alarms, err);
 	if (rc)
 		return rc;

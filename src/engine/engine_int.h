@@ -48,6 +48,7 @@ struct engine {
 	struct engine_kept *kept; /* mapped shared */
 	void *ledger;             /* mapped shared */
 	size_t ledger_octets;
+	struct engine_breakers *breakers; /* mapped shared */
 
 	void *catalogue, *geo, *tick; /* blobs; what the next tick is made for, and the last tick */
 	size_t catalogue_size, geo_size, tick_size;
@@ -89,6 +90,17 @@ struct engine {
 /* engine_state.c: files that survive. */
 int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err);
 void engine_state_close(struct engine *e);
+
+/* A file of this size mapped shared, NULL with text; *ret_fresh says that it was not there (or of
+ * another size), and is zeroed. */
+void *engine_state_map(
+	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err);
+
+/* engine_breaker.c: the breakers' file; what it holds, taken up or written after a tick. */
+int engine_breaker_open(struct engine *e, struct errbuf *err);
+size_t engine_breaker_octets(void);
+void engine_breaker_resume(struct engine *e, uint64_t now_ms);
+void engine_breaker_keep(struct engine *e);
 
 /* engine_seats.c: who sits where, over restarts and changes of the services' vendors. */
 void engine_seats_resume(struct engine *e, const struct world *w);

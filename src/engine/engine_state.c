@@ -11,8 +11,7 @@
 
 static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 3};
 
-/* A file of this size mapped shared; *ret_fresh says that it was not there (or of another size). */
-static void *map_state(
+void *engine_state_map(
 	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err)
 {
 	char path[SL_MAX_PATH];
@@ -95,7 +94,7 @@ static int open_kept(struct engine *e, struct errbuf *err)
 {
 	bool fresh;
 
-	e->kept = map_state(e->dir, "engine.state", sizeof(*e->kept), &fresh, err);
+	e->kept = engine_state_map(e->dir, "engine.state", sizeof(*e->kept), &fresh, err);
 	if (!e->kept)
 		return SL_EIO;
 	if (!kept_sound(e->kept)) {
@@ -116,7 +115,7 @@ static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
 	void *mem;
 
 	e->ledger_octets = ledger_size(LOOP_LEDGER_CELLS);
-	mem = map_state(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
+	mem = engine_state_map(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
 	if (!mem)
 		return SL_EIO;
 	e->ledger = mem;
@@ -143,6 +142,8 @@ int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		rc = os_mkdirs(e->tally_dir, 0755, err);
 	if (!rc)
 		rc = open_kept(e, err);
+	if (!rc)
+		rc = engine_breaker_open(e, err);
 	return rc ? rc : open_ledger(e, now_ms, err);
 }
 
@@ -152,5 +153,7 @@ void engine_state_close(struct engine *e)
 		(void)munmap(e->kept, sizeof(*e->kept));
 	if (e->ledger)
 		(void)munmap(e->ledger, e->ledger_octets);
+	if (e->breakers)
+		(void)munmap(e->breakers, engine_breaker_octets());
 	free(e->loop.live);
 }

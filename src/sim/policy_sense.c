@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What one /24 may say, as docs/reports.md has it. */
-enum { PER_NET = 256, MANY_NETS = 20, BAD_MORE = 2 };
+enum { PER_NET = 256, MANY_NETS = 20, BAD_MORE = 6 };
 #define BAD_PART 0.03
 
 /* Groups of one province, and of one carrier: the first of them stands for all. */

@@ -21,13 +21,15 @@ class Audience:
 
     def __init__(self, s):
         self.s, self.bad, self.stalling, self.stopping = s, set(), set(), False
+        self.forged = 0  # failures of alpha in telecom told by one /24, in half a second
+        self.spread = 0  # and the part of telecom's reports that lie so, from anywhere
         self.rng, self.failed = random.Random(3), None
         self.thread = threading.Thread(target=self.loop)
         self.thread.start()
 
     def report(self, net, vendor, i):
         r = {"session": "%s%s%d.%d" % (net, vendor, i, self.rng.getrandbits(40)), "stream": "room-1",
-             "vendor": vendor, "ip": net + str(self.rng.randrange(1, 255)), "bitrate_kbps": 3000}
+             "vendor": vendor, "ip": self.address(net), "bitrate_kbps": 3000}
         r["ok"] = self.rng.random() > (0.8 if (net, vendor) in self.bad else 0.01)
         if r["ok"]:
             r["first_frame_ms"] = self.rng.randrange(200, 500)
@@ -35,12 +37,26 @@ class Audience:
             r["stalls"] = [{"start_ms": 0, "ms": 4000}]
         return r
 
+    def address(self, net):
+        """Of forty /24s of telecom where lies are told, else of one."""
+        if net == TELECOM and (self.forged or self.spread):
+            net = "202.96.%d." % self.rng.randrange(128, 168)
+        return net + str(self.rng.randrange(1, 255))
+
+    def lies(self):
+        def lie(ip):
+            return {"session": "%x" % self.rng.getrandbits(60), "stream": "room-1", "vendor": "alpha", "ip": ip, "ok": False}
+        spread = sum(self.rng.random() < self.spread for _ in range(PULLS // 2 * len(VENDORS)))
+        return [lie("202.96.180.%d" % self.rng.randrange(1, 255)) for _ in range(self.forged)] + [
+            lie(self.address(TELECOM)) for _ in range(spread)]
+
     def loop(self):
         try:
             c = http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=10)
             while not self.stopping:
                 reports = [self.report(n, v, i) for n in (TELECOM, UNICOM) for v in VENDORS
-                           for i in range(PULLS // 2)]
+                           for i in range(PULLS // 2)] + self.lies()
+                self.rng.shuffle(reports)
                 c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
                 answer = c.getresponse()
                 body = answer.read()
@@ -60,6 +76,11 @@ def state(s, net):
     return {v["vendor"]: v for v in told["vendors"]}
 
 
+def blacklisted(s):
+    """What breakers hold out, of all vendors and groups."""
+    return {(r["vendor"], r["group"]) for r in s.ctl("quality")["quality"] if r["breaker"] != "closed"}
+
+
 def failure_is_taken_out_of_one_group():
     with Sluice() as s:
         a = Audience(s)
@@ -75,6 +96,11 @@ def failure_is_taken_out_of_one_group():
             assert told["alpha"]["share_ppm"] == 0 and told["alpha"]["reason"] == "blacklisted", told
             assert told["beta"]["blacklist"] == told["gamma"]["blacklist"] == "closed", told
             assert all(v["blacklist"] == "closed" for v in state(s, UNICOM).values())
+            assert blacklisted(s) == {("alpha", "CN/GD/telecom")}, blacklisted(s)
+            s.kill("control")  # another goes on with what was open, and with its hold
+            wait_for("control to be back", lambda: s.probe(s.admin), 30)
+            assert state(s, TELECOM)["alpha"]["blacklist"] == "open"
+            assert s.log().count("closed -> open") == 1, s.log()[-2000:]
             assert s.resolve(ip=TELECOM + "9", client="x")["answers"][0]["vendor"] != "alpha"
             assert "change=\"closed -> open: pull success" in s.log(), s.log()[-2000:]
             if LONG:
@@ -128,4 +154,34 @@ def an_isp_that_is_down_is_nobodys_fault():
             a.stop()
 
 
-run([failure_is_taken_out_of_one_group, stalls_are_taken_out, an_isp_that_is_down_is_nobodys_fault])
+def forged_reports_do_not_trip():
+    """One /24 tells of more failures than all others report at all, and one in a hundred lies from
+    anywhere: alpha stays, and its quality is what the others say."""
+    with Sluice() as s:
+        a = Audience(s)
+        a.spread = 0.01
+        try:
+            def telecom():
+                return {r["vendor"]: r for r in s.ctl("quality", "--groups", "CN/GD/telecom")["quality"]}
+            wait_for("the facts", lambda: s.ctl("quality", ok=False)[0] == 0)
+            wait_for("what many nets say in a window", lambda: telecom().get("alpha", {"pulls": 0})["pulls"] > 200)
+            before = state(s, TELECOM)["alpha"]["share_ppm"]
+            a.forged = 150
+            until = time.monotonic() + 17  # three windows and a tick
+
+            def alpha_stays():
+                now = state(s, TELECOM)["alpha"]
+                assert now["blacklist"] == "closed", now
+                return time.monotonic() > until
+            wait_for("the span a breaker looks at", alpha_stays, 30)
+            told = telecom()
+            assert told["alpha"]["success"] > 0.85, told["alpha"]
+            capped = [r["refused"] for r in s.ctl("quality")["sources"] if r["source"] == "all/capped"]
+            assert capped and capped[0] > 1000, capped
+            after = state(s, TELECOM)["alpha"]["share_ppm"]
+            print("  success %.3f, share %.3f to %.3f" % (told["alpha"]["success"], before / 1e6, after / 1e6))
+        finally:
+            a.stop()
+
+
+run([forged_reports_do_not_trip, failure_is_taken_out_of_one_group, stalls_are_taken_out, an_isp_that_is_down_is_nobodys_fault])

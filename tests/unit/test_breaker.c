@@ -235,6 +235,23 @@ static void a_third_of_a_region_at_most(void **state)
 	assert_true(ticks_until_open(1, 10) > 0);
 }
 
+/* The guard is of the vendor's own region where it has one, whatever the rest does. */
+static void of_its_own_region(void **state)
+{
+	struct breaker_region own = {3000, 500, 1, 0};
+
+	(void)state;
+	in[1].region = &own;
+	in[1].window.ok = 20;
+	ticks(30);
+	assert_int_equal(b[1].state, BREAKER_CLOSED);
+	assert_int_equal(b[1].cause, BREAKER_HELD_AUDIENCE);
+	own = (struct breaker_region){30000, 500, 1, 0};
+	region = (struct breaker_region){3000, 500, 1, 0};
+	assert_true(ticks_until_open(1, 10) > 0);
+	assert_true(own.out_mbps == 1500 && own.groups_out == 2 && region.out_mbps == 500);
+}
+
 static void the_worst_goes_first(void **state)
 {
 	for (uint32_t worse = 0; worse < 2; worse++) {
@@ -300,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup(without_traffic_time_alone_brings_it_back, reset),
 		cmocka_unit_test_setup(guards, reset),
 		cmocka_unit_test_setup(a_third_of_a_region_at_most, reset),
+		cmocka_unit_test_setup(of_its_own_region, reset),
 		cmocka_unit_test_setup(the_worst_goes_first, reset),
 		cmocka_unit_test_setup(manual_entries_win_and_expire, reset),
 		cmocka_unit_test_setup(ticks_of_100_ms, reset),

@@ -181,9 +181,39 @@ static void one_net_among_many(void **state)
 	for (uint32_t i = 0; i < 90; i++) /* three from each of thirty nets */
 		add(2000 + i, NOW)->flags = COLLECT_PULL;
 	for (uint32_t i = 0; i < 90; i++)
-		batch->record[i].net = i % 30;
+		batch->record[i].net = 100 + i % 30;
 	collect_books_take(b, batch, NOW);
-	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 122 + 90);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 120 + COLLECT_BAD_MORE + 90);
+	collect_books_free(b);
+}
+
+/* A flood from one net drowns nobody: where many speak it has a twentieth of what they say. */
+static void a_flood_from_one_net(void **state)
+{
+	struct collect_books *b = books();
+	const struct facts_cell *f;
+
+	(void)state;
+	for (uint64_t step = 0; step < 2; step++) {
+		uint64_t t_ms = NOW + step * COLLECT_STEP_MS;
+
+		batch->n = 0;
+		for (uint32_t i = 0; i < 200; i++) /* one in ten is bad, of all nets */
+			if (i % 10 == 0)
+				add(i + (uint32_t)step * 1000, t_ms)->flags = COLLECT_PULL;
+			else
+				(void)add(i + (uint32_t)step * 1000, t_ms);
+		for (uint32_t i = 0; i < 500; i++) {
+			struct collect_record *r = add(100000 + i + (uint32_t)step * 1000, t_ms);
+
+			r->net = 5;
+			r->flags = COLLECT_PULL;
+		}
+		collect_books_take(b, batch, t_ms);
+		f = look(b, t_ms, COLLECT_PPM, 1);
+		assert_int_equal(f->pulls_ok, 180);
+		assert_in_range(f->pulls, 210, 212);
+	}
 	collect_books_free(b);
 }
 
@@ -293,6 +323,7 @@ int main(void)
 		cmocka_unit_test(first_frames),
 		cmocka_unit_test(one_net_among_many),
 		cmocka_unit_test(nobody_speaks_for_all),
+		cmocka_unit_test(a_flood_from_one_net),
 		cmocka_unit_test(too_much_is_given_up),
 		cmocka_unit_test(sampling_is_scaled),
 		cmocka_unit_test(logs_have_minutes),

@@ -27,10 +27,24 @@ static struct engine *engine;
 static char dir[64];
 static uint64_t now_ms = UINT64_C(1795000000000), number;
 
-static int set_up(void **state)
+static void start(void)
 {
 	struct errbuf err = {""};
 	struct conf *conf = NULL;
+	int rc = conf_load_mem(sluice_yaml, sizeof(sluice_yaml) - 1, catalog_yaml,
+		sizeof(catalog_yaml) - 1, &conf, &err);
+
+	if (!rc)
+		rc = engine_new(dir, now_ms, &engine, &err);
+	if (!rc)
+		rc = engine_load(engine, conf, now_ms, &err);
+	if (rc)
+		fail_msg("%s", err.s);
+}
+
+static int set_up(void **state)
+{
+	struct errbuf err = {""};
 	int rc;
 
 	(void)state;
@@ -41,12 +55,7 @@ static int set_up(void **state)
 	if (!rc)
 		rc = os_write_file("zone", zone, sizeof(zone) - 1, 0644, &err);
 	if (!rc)
-		rc = conf_load_mem(sluice_yaml, sizeof(sluice_yaml) - 1, catalog_yaml,
-			sizeof(catalog_yaml) - 1, &conf, &err);
-	if (!rc)
-		rc = engine_new(dir, now_ms, &engine, &err);
-	if (!rc)
-		rc = engine_load(engine, conf, now_ms, &err);
+		start();
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	return rc;
@@ -199,6 +208,38 @@ static void a_breaker_opens_on_new_facts_only(void **state)
 	assert_int_equal(v->fleet->row[group_named("CN/GD/unicom")].block[0], 0);
 }
 
+/* A restart of control takes the breakers up where they were; a damaged row is as good as none. */
+static void a_breaker_outlives_its_process(void **state)
+{
+	uint16_t telecom = group_named("CN/GD/telecom");
+	struct errbuf err = {""};
+	struct breaker before;
+	const struct engine_view *v;
+
+	(void)state;
+	for (int damaged = 0; damaged < 2; damaged++) {
+		char path[128], *data;
+		size_t size;
+
+		before = *engine_breaker(engine, 0, telecom);
+		assert_int_equal(before.state, BREAKER_OPEN);
+		engine_free(engine);
+		engine = NULL;
+		(void)snprintf(path, sizeof(path), "%s/breaker.state", dir);
+		assert_int_equal(os_read_file(path, 64 << 20, &data, &size, &err), 0);
+		data[20] = (char)(data[20] ^ damaged);
+		assert_int_equal(os_write_file(path, data, size, 0600, &err), 0);
+		free(data);
+		start();
+		v = tick();
+		assert_int_equal(
+			v->world->tick.breakers[telecom * 2].v, damaged ? TICK_CLOSED : TICK_OPEN);
+		if (!damaged)
+			assert_memory_equal(
+				engine_breaker(engine, 0, telecom), &before, sizeof(before));
+	}
+}
+
 static void broken_facts_are_refused_and_old_ones_forgotten(void **state)
 {
 	uint16_t telecom = group_named("CN/GD/telecom");
@@ -229,6 +270,7 @@ int main(void)
 		cmocka_unit_test(quality_is_of_the_group),
 		cmocka_unit_test(what_is_switched_off_does_nothing),
 		cmocka_unit_test(a_breaker_opens_on_new_facts_only),
+		cmocka_unit_test(a_breaker_outlives_its_process),
 		cmocka_unit_test(broken_facts_are_refused_and_old_ones_forgotten),
 	};
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Breakers over a restart: those that are not as good as new lie in a file that is mapped shared,
+ * each with a check of its own, and are taken up again when the ids of the world on disk are.
+ */
+#include "base/hash.h"
+#include "engine/engine_int.h"
+
+#include <math.h>
+
+static const char magic[8] = {'S', 'L', 'U', 'B', 'R', 'K', 1, 1};
+
+enum { ROWS = 4096 };
+
+struct engine_breakers {
+	char magic[8];
+	struct {
+		uint16_t vendor, group;
+		uint16_t used, unused;
+		struct breaker state;
+		uint64_t check; /* hash of what stands above */
+	} row[ROWS];
+};
+
+#define CHECKED(r) offsetof(__typeof__(*(r)), check)
+
+int engine_breaker_open(struct engine *e, struct errbuf *err)
+{
+	bool fresh;
+
+	e->breakers = engine_state_map(e->dir, "breaker.state", sizeof(*e->breakers), &fresh, err);
+	if (!e->breakers)
+		return SL_EIO;
+	if (fresh || memcmp(e->breakers->magic, magic, sizeof(magic)) != 0) {
+		memset(e->breakers, 0, sizeof(*e->breakers));
+		memcpy(e->breakers->magic, magic, sizeof(magic));
+	}
+	return 0;
+}
+
+size_t engine_breaker_octets(void)
+{
+	return sizeof(struct engine_breakers);
+}
+
+static bool sound(const struct breaker *b, uint64_t now_ms)
+{
+	return b->state < BREAKER_STATES && b->cause < BREAKER_CAUSES && b->n_bad <= BREAKER_BADS &&
+	       b->since_ms <= now_ms && b->back_ms <= now_ms && isfinite(b->proof) &&
+	       isfinite(b->value) && isfinite(b->bound) && isfinite(b->samples);
+}
+
+void engine_breaker_resume(struct engine *e, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < ROWS; i++) {
+		__typeof__(&e->breakers->row[i]) r = &e->breakers->row[i];
+
+		if (r->used == 1 && r->check == hash64(r, CHECKED(r), 1) &&
+			r->vendor < SL_MAX_VENDORS && r->group < SL_MAX_GROUPS &&
+			sound(&r->state, now_ms))
+			e->loop.cell[r->group][r->vendor].breaker = r->state;
+	}
+}
+
+void engine_breaker_keep(struct engine *e)
+{
+	static const struct breaker good;
+	uint32_t n = 0;
+
+	for (uint32_t g = 0; g < e->cat.n_groups; g++)
+		for (uint32_t v = 0; v < e->cat.n_vendors && n < ROWS; v++) {
+			const struct breaker *b = &e->loop.cell[g][v].breaker;
+			__typeof__(&e->breakers->row[0]) r = &e->breakers->row[n];
+
+			if (memcmp(b, &good, sizeof(good)) == 0)
+				continue;
+			n++;
+			if (r->used == 1 && r->vendor == v && r->group == g &&
+				memcmp(&r->state, b, sizeof(*b)) == 0)
+				continue;
+			memset(r, 0, sizeof(*r));
+			r->vendor = (uint16_t)v;
+			r->group = (uint16_t)g;
+			r->used = 1;
+			memcpy(&r->state, b, sizeof(*b));
+			r->check = hash64(r, CHECKED(r), 1);
+		}
+	for (; n < ROWS && e->breakers->row[n].used; n++)
+		e->breakers->row[n].used = 0;
+}
