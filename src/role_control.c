@@ -141,12 +141,16 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 static void tick(struct control_role *r)
 {
 	struct errbuf err = {""};
+	int rc;
 
 	control_take_sense(r->control);
-	if (engine_tick(r->engine, os_now_ms(), &err))
+	rc = engine_tick(r->engine, os_now_ms(), &err);
+	if (rc)
 		LOG_E("tick.refused", "error=\"%s\"", err.s);
 	else
 		control_ticked(r->control);
+	if (!rc && err.s[0])
+		LOG_E("record.ended", "error=\"%s\"", err.s);
 }
 
 static void loop(struct control_role *r)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/os.h"
 #include "engine/engine_int.h"
+#include "scoring/record.h"
 #include "world/cat_build.h"
 
 #include <math.h>
@@ -30,6 +31,7 @@ void engine_free(struct engine *e)
 	conf_free(e->conf);
 	dict_free(e->dict);
 	free(e->node);
+	engine_record_close(e);
 	engine_facts_close(e);
 	engine_state_close(e);
 	if (e->row)
@@ -225,6 +227,8 @@ int engine_push_meter(struct engine *e, const char *vendor, const char *region, 
 		if (e->cat.regions[r].has_max)
 			max = e->cat.regions[r].max_mbps;
 	}
+	engine_record_meter(e, &(struct record_meter){cell, e->cat.n_vendors, mbps, max, start_ms,
+				       end_ms, now_ms});
 	*ret_verdict = loop_push_meter(
 		&e->loop, cell, e->cat.n_vendors, mbps, start_ms, end_ms, now_ms, max);
 	return 0;
@@ -284,10 +288,12 @@ static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
 
 	if (rc)
 		return rc;
+	engine_record_before(e, err);
 	rc = loop_tick(&e->loop, &e->in);
 	if (rc)
 		return err_set(err, rc, "tick: allocation refused its input: %s", sl_strerror(rc));
 	engine_breaker_keep(e);
+	engine_record_after(e, err);
 	rc = engine_blob_build(e, now_ms, &tick, &size, &e->view.alarms, err);
 	if (rc)
 		return rc;
@@ -324,7 +330,8 @@ int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		memcpy(e->view.error, why.s, sizeof(e->view.error));
 		if (err)
 			*err = why;
-	}
+	} else if (err)
+		*err = why; /* what went wrong beside the tick, if anything */
 	e->view.tick_us = (uint32_t)((os_mono_ns() - began) / 1000);
 	return rc;
 }

@@ -127,7 +127,8 @@ struct engine_node {
  * SL_MAX_NODES, SL_ENOMEM. */
 int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t n) SL_NONNULL(1);
 
-/* One tick: reads the tallies, allocates, writes the blobs. On an error nothing was published. */
+/* One tick: reads the tallies, allocates, writes the blobs. On an error nothing was published; text
+ * in err with 0 returned is of a record that could not be written. */
 int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);
 
 const struct engine_view *engine_view(const struct engine *e) SL_NONNULL_ALL SL_PURE;

@@ -76,7 +76,8 @@ struct engine {
 	struct learn_forecast view_forecast[LOOP_CELLS];
 	struct meter view_meter[LOOP_CELLS];
 
-	struct engine_facts *facts; /* engine_facts.h */
+	struct engine_record *record; /* engine_record.c; NULL: nothing is recorded */
+	struct engine_facts *facts;   /* engine_facts.h */
 
 	struct engine_node *node; /* by name; what is known from outside */
 	uint32_t n_nodes;
@@ -140,3 +141,11 @@ int engine_facts_open(struct engine *e, struct errbuf *err);
 void engine_facts_close(struct engine *e);
 void engine_facts_read(struct engine *e, uint64_t now_ms);
 void engine_facts_show(struct engine *e); /* what the view says of them */
+
+/* engine_record.c: the input of a tick before the loop, what came of it after; err is told when
+ * recording ends because it cannot go on. */
+struct record_meter;
+void engine_record_before(struct engine *e, struct errbuf *err);
+void engine_record_after(struct engine *e, struct errbuf *err);
+void engine_record_meter(struct engine *e, const struct record_meter *m);
+void engine_record_close(struct engine *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-sim: policies on a simulated audience, in virtual time. */
 #include "base/os.h"
+#include "sim/replay.h"
 #include "sim/report.h"
 
 #include <getopt.h>
@@ -11,12 +12,15 @@
 
 static const char usage[] =
 	"usage: sluice-sim [OPTION]... SCENARIO.yaml...\n"
+	"       sluice-sim --replay [--whatif KEY=VALUE]... [--json] RECORD...\n"
 	"  --seeds N       seeds to run (the scenario's)\n"
 	"  --seed S        the first seed (1)\n"
 	"  --policy NAME   only this policy; may be repeated\n"
 	"  --json          one line of JSON per scenario instead of a table\n"
 	"  --plot FILE     a picture of the first policy over the first seed (PNG, by gnuplot)\n"
 	"  --trace FILE    the same run as a table of columns, a row per second\n"
+	"  --replay        a daemon's record (docs/record.md): the same code must give the same\n"
+	"  --whatif K=V    the record with this changed, beside it; may be repeated\n"
 	"  --timing        what each run took, in the table\n"
 	"  --quiet         no progress bar\n"
 	"  --keys          the keys of a scenario file, then exit\n"
@@ -29,6 +33,8 @@ enum {
 	OPT_JSON,
 	OPT_PLOT,
 	OPT_TRACE,
+	OPT_REPLAY,
+	OPT_WHATIF,
 	OPT_TIMING,
 	OPT_QUIET,
 	OPT_KEYS,
@@ -40,6 +46,7 @@ static const struct option options[] = {{"seeds", required_argument, NULL, OPT_S
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"policy", required_argument, NULL, OPT_POLICY}, {"json", no_argument, NULL, OPT_JSON},
 	{"plot", required_argument, NULL, OPT_PLOT}, {"trace", required_argument, NULL, OPT_TRACE},
+	{"replay", no_argument, NULL, OPT_REPLAY}, {"whatif", required_argument, NULL, OPT_WHATIF},
 	{"timing", no_argument, NULL, OPT_TIMING}, {"quiet", no_argument, NULL, OPT_QUIET},
 	{"keys", no_argument, NULL, OPT_KEYS}, {"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0}};
@@ -50,7 +57,8 @@ struct asked {
 	uint32_t seeds, seed, n_policies;
 	char *policies[POLICY_KINDS];
 	const char *plot, *trace;
-	bool json, timing, quiet;
+	struct replay_changes changes;
+	bool json, timing, quiet, replay;
 };
 
 static bool number(const char *text, unsigned long max, uint32_t *ret)
@@ -90,6 +98,15 @@ static int take(struct asked *a, int option, char *text)
 		return 0;
 	case OPT_TRACE:
 		a->trace = text;
+		return 0;
+	case OPT_REPLAY:
+		a->replay = true;
+		return 0;
+	case OPT_WHATIF:
+		if (a->changes.n == REPLAY_MAX_CHANGES)
+			return 2;
+		a->changes.text[a->changes.n++] = text;
+		a->replay = true;
 		return 0;
 	case OPT_TIMING:
 		a->timing = true;
@@ -191,7 +208,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int i = optind; i < argc; i++) {
-		if (one(&a, argv[i], &err)) {
+		if (a.replay ? replay_run(argv[i], &a.changes, a.json, stdout, &err)
+			     : one(&a, argv[i], &err)) {
 			fprintf(stderr, "sluice-sim: %s\n", err.s);
 			return 1;
 		}

@@ -11,7 +11,7 @@ static const struct row sluice_rows[] = {
 	{"unknown key", "tick_ms", "tack_ms",
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, dns, http, admin, geo, tick_ms, stale_after_s, "
-		"explain, "
+		"record_minutes, explain, "
 		"trusted_proxies, trusted_senders, follow, keys, accounts, require_signature, "
 		"signature_window_s, alerts, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
