@@ -190,7 +190,7 @@ int control_journal_change(struct control *c, const char *who, const char *comma
 /* Every key of the state that begins with prefix: of the store, or of the copy beside it while that
  * cannot be opened. */
 int control_each(struct control *c, const char *prefix, store_each_fn *fn, void *ctx)
-	SL_NONNULL(1, 2, 3);
+	SL_NONNULL(2, 3);
 
 /* overlay.c: streams of the state over the catalogue file. */
 void control_overlay_open(struct control *c) SL_NONNULL_ALL;

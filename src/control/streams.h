@@ -44,7 +44,7 @@ struct control_streams {
 
 /* Reads the state over conf; on failure what ret had stays. SL_ENOMEM. */
 int control_streams_read(struct control *c, const struct conf *conf, uint64_t now_ms,
-	struct control_streams *ret) SL_NONNULL_ALL;
+	struct control_streams *ret) SL_NONNULL(2, 4);
 void control_streams_done(struct control_streams *s) SL_NONNULL_ALL;
 
 /* The catalogue file's entry; NULL: none. Linear. */

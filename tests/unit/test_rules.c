@@ -84,6 +84,48 @@ static void expansion_keeps_times(void **state)
 	assert_false(control_rules_moving(&list, 6000));
 }
 
+/* What is on its way out, what sleeps, and what takes names one by one. */
+static void rules_go_sleep_and_wake(void **state)
+{
+	struct control_rule back = drain, asleep = drain,
+			    node = {.kind = RULE_NODE,
+				    .vendor = "gd-1",
+				    .start_ms = 1000,
+				    .ramp_ms = 4000};
+	struct control_rules list = {0};
+	struct engine_rule out[4];
+	uint32_t n = 0;
+
+	(void)state;
+	back.back = true;
+	assert_true(control_rule_progress(&back, 1000) == 1);
+	assert_true(control_rule_progress(&back, 2000) == 0.75);
+	assert_true(control_rule_progress(&back, 5000) == 0);
+	assert_int_equal(control_rules_add(&list, &back), 0);
+	assert_int_equal(control_rules_expand(&list, NULL, 2000, out, 4), 0); /* what comes of it */
+	assert_true(control_rules_moving(&list, 2000));
+	asleep.until_ms = 0;
+	asleep.start_ms = 6000;
+	asleep.ramp_ms = 0;
+	list.rule[0] = asleep;
+	assert_int_equal(control_rules_expand(&list, NULL, 5999, out, 4), 0);
+	assert_true(control_rules_moving(&list, 5999));
+	assert_int_equal(control_rules_expand(&list, NULL, 6000, out, 4), 1);
+	assert_false(control_rules_moving(&list, 6000));
+	list.rule[0] = node;
+	assert_int_equal(control_rules_expand(&list, NULL, 1000, out, 4), 1);
+	assert_string_equal(out[0].vendor, "gd-1");
+	for (uint64_t now = 1000; now <= 5000; now += 100) { /* once taken, it stays taken */
+		struct world w = {.cat = {.n_slots = 0}};
+		uint32_t was = n;
+
+		n = control_rules_expand(&list, &w, now, out, 4);
+		assert_true(n >= was);
+	}
+	assert_int_equal(n, 1);
+	control_rules_clear(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +133,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_rule_is_refused),
 		cmocka_unit_test(ramps_go_along_a_line),
 		cmocka_unit_test(expansion_keeps_times),
+		cmocka_unit_test(rules_go_sleep_and_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
