@@ -6,7 +6,7 @@ import json
 import threading
 import time
 
-from sluice import Sluice, free_port, run, wait_for
+from sluice import LONG, Sluice, free_port, run, wait_for
 
 
 class Receiver:
@@ -183,8 +183,26 @@ def a_reload_changes_who_is_told():
     late.close()
 
 
+def between_its_bounds_an_alert_goes_on():
+    """vendor-nearly-full: fires over 0.95 for 30 s, ends under 0.9."""
+    def full():
+        return {a["state"] for a in daemon.ctl("alert", "list")["alerts"] if a["alert"] == "vendor-nearly-full"}
+    fill(0.92)
+    wait_for("none", lambda: not full())
+    daemon.tick()
+    assert not full(), "0.92 does not begin it"
+    fill(0.96)
+    wait_for("pending", lambda: full() == {"pending"})
+    wait_for("firing", lambda: full() == {"firing"}, 60)
+    fill(0.92)
+    time.sleep(3)
+    assert full() == {"firing"}, "0.92 does not end it"
+    fill(0.85)
+    wait_for("its end", lambda: not full())
+
+
 with daemon:
     run([an_alert_arrives_with_what_people_need, it_is_said_again_to_an_alertmanager_only, its_end_arrives,
          a_receiver_that_fails_is_tried_again, one_that_is_never_there_is_an_alert_to_the_others,
          a_silent_alert_is_not_sent, one_cause_alerts_once, a_bad_reload_is_alarmed_until_a_good_one,
-         a_reload_changes_who_is_told])
+         a_reload_changes_who_is_told] + ([between_its_bounds_an_alert_goes_on] if LONG else []))

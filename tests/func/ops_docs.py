@@ -51,6 +51,14 @@ for name in sorted(code - document):
 for name in sorted(document - code):
     say("docs/metrics.md names %s, which nothing gives" % name)
 
+# its rows say of each metric what the code says
+told = dict(re.findall(r'^METRIC\(\w+, "(\w+)", ("\w+", "[^"]*")\)', read("src/control/metrics.def"), re.M))
+told.update({name: '"counter", ' + text for name, text in re.findall(
+    r'^COUNTER\(\w+, "(\w+)", "(?:[^"\\]|\\.)*", ("[^"]*")\)', read("src/tally/counters.def"), re.M)})
+for name, kind, text in re.findall(r"^\| `(\w+)` \| (\w+) \|.*\| ([^|]*) \|$", read("docs/metrics.md"), re.M):
+    if name in told and told[name] != '"%s", "%s"' % (kind, text):
+        say("docs/metrics.md says of %s another thing than its row: %s" % (name, told[name]))
+
 # what ships for Prometheus and Grafana speaks of metrics that there are
 rules = read("contrib/prometheus/sluice.rules.yaml")
 shipped = re.sub(r"sluice_(\w+)_(bucket|sum|count)\b", r"sluice_\1", rules + read("contrib/grafana/sluice.json"))
