@@ -443,7 +443,7 @@ def all_dialects():
 def signed_only_and_servers():
     with daemon("require_signature: true\nhttp: {servers_a: [192.0.2.53, 192.0.2.54], servers_aaaa: [\"2001:db8::53\"]}\n") as s:
         refused(s, "/100000/d", {"host": HOST}, 403, "UnsignedInterfaceDisabled")
-        refused(s, "/100000/ss", {}, 403, "UnsignedInterfaceDisabled")
+        assert ask(s, "/100000/ss", {"region": "global"})[0] == 200  # SDKs do not always sign it
         for mode in (0, 1, 2):
             refused(s, "/v2/d", v2({"dn": HOST}, mode, sign=False), 403, "UnsignedInterfaceDisabled")
             assert ask(s, "/v2/d", v2({"dn": HOST}, mode))[0] == 200

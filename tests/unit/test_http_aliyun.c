@@ -350,7 +350,8 @@ static void test_signed_only(void **state)
 	assert_true(httpkeys_init(&keys, &h, secrets, strict, NOW));
 	ask("/100000/d", "host=drill.sluice.example", 403,
 		"{\"code\":\"UnsignedInterfaceDisabled\"}");
-	ask("/100000/ss", "", 403, "{\"code\":\"UnsignedInterfaceDisabled\"}");
+	ask("/100000/ss", "", 200, "{\"service_ip\":[],\"service_ipv6\":[]}");
+	ask("/nobody/ss", "", 403, "{\"code\":\"InvalidAccount\"}");
 	ask("/v2/d", "id=100000&dn=drill.sluice.example", 403,
 		"{\"code\":\"UnsignedInterfaceDisabled\"}");
 	ask("/100000/sign_d", "host=www.aliyun.com&t=1534316400&s=60c71e98b6d7fcbb366243e224eab457",
