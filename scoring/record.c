@@ -8,8 +8,9 @@ uint64_t record_layout(void)
 	static const size_t sizes[] = {sizeof(struct loop_kept), sizeof(struct loop_seat),
 		sizeof(struct loop_cell), sizeof(struct loop_vendor), sizeof(struct loop_region),
 		sizeof(struct loop_service), sizeof(struct loop_row), sizeof(struct loop_fact),
-		sizeof(struct record_state), sizeof(struct record_tick), sizeof(struct record_row),
-		sizeof(struct record_meter), LOOP_CELLS, LOOP_DOORS, SCORE_ROW, SL_MAX_GROUPS};
+		sizeof(struct loop_note), sizeof(struct record_state), sizeof(struct record_tick),
+		sizeof(struct record_row), sizeof(struct record_meter), LOOP_CELLS, LOOP_DOORS,
+		SCORE_ROW, SL_MAX_GROUPS};
 
 	return hash64(sizes, sizeof(sizes), 1);
 }

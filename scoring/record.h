@@ -19,6 +19,7 @@ enum {
 	RECORD_OUTCOME,            /* a hash per row */
 	RECORD_MAX_FRAME = 256 << 20,
 	RECORD_MAX_METERS = 4096, /* pushed between two ticks; more are not recorded */
+	RECORD_MAX_NOTES = 65536,
 };
 
 struct record_frame {
@@ -42,14 +43,16 @@ struct record_places {
 	uint32_t n_vendors, n_regions, n_groups, n_services;
 };
 
-/* Then: loop_vendor, loop_region, loop_service, record_row, record_door, loop_fact, record_meter;
- * arrays of as many. */
+enum { RECORD_NEWS = 1, RECORD_NO_QUALITY = 2, RECORD_NO_BREAKERS = 4 };
+
+/* Then: loop_vendor, loop_region, loop_service, record_row, record_door, loop_fact, record_meter,
+ * loop_note; arrays of as many. */
 struct record_tick {
 	uint64_t now_ms;
 	uint32_t tick_ms, n_vendors, n_regions, n_services, n_groups, n_rows;
 	uint32_t n_changed, n_doors, n_facts, n_meters;
 	double sampled;
-	uint32_t news, unused;
+	uint32_t flags, n_notes; /* RECORD_NEWS and the like */
 };
 
 /* A row that counted something, or is barred to others than in the tick before. The others have

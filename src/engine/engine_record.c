@@ -170,7 +170,9 @@ static void put_tick(const struct loop_in *in, struct engine_record *r)
 		.n_facts = in->n_facts,
 		.n_meters = r->n_meters,
 		.sampled = in->sampled,
-		.news = in->news};
+		.n_notes = in->n_notes,
+		.flags = (in->news ? RECORD_NEWS : 0u) | (in->no_quality ? RECORD_NO_QUALITY : 0u) |
+			 (in->no_breakers ? RECORD_NO_BREAKERS : 0u)};
 
 	(void)put(r, &t, sizeof(t));
 	(void)put(r, in->vendor, in->n_vendors * sizeof(*in->vendor));
@@ -180,6 +182,7 @@ static void put_tick(const struct loop_in *in, struct engine_record *r)
 	t.n_doors = put_doors(in, r);
 	(void)put(r, in->fact, in->n_facts * sizeof(*in->fact));
 	(void)put(r, r->meter, r->n_meters * sizeof(r->meter[0]));
+	(void)put(r, in->note, in->n_notes * sizeof(*in->note));
 	if (!r->failed)
 		memcpy(r->frame, &t, sizeof(t));
 	end_frame(r, RECORD_TICK);

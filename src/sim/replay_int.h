@@ -28,6 +28,7 @@ struct replay_rig {
 	struct loop_fact fact[SL_MAX_GROUPS * SL_MAX_VENDORS];
 	struct record_meter meter[RECORD_MAX_METERS];
 	uint32_t n_meters;
+	struct loop_note note[RECORD_MAX_NOTES];
 };
 
 /* A rig at the state that the record begins with. Caller frees. */

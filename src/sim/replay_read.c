@@ -145,6 +145,9 @@ static bool input_good(const struct replay_rig *r)
 	for (uint32_t i = 0; i < in->n_facts; i++)
 		if (r->fact[i].group >= in->n_groups || r->fact[i].vendor >= in->n_vendors)
 			return false;
+	for (uint32_t i = 0; i < in->n_notes; i++)
+		if (r->note[i].group >= in->n_groups || r->note[i].vendor >= in->n_vendors)
+			return false;
 	for (uint32_t i = 0; i < r->n_meters; i++)
 		if (r->meter[i].cell >= LOOP_CELLS || r->meter[i].n_vendors > SL_MAX_VENDORS)
 			return false;
@@ -233,7 +236,11 @@ static void set_in(struct replay_rig *r, const struct record_tick *t)
 		.door_kbps = r->door_kbps,
 		.fact = r->fact,
 		.sampled = t->sampled,
-		.news = t->news};
+		.news = t->flags & RECORD_NEWS,
+		.no_quality = t->flags & RECORD_NO_QUALITY,
+		.no_breakers = t->flags & RECORD_NO_BREAKERS,
+		.note = r->note,
+		.n_notes = t->n_notes};
 }
 
 static int read_tick(struct replay_rig *r, struct cursor *c, struct errbuf *err)
@@ -245,7 +252,8 @@ static int read_tick(struct replay_rig *r, struct cursor *c, struct errbuf *err)
 	if (c->short_of || !r->placed || t.n_vendors != p->n_vendors ||
 		t.n_regions != p->n_regions || t.n_groups != p->n_groups ||
 		t.n_services != p->n_services || t.n_rows > SL_MAX_SERVICES * SL_MAX_GROUPS ||
-		t.n_facts > SL_MAX_GROUPS * SL_MAX_VENDORS || t.n_meters > RECORD_MAX_METERS)
+		t.n_facts > SL_MAX_GROUPS * SL_MAX_VENDORS || t.n_meters > RECORD_MAX_METERS ||
+		t.n_notes > RECORD_MAX_NOTES)
 		return bad(err, "a tick that does not go with its places");
 	if (make_room(r, t.n_rows))
 		return err_set(err, SL_ENOMEM, "record: out of memory");
@@ -257,6 +265,7 @@ static int read_tick(struct replay_rig *r, struct cursor *c, struct errbuf *err)
 		return bad(err, "a tick's rows");
 	take(c, r->fact, t.n_facts * sizeof(r->fact[0]));
 	take(c, r->meter, t.n_meters * sizeof(r->meter[0]));
+	take(c, r->note, t.n_notes * sizeof(r->note[0]));
 	r->n_meters = t.n_meters;
 	return c->short_of || !input_good(r) ? bad(err, "a tick's figures") : 0;
 }
