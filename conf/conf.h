@@ -92,7 +92,8 @@ enum {
 	X(CONF_SIGN_AKAMAI, "akamai")                                                              \
 	X(CONF_SIGN_CLOUDFLARE, "cloudflare")                                                      \
 	X(CONF_SIGN_FASTLY, "fastly")                                                              \
-	X(CONF_SIGN_BUNNY, "bunny")
+	X(CONF_SIGN_BUNNY, "bunny")                                                                \
+	X(CONF_SIGN_GOOGLE_MEDIA, "google_media")
 #define CONF_DIGEST_MAP(X)                                                                         \
 	X(CONF_DIGEST_SCHEME, "scheme")                                                            \
 	X(CONF_DIGEST_MD5, "md5")                                                                  \

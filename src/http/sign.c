@@ -224,7 +224,11 @@ static int decode_key(uint8_t form, struct str key, uint8_t *to, struct str *ret
 		struct base64_decode_ctx ctx;
 		size_t n = HTTP_SIGN_KEY_MAX;
 
-		base64_decode_init(&ctx);
+		/* of either alphabet (RFC 4648 sections 4 and 5) */
+		if (key.n && (memchr(key.p, '-', key.n) || memchr(key.p, '_', key.n)))
+			base64url_decode_init(&ctx);
+		else
+			base64_decode_init(&ctx);
 		if (!base64_decode_update(&ctx, &n, to, key.n, key.p) || !base64_decode_final(&ctx))
 			return SL_EINVAL;
 		*ret_key = (struct str){(char *)to, n};

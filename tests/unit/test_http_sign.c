@@ -120,6 +120,46 @@ static void test_formulas(void **state)
 	}
 }
 
+/* Vectors of dualtoken_test.py in GoogleCloudPlatform/python-docs-samples: a directory, and by
+ * templates of one's own a whole path and SHA-1. */
+static void test_google_media(void **state)
+{
+	static const struct {
+		const char *input, *url, *want;
+		uint8_t digest;
+	} rows[] = {
+		{NULL, NULL,
+			"/example.m3u8?edge-cache-token=PathGlobs=/*~Expires=1663070400~hmac="
+			"9439ecdd5c4919f76f915dea72afa85a045579794e63d8cda664f5a1140c8d93",
+			SIGN_HMAC_SHA256},
+		{NULL, NULL,
+			"/example.m3u8?edge-cache-token=PathGlobs=/*~Expires=1663070400~hmac="
+			"c1c446eea24faa31392519f975fea7eefb945625",
+			SIGN_HMAC_SHA1},
+		{"FullPath={path}~Expires={t}", "{path}?token=FullPath~Expires={t}~hmac={mac}",
+			"/example.m3u8?token=FullPath~Expires=1663070400~hmac="
+			"365b41fd77297371d890fc9a56e4e3d3baa4c7afbd230a0e9a81c8e1bcab9420",
+			SIGN_HMAC_SHA256},
+	};
+	struct http_sign_args a = {.path = STR_LIT("/example.m3u8"),
+		.key = STR_LIT("g_SlMILiIWKqsC6Z2L7gy0sReDOqtSrJrE7CXNr5Nl8="),
+		.now_s = 1663070000,
+		.validity_s = 400};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct http_sign_scheme s = *http_sign_find(STR_LIT("google_media"));
+
+		s.digest = rows[i].digest;
+		if (rows[i].input) {
+			s.input = str_from(rows[i].input);
+			s.url = str_from(rows[i].url);
+		}
+		assert_int_equal(sign(&s, &a), 0);
+		assert_string_equal(out, rows[i].want);
+	}
+}
+
 static void test_expiry_and_issue(void **state)
 {
 	struct http_sign_scheme s = *http_sign_find(STR_LIT("type_d"));
@@ -250,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_published_vectors),
 		cmocka_unit_test(test_time_form_is_a_field),
 		cmocka_unit_test(test_formulas),
+		cmocka_unit_test(test_google_media),
 		cmocka_unit_test(test_expiry_and_issue),
 		cmocka_unit_test(test_query_is_kept),
 		cmocka_unit_test(test_every_time_form),
