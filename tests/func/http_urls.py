@@ -223,6 +223,18 @@ def publishes(s):
     assert body["primary"]["name"] == "south" and body["chosen"] == "by name", body
     body = s.get("/v1/publish?host=live.sluice.example&stream=derby&avoid=south")[1]
     assert body["primary"]["unit"] == "bj" and body["backup"]["name"] == "south" and body["chosen"] == "by hash", body
+    for point in ("north", "south"):  # an operator's switch, on a stream that the catalogue does not name
+        s.ctl("stream", "ingest", "s1", point, "--service", "live", "--why", "test")
+        body = wait_for("s1 at " + point, lambda: next((b for b in [s.get(
+            "/v1/publish?host=live.sluice.example&stream=s1")[1]]
+                                                           if (b["primary"]["name"], b["chosen"]) == (point, "by name")), None))
+        assert body["backup"]["unit"] != body["primary"]["unit"], body
+    s.ctl("stream", "ingest", "derby", "other", "--service", "live", "--why", "test")
+    wait_for("main and backup have changed places", lambda: s.get(
+        "/v1/publish?host=live.sluice.example&stream=derby")[1]["primary"]["unit"] == "bj")
+    s.ctl("stream", "ingest", "derby", "south", "--service", "live", "--why", "test")
+    wait_for("and back", lambda: s.get(
+        "/v1/publish?host=live.sluice.example&stream=derby")[1]["primary"]["name"] == "south")
     signed = next(b for b in (s.get("/v1/publish?host=live.sluice.example&stream=t%d" % i)[1]["primary"]
                               for i in range(50)) if b["name"] == "north")
     u = urllib.parse.urlsplit(signed["url"])

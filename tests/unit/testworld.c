@@ -123,6 +123,41 @@ static void add_services(struct blob_writer *w, const struct testworld_spec *spe
 	}
 }
 
+static void add_plays(struct blob_writer *w)
+{
+	static const char *const hosts[] = {"play.alpha.example", "play.beta.example:81", ""};
+	static const char *const units[] = {"bj", "bj", "gz"};
+	static const char *const urls[] = {"rtmp://north.example/live/{stream}",
+		"rtmp://north2.example/live/{stream}", "srt://south.example:9/live/{stream}"};
+	struct cat_signer *signer = blob_add(w, CAT_signers, 2, NULL);
+	struct cat_play *play = blob_add(w, CAT_plays, 2, NULL);
+	struct cat_ingest *ingest = blob_add(w, CAT_ingests, 3, NULL);
+	struct cat_slot_play *slot = blob_add(w, CAT_slot_plays, TW_SERVICES * TW_VENDORS, NULL);
+	struct cat_service_play *service = blob_add(w, CAT_service_plays, TW_SERVICES, NULL);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		signer[i].name = text(w, i ? "b" : "a");
+		signer[i].scheme = text(w, i ? "type_b" : "wangsu");
+		signer[i].key = text(w, i ? "word" : "sign");
+		play[i] = (struct cat_play){.definition = text(w, i ? "hd" : "sd"),
+			.path = text(w, i ? "/live/{stream}/index.m3u8" : "/live/{stream}.flv"),
+			.format = i,
+			.validity_s = 300};
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		ingest[i] = (struct cat_ingest){.name = text(w, urls[i] + 7),
+			.unit = text(w, units[i]),
+			.url = text(w, urls[i]),
+			.signer = i == 1 ? BLOB_NONE : 0,
+			.validity_s = 600};
+	for (uint32_t i = 0; i < TW_SERVICES * TW_VENDORS; i++)
+		slot[i] = (struct cat_slot_play){.host = text(w, hosts[i % TW_VENDORS]),
+			.signer = i % TW_VENDORS < 2 ? i % TW_VENDORS : BLOB_NONE,
+			.https = i % 2};
+	for (uint32_t s = 0; s < TW_SERVICES; s++)
+		service[s] = (struct cat_service_play){{0, 2}, {0, 3}};
+}
+
 /* n records of vendor v: 192.0.2/24, 198.51.100/24, 203.0.113/24, and 2001:db8:V::. */
 static struct blob_span add_records(struct blob_writer *w, uint32_t v, bool v6, uint32_t n)
 {
@@ -217,6 +252,8 @@ static int build_catalogue(
 	add_vendors(w);
 	add_services(w, spec);
 	add_tables(w, (uint32_t)names->n);
+	if (spec->plays)
+		add_plays(w);
 	rc = add_zones(w, spec, meta, &tw->err);
 	if (!rc)
 		rc = blob_writer_finish(

@@ -24,6 +24,7 @@ struct testworld_spec {
 	bool none[TW_SERVICES];        /* no vendor may take anybody */
 	uint8_t dns_mode[TW_SERVICES]; /* enum cat_dns_mode; 0: by CNAME for live, else auto */
 	uint64_t time_ms;              /* of the tick; 0: now is within it for ever */
+	bool plays;     /* every service has URLs, signed for alpha and beta, and three ingests */
 	bool apex_host; /* zone apex.example exists and its apex is a host of drill */
 };
 
