@@ -75,6 +75,19 @@ def test_head_limit(s):
         assert status == want, (size, status)
 
 
+def test_body_limits(s):
+    """A body of so many octets is read, one octet more is not."""
+    batch = b'{"host":"live.sluice.example","requests":[{}]}'
+    for path, limit in (("/v1/resolve", 256 << 10), ("/d", 4096), ("/v4/resolve", 4096), ("/dns-query", 4096)):
+        for size in (limit, limit + 1):
+            c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=10)
+            c.request("POST", path, body=batch + b" " * (size - len(batch)))
+            status = c.getresponse().status
+            c.close()
+            assert (status == 413) == (size > limit), (path, size, status)
+            assert path != "/v1/resolve" or size > limit or status == 200, (path, size, status)
+
+
 def test_client_of_proxy(s):
     """The test's own address is a trusted proxy: the client is the one it names."""
     r, body = get(s.port, "/v1/resolve?host=live.sluice.example", headers={"X-Forwarded-For": "10.2.0.9"})
@@ -151,7 +164,7 @@ def test_stop_under_load(s):
 def main():
     s = Server()
     try:
-        for test in (test_answers, test_methods, test_head_limit, test_client_of_proxy, test_sequence, test_many_at_once,
+        for test in (test_answers, test_methods, test_head_limit, test_body_limits, test_client_of_proxy, test_sequence, test_many_at_once,
                      test_stop_under_load):
             test(s)
             print("ok", test.__name__)

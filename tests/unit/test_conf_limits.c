@@ -245,6 +245,9 @@ static void holds_the_limits_of_sluice(void **state)
 		unsigned limit;
 	} rows[] = {
 		{"{listen: {dns: [", "\"127.0.0.1:%u\"", "listen.dns: too many", CONF_MAX_LISTEN},
+		{"{listen: {http: [", "\"127.0.0.1:%u\"", "listen.http: too many", CONF_MAX_LISTEN},
+		{"{listen: {reports: [", "\"127.0.0.1:%u\"", "listen.reports: too many",
+			CONF_MAX_LISTEN},
 		{"{geo: {databases: [", "x%u", "geo.databases: too many", CONF_MAX_DATABASES},
 		{"{geo: {provinces: [", "CN", "geo.provinces: too many", CONF_MAX_COUNTRIES},
 		{"{trusted_proxies: [", "10.0.0.0/8", "trusted_proxies: too many",
@@ -262,7 +265,7 @@ static void holds_the_limits_of_sluice(void **state)
 		for (unsigned k = 1; k <= n; k++) {
 			(void)fputs(k > 1 ? ", " : "", t.f);
 			if (strchr(rows[i / 2].entry, '%'))
-				(void)fprintf(t.f, i / 2 ? "x%u" : "\"127.0.0.1:%u\"", k);
+				(void)fprintf(t.f, i / 2 > 2 ? "x%u" : "\"127.0.0.1:%u\"", k);
 			else
 				(void)fputs(rows[i / 2].entry, t.f);
 		}

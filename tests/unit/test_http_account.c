@@ -66,7 +66,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"one", "two", "keys/answer.blob", "keys", ""};
+	static const char *const names[] = {"one", "two", "long", "keys/answer.blob", "keys", ""};
 	char path[256];
 
 	(void)state;
@@ -207,6 +207,60 @@ static void test_required(void **state)
 	keys_close(strict);
 }
 
+/* So many keys, and so many accounts, as there may be; a secret of so many octets. One more of the
+ * former is refused, of the latter is missing. */
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *head, *before, *after;
+		unsigned limit;
+	} rows[] = {{"keys: [", "{name: k", ", file: /dev/null}", SL_MAX_KEYS},
+		{"keys: [{name: k, file: /dev/null}]\naccounts: [", "{name: a", ", key: k}",
+			SL_MAX_ACCOUNTS}};
+	static char text[1 << 16], secret[SL_MAX_SECRET + 2];
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows) * 2; i++) {
+		int n = snprintf(text, sizeof(text), "%s", rows[i / 2].head);
+		struct errbuf err = {""};
+		struct conf *conf;
+
+		for (unsigned k = 0; k < rows[i / 2].limit + (i & 1); k++) {
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s%u%s", k ? ", " : "",
+				rows[i / 2].before, k, rows[i / 2].after);
+		}
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "]\n");
+		assert_in_range(n, 0, sizeof(text) - 1);
+		assert_int_equal(
+			conf_load_mem(text, (size_t)n, catalog, strlen(catalog), &conf, &err),
+			i & 1 ? SL_ELIMIT : 0);
+		if (i & 1)
+			assert_non_null(strstr(err.s, "too many"));
+		else
+			conf_free(conf);
+	}
+	memset(secret, 'x', sizeof(secret) - 1);
+	for (unsigned over = 2; over-- > 0;) {
+		struct errbuf note = {""};
+		struct keys_file *f;
+		struct conf *conf;
+		char path[256];
+
+		secret[SL_MAX_SECRET + over] = '\0';
+		put("long", secret);
+		(void)snprintf(text, sizeof(text), "keys: [{name: long, file: %s/long}]\n", dir);
+		conf = load(text);
+		assert_int_equal(keys_write(conf, (struct str){0}, 3000, &note), 0);
+		assert_int_equal(note.s[0] != '\0', over);
+		conf_free(conf);
+		(void)snprintf(path, sizeof(path), "%s/keys", dir);
+		assert_int_equal(keys_open(path, "answer", &f, &note), 0);
+		assert_int_equal(
+			keys_secret(keys_of(f), STR_LIT("long")).n, over ? 0 : SL_MAX_SECRET);
+		keys_close(f);
+	}
+}
+
 static void test_damaged(void **state)
 {
 	struct keys_file *f;
@@ -263,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_sign_is_last),
 		cmocka_unit_test(test_required),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_schemes_of_configuration),
 		cmocka_unit_test(test_reply),
