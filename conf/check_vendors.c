@@ -119,6 +119,15 @@ static int check_vendor(const struct conf *c, uint32_t v, struct errbuf *err)
 		rc = check_window(c, v, i, err);
 	for (uint32_t i = 0; i < vendor->regions_count && rc == 0; i++)
 		rc = check_region(c, v, i, err);
+	if (vendor->harvest.host && !vendor->harvest.servers_count)
+		rc = conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "vendors[%u].harvest", v),
+			"no servers, got none, want one to ask for \"%s\"", vendor->harvest.host);
+	for (uint32_t i = 0; i < vendor->harvest.servers_count && rc == 0; i++)
+		if (!strchr(vendor->harvest.servers[i], ':'))
+			rc = conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "vendors[%u].harvest.servers[%u]", v, i),
+				"no address, got \"%s\", want ADDR:PORT",
+				vendor->harvest.servers[i]);
 	for (uint32_t i = 0; i < vendor->meters_count && rc == 0; i++)
 		rc = check_meter(c, v, i, err);
 	for (uint32_t i = 0; i < vendor->addresses_count && rc == 0; i++)

@@ -44,6 +44,7 @@ enum {
 	CONF_MAX_PARAMS = 32,       /* headers, or parameters, of one */
 	CONF_MAX_TARGETS = 16,      /* receivers of alerts */
 	CONF_MAX_URL = 1024,
+	CONF_MAX_SERVERS = 8, /* of a harvest */
 	CONF_MAX_PROBES = 256,
 	CONF_MAX_PROBED = 16384, /* targets of one probe, given one by one */
 	CONF_MAX_MBPS = 1000000000,

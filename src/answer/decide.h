@@ -48,6 +48,7 @@ struct question {
 	uint64_t denied;  /* bit per vendor id: not for this address, from answer_locate */
 	bool by_sequence; /* the door knows client or cur */
 	bool stale;       /* world_stale at this time */
+	uint64_t now_ms;  /* unix; what is harvested ends by it */
 };
 
 /* Where the client is. */
@@ -128,18 +129,20 @@ void answer_decide(const struct world *w, const struct question *q, const struct
 	struct answer_rows *rows, struct answer *ret_answer) SL_NONNULL(1, 2, 3, 5);
 
 /* Where a vendor's slot sends this client. */
-enum target_kind { TARGET_NOTHING, TARGET_CNAME, TARGET_ADDRESSES, TARGET_NODES };
+enum target_kind { TARGET_NOTHING, TARGET_CNAME, TARGET_ADDRESSES, TARGET_NODES, TARGET_EDGES };
 
 struct target {
 	enum target_kind kind;
 	uint32_t vendor;
 	const struct cat_slot *slot;
 	const struct cat_addrset *addrs; /* TARGET_ADDRESSES */
+	const struct tick_edges *edges;  /* TARGET_EDGES: for this moment only */
 	uint32_t n_nodes;                /* TARGET_NODES, in order of preference */
 	uint16_t node[SL_MAX_ADDRS];
 };
 
-/* Addresses where some are known (own nodes for the stream first), else the CNAME. want_nodes:
+/* Addresses where some are known (own nodes for the stream, what the vendor's DNS gave, what the
+ * catalogue has), else the CNAME. want_nodes:
  * 1..16. stream: hash64 of its name, 0 for none. */
 void answer_target(const struct world *w, const struct question *q, uint8_t slot, uint64_t stream,
 	uint32_t want_nodes, struct target *ret_target) SL_NONNULL(1, 2, 6);

@@ -26,7 +26,7 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 {
 	const struct cat_service *s = &w->cat.services[q->service];
 	struct target t = {.slot = &w->cat.slots[s->slots.first + slot]};
-	uint32_t cell, list, addrs;
+	uint32_t cell, list, addrs, edges;
 
 	t.vendor = t.slot->vendor;
 	cell = world_cell(w, q->group, t.vendor);
@@ -35,8 +35,12 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 	if (list != BLOB_NONE)
 		t.n_nodes =
 			pick_nodes(w, &w->cat.node_lists[list], stream, q->key, want_nodes, t.node);
+	edges = w->tick.n_edge_of ? w->tick.edge_of[cell].v : BLOB_NONE;
 	if (t.n_nodes) {
 		t.kind = TARGET_NODES;
+	} else if (edges != BLOB_NONE && q->now_ms < w->tick.edges[edges].until_ms) {
+		t.kind = TARGET_EDGES;
+		t.edges = &w->tick.edges[edges];
 	} else if (addrs != BLOB_NONE) {
 		t.kind = TARGET_ADDRESSES;
 		t.addrs = &w->cat.addrsets[addrs];
@@ -47,12 +51,18 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 }
 
 static uint32_t copy_records(
+	const uint8_t *from, uint32_t octets, size_t size, uint32_t max, uint8_t *to)
+{
+	uint32_t n = SL_MIN(octets / (uint32_t)size, max);
+
+	memcpy(to, from, n * size);
+	return n;
+}
+
+static uint32_t copy_set(
 	const struct world *w, struct blob_span from, size_t size, uint32_t max, uint8_t *to)
 {
-	uint32_t n = SL_MIN(from.count / (uint32_t)size, max);
-
-	memcpy(to, cat_wire(&w->cat, from), n * size);
-	return n;
+	return copy_records(cat_wire(&w->cat, from), from.count, size, max, to);
 }
 
 uint32_t answer_records(
@@ -62,13 +72,20 @@ uint32_t answer_records(
 	uint32_t n = 0;
 
 	if (t->kind == TARGET_ADDRESSES)
-		return copy_records(w, v6 ? t->addrs->aaaa : t->addrs->a, size, max, ret_records);
+		return copy_set(w, v6 ? t->addrs->aaaa : t->addrs->a, size, max, ret_records);
+	if (t->kind == TARGET_EDGES) {
+		struct blob_span s = v6 ? t->edges->aaaa : t->edges->a;
+
+		return s.count ? copy_records(
+					 &w->tick.wire[s.first].v, s.count, size, max, ret_records)
+			       : 0;
+	}
 	if (t->kind != TARGET_NODES)
 		return 0;
 	for (uint32_t i = 0; i < t->n_nodes && n < max; i++) {
 		const struct cat_addrset *s = &w->cat.addrsets[w->cat.nodes[t->node[i]].addrs];
 
-		n += copy_records(w, v6 ? s->aaaa : s->a, size, max - n, ret_records + n * size);
+		n += copy_set(w, v6 ? s->aaaa : s->a, size, max - n, ret_records + n * size);
 	}
 	return n;
 }

@@ -76,7 +76,8 @@ static int ask(struct control_call *call, struct asked *a)
 		.cur = SCORE_NONE,
 		.by_sequence = client || control_arg(call, "cur"),
 		.denied = a->place.denied,
-		.stale = world_stale(w, call->now_ms)};
+		.stale = world_stale(w, call->now_ms),
+		.now_ms = call->now_ms};
 	a->q.key = client ? hash64(client, strlen(client), 0)
 			  : answer_key(a->ip, a->place, d->service);
 	if (stream) {
@@ -288,7 +289,7 @@ static void put_ips(cJSON *list, const struct world *w, const struct target *t, 
 
 static void put_target(cJSON *row, const struct world *w, const struct asked *a, uint8_t slot)
 {
-	static const char *const kinds[] = {"nothing", "cname", "addresses", "nodes"};
+	static const char *const kinds[] = {"nothing", "cname", "addresses", "nodes", "harvest"};
 	struct target t;
 	cJSON *ips;
 

@@ -34,6 +34,7 @@ void control_take_sense(struct control *c)
 		return;
 	control_take_meters(c);
 	take_nodes(c, os_now_ms());
+	control_take_harvest(c, os_now_ms());
 }
 
 static void put_age(cJSON *row, const char *name, uint64_t since_ms, uint64_t now_ms)

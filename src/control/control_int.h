@@ -61,7 +61,9 @@ struct control {
 	uint64_t store_cut_ms, silenced_ms, facts_cut_ms;
 	char silenced[SL_MAX_NAME + 1];
 	uint64_t facts_ms;
-	struct control_rollup *rollup; /* NULL before the first facts */
+
+	uint64_t harvest_version, harvest_geo, harvest_catalogue; /* as last handed on */
+	struct control_rollup *rollup;                            /* NULL before the first facts */
 };
 
 /* One command being carried out. */
@@ -244,6 +246,9 @@ int control_events_open(struct control *c) SL_NONNULL_ALL;
 void control_events_close(struct control *c) SL_NONNULL_ALL;
 void control_event(struct control *c, const char *kind, const char *fmt, ...) SL_PRINTF(3, 4);
 void control_events_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* cmd_harvest.c: groups to the harvest, and what it gave to the engine. */
+void control_take_harvest(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* cmd_meter.c: what was pulled, to the engine. */
 void control_take_meters(struct control *c) SL_NONNULL_ALL;

@@ -71,6 +71,49 @@ static void put_probe(FILE *out, enum control_metric id, const struct sense_prob
 				sense_refusal_word(i), NO_LABELS);
 }
 
+static void put_harvest(FILE *out, enum control_metric id, const struct sense_harvested *h,
+	const struct sense_edges *e, uint32_t n, uint64_t now_ms)
+{
+	uint32_t fresh = 0, all = 0;
+
+	for (uint32_t i = 0; id == METRIC_HARVEST_CELLS && i < n; i++)
+		if (strcmp(e[i].vendor, h->vendor) == 0) {
+			all++;
+			fresh += SL_MAX(e[i].until_a_ms, e[i].until_aaaa_ms) > now_ms;
+		}
+	if (id == METRIC_HARVEST_CELLS) {
+		control_metric(out, id, fresh, "vendor", h->vendor, "state", "fresh", NO_LABELS);
+		control_metric(
+			out, id, all - fresh, "vendor", h->vendor, "state", "none", NO_LABELS);
+	}
+	if (id == METRIC_HARVEST_QUERIES)
+		control_metric(out, id, (double)h->queries, "vendor", h->vendor, NO_LABELS);
+	if (id == METRIC_HARVEST_TAKEN)
+		control_metric(out, id, (double)h->taken, "vendor", h->vendor, NO_LABELS);
+	for (uint32_t r = 0; id == METRIC_HARVEST_REFUSED && r < SENSE_REFUSALS; r++)
+		if (h->refused[r])
+			control_metric(out, id, (double)h->refused[r], "vendor", h->vendor,
+				"reason", sense_refusal_word(r), NO_LABELS);
+}
+
+static void put_harvests(FILE *out, struct sense *sense, uint64_t now_ms)
+{
+	static const enum control_metric ids[] = {METRIC_HARVEST_CELLS, METRIC_HARVEST_QUERIES,
+		METRIC_HARVEST_TAKEN, METRIC_HARVEST_REFUSED};
+	uint64_t version = UINT64_MAX;
+	uint32_t n, n_edges = 0;
+	struct sense_harvested *h = sense_harvests(sense, &n);
+	struct sense_edges *e = n ? sense_harvest_edges(sense, &version, &n_edges) : NULL;
+
+	for (size_t k = 0; n && k < SL_COUNT(ids); k++) {
+		control_metric_head(out, ids[k]);
+		for (uint32_t i = 0; i < n; i++)
+			put_harvest(out, ids[k], &h[i], e, n_edges, now_ms);
+	}
+	free(h);
+	free(e);
+}
+
 void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
 {
 	static const enum control_metric ids[] = {
@@ -79,6 +122,7 @@ void control_metrics_sense(FILE *out, struct sense *sense, uint64_t now_ms)
 	struct sense_probe *p = sense_probes(sense, &n);
 
 	put_meters(out, sense, now_ms);
+	put_harvests(out, sense, now_ms);
 	for (size_t k = 0; n && k < SL_COUNT(ids); k++) {
 		control_metric_head(out, ids[k]);
 		for (uint32_t i = 0; i < n; i++)

@@ -53,7 +53,8 @@ static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, ui
 		.key = job->key,
 		.cur = SCORE_NONE,
 		.denied = job->place.denied,
-		.stale = d->w.stale};
+		.stale = d->w.stale,
+		.now_ms = d->w.now_ms};
 	s->slot = job->slot;
 	s->found = false;
 	if (job->told)
@@ -100,8 +101,9 @@ static void remember(
 	const struct cat_view *c = &d->w.world->cat;
 	const struct target *t = &s->target;
 
-	/* own nodes go by the client's key, and what was spilled too */
-	if (!s->found || s->a.reason != ANSWER_STICKY || t->kind == TARGET_NODES)
+	/* own nodes go by the client's key, what was spilled too, and edges end before the tick */
+	if (!s->found || s->a.reason != ANSWER_STICKY || t->kind == TARGET_NODES ||
+		t->kind == TARGET_EDGES)
 		return;
 	m->view = d->view;
 	m->tag = tag;

@@ -32,6 +32,7 @@ void engine_free(struct engine *e)
 	dict_free(e->dict);
 	free(e->node);
 	engine_record_close(e);
+	free(e->edges);
 	engine_facts_close(e);
 	engine_state_close(e);
 	if (e->row)

@@ -127,6 +127,18 @@ struct engine_node {
  * SL_MAX_NODES, SL_ENOMEM. */
 int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t n) SL_NONNULL(1);
 
+/* What a vendor's DNS gave for a group; in its order. */
+enum { ENGINE_MAX_EDGES = 8 };
+struct engine_edges {
+	char vendor[SL_MAX_NAME + 1], group[SL_MAX_NAME + 1];
+	uint32_t n_a, n_aaaa;
+	struct ip a[ENGINE_MAX_EDGES], aaaa[ENGINE_MAX_EDGES];
+	uint64_t until_ms; /* unix: not answered from then on */
+};
+
+/* All that was harvested, from the next tick on; takes the memory (malloc'd, NULL with 0). */
+void engine_set_edges(struct engine *e, struct engine_edges *edges, uint32_t n) SL_NONNULL(1);
+
 /* One tick: reads the tallies, allocates, writes the blobs. On an error nothing was published; text
  * in err with 0 returned is of a record that could not be written. */
 int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNULL(1);

@@ -218,6 +218,7 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	load = blob_add(w, TICK_node_loads, e->cat.n_nodes, NULL);
 	engine_nodes_put(e, load);
 	engine_rules_nodes(e, load, now_ms);
+	engine_edges_put(e, w, now_ms);
 	rc = engine_rules_denied(e, w, now_ms);
 	if (rc) {
 		blob_writer_free(w);

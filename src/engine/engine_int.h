@@ -79,6 +79,8 @@ struct engine {
 	struct engine_record *record; /* engine_record.c; NULL: nothing is recorded */
 	struct engine_facts *facts;   /* engine_facts.h */
 
+	struct engine_edges *edges;
+	uint32_t n_edges;
 	struct engine_node *node; /* by name; what is known from outside */
 	uint32_t n_nodes;
 	struct engine_rule rules[ENGINE_MAX_RULES];
@@ -125,6 +127,7 @@ bool engine_rule_names(const char *pattern, struct str name);
 bool engine_rules_static(const struct engine *e, uint32_t service, uint64_t now_ms);
 uint32_t engine_rules_lower_ppm(
 	const struct engine *e, uint32_t service, uint32_t group, uint64_t now_ms);
+void engine_edges_put(const struct engine *e, struct blob_writer *w, uint64_t now_ms);
 struct tick_node_load;
 void engine_nodes_put(const struct engine *e, struct tick_node_load *load);
 /* A vendor whose own nodes for a group are all down, and that has nothing else there. */

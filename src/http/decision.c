@@ -51,7 +51,8 @@ void http_locate_service(struct http_worker *hw, const struct http_query *query,
 		.avoid = avoid_mask(c, d.service, query->avoid),
 		.by_sequence = query->client.n || query->cur.n,
 		.denied = d.place.denied,
-		.stale = w->stale};
+		.stale = w->stale,
+		.now_ms = w->now_ms};
 	if (query->stream.n) {
 		d.stream = hash64(query->stream.p, query->stream.n, 0);
 		d.q.stream = cat_find_stream(c, service, query->stream);

@@ -217,11 +217,13 @@ static void put_vendor(struct buf *b, struct http_worker *hw, const struct http_
 	struct target t;
 
 	answer_target(hw->worker.world, &d->q, slot, d->stream, want, &t);
-	if (t.kind != TARGET_NODES)
+	if (t.kind != TARGET_NODES && t.kind != TARGET_EDGES)
 		put_remembered(b, hw, query, &t, query->n ? query->n : usual);
 	else
-		put_target(
-			b, hw->worker.world, query, &t, query->n ? (uint32_t)SL_MAX_ADDRS : usual);
+		put_target(b, hw->worker.world, query, &t,
+			!query->n                ? usual
+			: t.kind == TARGET_NODES ? (uint32_t)SL_MAX_ADDRS
+						 : query->n);
 }
 
 static void put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,

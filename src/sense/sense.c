@@ -69,17 +69,27 @@ static void name_nodes(struct sense *s)
 /* Takes the mutex: what control has left for us. */
 static bool take_orders(struct sense *s)
 {
+	struct sense_group *group;
 	struct keys_file *keys;
 	struct conf *conf;
+	uint32_t n_groups;
 	bool stop;
 
 	(void)pthread_mutex_lock(&s->lock);
 	stop = s->stop;
 	conf = s->next_conf;
 	keys = s->next_keys;
+	group = s->next_group;
+	n_groups = s->n_next_groups;
+	s->next_group = NULL;
 	s->next_conf = NULL;
 	s->next_keys = NULL;
 	(void)pthread_mutex_unlock(&s->lock);
+	if (group) {
+		free(s->group);
+		s->group = group;
+		s->n_groups = n_groups;
+	}
 	if (conf) {
 		struct conf *old_conf = s->conf;
 		struct keys_file *old_keys = s->keys;
@@ -92,8 +102,11 @@ static bool take_orders(struct sense *s)
 			LOG_E("sense.no_memory", "meters=%d probes=%d", s->meters != NULL,
 				s->probes != NULL);
 		name_nodes(s);
+		s->harvest = sense_harvest_new(s, s->harvest);
 		conf_free(old_conf);
 		keys_close(old_keys);
+	} else if (group && s->conf) {
+		s->harvest = sense_harvest_new(s, s->harvest);
 	}
 	return !stop;
 }
@@ -156,6 +169,7 @@ void sense_free(struct sense *s)
 		(void)pthread_join(s->thread, NULL);
 	sense_meters_free(s->meters);
 	sense_probes_free(s->probes);
+	sense_harvest_free(s->harvest);
 	sense_loop_free(s->loop);
 	if (s->wake.fd >= 0)
 		(void)close(s->wake.fd);
@@ -167,6 +181,10 @@ void sense_free(struct sense *s)
 	free(s->target);
 	free(s->probe);
 	free(s->node);
+	free(s->group);
+	free(s->next_group);
+	free(s->edges);
+	free(s->harvested);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -184,6 +202,19 @@ void sense_load(struct sense *s, struct conf *conf, struct keys_file *keys)
 	(void)pthread_mutex_unlock(&s->lock);
 	conf_free(old_conf);
 	keys_close(old_keys);
+	wake(s);
+}
+
+void sense_set_groups(struct sense *s, struct sense_group *group, uint32_t n)
+{
+	struct sense_group *old;
+
+	(void)pthread_mutex_lock(&s->lock);
+	old = s->next_group;
+	s->next_group = group;
+	s->n_next_groups = n;
+	(void)pthread_mutex_unlock(&s->lock);
+	free(old);
 	wake(s);
 }
 
@@ -251,6 +282,25 @@ struct sense_probe *sense_probes(struct sense *s, uint32_t *ret_n)
 struct sense_target *sense_targets(struct sense *s, uint32_t *ret_n)
 {
 	return COPY_ROWS(s, target, n_targets, ret_n);
+}
+
+struct sense_harvested *sense_harvests(struct sense *s, uint32_t *ret_n)
+{
+	return COPY_ROWS(s, harvested, n_harvested, ret_n);
+}
+
+struct sense_edges *sense_harvest_edges(struct sense *s, uint64_t *version, uint32_t *ret_n)
+{
+	uint64_t now;
+
+	(void)pthread_mutex_lock(&s->lock);
+	now = s->edges_version;
+	(void)pthread_mutex_unlock(&s->lock);
+	*ret_n = 0;
+	if (now == *version)
+		return NULL;
+	*version = now; /* what changes from here on is copied too, and once more */
+	return COPY_ROWS(s, edges, n_edges, ret_n);
 }
 
 /* A node is down when a probe looks at it and finds none of its addresses anything but down. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What we go and measure: meters pulled from vendors' APIs and own nodes, and probes. One thread of
- * its own in the control process; what it finds is taken by the control thread between ticks. It
- * knows the configuration and nothing of the engine.
+ * What we go and measure: meters pulled from vendors' APIs and own nodes, probes, and harvested
+ * addresses. One thread of its own in the control process; what it finds is taken by the control
+ * thread between ticks. It knows the configuration and nothing of the engine.
  *
  * Longer than its functions would need, because every figure that operators see of a source is
  * declared here.
@@ -14,7 +14,9 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/limits.h"
+#include "sense/dnsmsg.h"
 #include "sense/flow.h"
 
 struct conf;
@@ -35,6 +37,11 @@ struct sense;
 	X(SENSE_SERIES, "series")                                                                  \
 	X(SENSE_PAGES, "pages")                                                                    \
 	X(SENSE_BODY, "body")         /* the text that was wanted is not in it */                  \
+	X(SENSE_WIRE, "wire")         /* no DNS message, or one that was cut */                    \
+	X(SENSE_RCODE, "rcode")       /* DNS says: an error */                                     \
+	X(SENSE_SCOPE, "scope")       /* DNS has not heeded the client subnet */                   \
+	X(SENSE_EMPTY, "empty")       /* no address */                                             \
+	X(SENSE_STRAY, "stray")       /* a reply to nothing that was asked */                      \
 	X(SENSE_MEDIA, "media")       /* no FLV, no playlist or no segment */                      \
 	X(SENSE_FALSE, "implausible") /* refused by the engine: negative, absurd, repeated ... */
 
@@ -108,6 +115,28 @@ struct sense_node {
 	double mbps; /* negative: not known */
 };
 
+/* A group and a subnet of its clients. */
+struct sense_group {
+	char name[SL_MAX_NAME + 1];
+	struct ip net; /* v4 */
+};
+
+/* What a vendor's DNS gave for a group. Families have times of their own. */
+struct sense_edges {
+	char vendor[SL_MAX_NAME + 1], group[SL_MAX_NAME + 1];
+	uint32_t n_a, n_aaaa;
+	struct ip a[SENSE_MAX_EDGES], aaaa[SENSE_MAX_EDGES];
+	uint64_t until_a_ms, until_aaaa_ms; /* unix; 0: never known */
+	uint64_t good_ms;
+};
+
+/* The harvest of a vendor as a whole. */
+struct sense_harvested {
+	char vendor[SL_MAX_NAME + 1], host[SL_DNS_NAME_MAX + 1];
+	uint64_t queries, taken, good_ms;
+	uint64_t refused[SENSE_REFUSALS];
+};
+
 /* Whether what is to be measured can be asked for: templates that name what is known. The first
  * fault as conf_refuse says it. */
 int sense_check(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
@@ -120,6 +149,9 @@ void sense_free(struct sense *s);
 
 /* What to ask for from now on; takes both (keys may be NULL). Control thread. */
 void sense_load(struct sense *s, struct conf *conf, struct keys_file *keys) SL_NONNULL(1, 2);
+
+/* The groups to harvest for; takes the memory (malloc'd). Control thread. */
+void sense_set_groups(struct sense *s, struct sense_group *group, uint32_t n) SL_NONNULL(1);
 
 /* Meters found since the last call, at most max, the oldest first. Control thread. */
 uint32_t sense_take_meters(struct sense *s, struct sense_meter *ret, uint32_t max) SL_NONNULL_ALL;
@@ -137,6 +169,12 @@ const char *sense_state_word(uint8_t state) SL_PURE;
 struct sense_probe *sense_probes(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 struct sense_target *sense_targets(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 struct sense_node *sense_nodes(struct sense *s, uint64_t now_ms, uint32_t *ret_n) SL_NONNULL_ALL;
+
+/* Copies of what was harvested, and of its sums; as sense_sources. sense_harvest_edges gives NULL
+ * also when nothing has changed since *version, which it moves on. */
+struct sense_edges *sense_harvest_edges(
+	struct sense *s, uint64_t *version, uint32_t *ret_n) SL_NONNULL_ALL;
+struct sense_harvested *sense_harvests(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 
 /* Copies of the sources, malloc'd; caller frees. NULL and 0 when there are none. */
 struct sense_source *sense_sources(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;

@@ -12,6 +12,7 @@
 
 struct sense_meters;
 struct sense_probes;
+struct sense_harvest;
 
 struct sense {
 	struct sense_loop *loop;
@@ -22,6 +23,9 @@ struct sense {
 	struct keys_file *keys;
 	struct sense_meters *meters;
 	struct sense_probes *probes;
+	struct sense_harvest *harvest;
+	struct sense_group *group;
+	uint32_t n_groups;
 
 	pthread_mutex_t lock;
 	/* under the lock */
@@ -36,6 +40,13 @@ struct sense {
 	uint32_t n_targets;
 	struct sense_probe *probe; /* likewise */
 	uint32_t n_probes;
+	struct sense_group *next_group;
+	uint32_t n_next_groups;
+	struct sense_edges *edges; /* likewise */
+	uint32_t n_edges;
+	uint64_t edges_version;            /* goes up with every change */
+	struct sense_harvested *harvested; /* likewise */
+	uint32_t n_harvested;
 	char (*node)[SL_MAX_NAME + 1]; /* names of the configuration's */
 	uint32_t n_nodes;
 };
@@ -50,6 +61,11 @@ void sense_meters_free(struct sense_meters *m);
 struct sense_probes *sense_probes_new(struct sense *s, struct sense_probes *old)
 	SL_NONNULL(1) SL_WUNUSED;
 void sense_probes_free(struct sense_probes *p);
+
+/* harvest.c, as meter.c; goes by the groups of s too. */
+struct sense_harvest *sense_harvest_new(struct sense *s, struct sense_harvest *old)
+	SL_NONNULL(1) SL_WUNUSED;
+void sense_harvest_free(struct sense_harvest *h);
 
 /* A random number from 0 to n - 1. */
 uint64_t sense_random(uint64_t n);

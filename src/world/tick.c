@@ -2,6 +2,7 @@
 #include "world/tick.h"
 
 #include "scoring/sticky.h"
+#include "world/catalogue.h"
 
 TICK(BLOB_TABLE)
 static const struct blob_array arrays[] = {TICK(BLOB_ARRAY_ROW)};
@@ -75,6 +76,32 @@ static bool row_good(const struct tick_view *t, const struct tick_row *r)
 	       (r->sticky.count == 0 || sticky_check(&s->v, r->sticky.count));
 }
 
+/* Whole records of addresses, owner a pointer to the question. */
+static bool records_good(const struct tick_view *t, struct blob_span s, uint32_t size)
+{
+	const uint8_t *p = &t->wire[s.first].v;
+	uint8_t head[12] = {0xc0, 0x0c, 0, size == CAT_A_RR_SIZE ? 1 : 28, 0, 1};
+
+	head[11] = (uint8_t)(size - sizeof(head));
+	if (s.count % size)
+		return false;
+	for (uint32_t at = 0; at < s.count; at += size)
+		if (memcmp(p + at, head, sizeof(head)) != 0)
+			return false;
+	return true;
+}
+
+static bool edges_good(const struct tick_view *t)
+{
+	if (t->n_edge_of && t->n_edge_of != (uint64_t)t->meta->n_vendors * t->meta->n_groups)
+		return false;
+	for (uint32_t i = 0; i < t->n_edges; i++)
+		if (!records_good(t, t->edges[i].a, CAT_A_RR_SIZE) ||
+			!records_good(t, t->edges[i].aaaa, CAT_AAAA_RR_SIZE))
+			return false;
+	return true;
+}
+
 static int check(const void *blob, struct errbuf *err)
 {
 	struct tick_view t;
@@ -88,6 +115,8 @@ static int check(const void *blob, struct errbuf *err)
 		return err_set(err, SL_EFORMAT, "tick: arrays do not have the sizes of its head");
 	if (!denied_good(&t))
 		return err_set(err, SL_EFORMAT, "tick.denied: not in order");
+	if (!edges_good(&t))
+		return err_set(err, SL_EFORMAT, "tick.edges: bad record, or not one per cell");
 	for (uint32_t i = 0; i < t.n_rows; i++) {
 		if (!row_good(&t, &t.rows[i]))
 			return err_set(err, SL_EFORMAT,
@@ -99,7 +128,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 3,
+	.layout = 4,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,

@@ -167,7 +167,7 @@ static const struct row catalog_rows[] = {
 	{"unknown key", "max_mbps: 200", "maximum_mbps: 200",
 		"catalog.yaml:4: vendors[0]: unknown key, got \"maximum_mbps\", want one of name, "
 		"weight, guaranteed_mbps, max_mbps, windows, bill_utc_offset_min, regions, "
-		"addresses, meters, allow_groups, "
+		"addresses, meters, harvest, allow_groups, "
 		"deny_groups"},
 	{"missing key", "    max_mbps: 200\n", "",
 		"catalog.yaml:2: vendors[0].max_mbps: missing, got nothing, want it given: "

@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The harvest of a real daemon from a DNS server on loopback that answers by client subnet, and one
+that lies; addresses in the vendor's order, no longer than TTL and grace."""
+import socket
+import threading
+import time
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+import sluice
+from sluice import Sluice, wait_for
+
+CATALOG = """vendors:
+  - name: alpha
+    guaranteed_mbps: 1000
+    max_mbps: 20000
+    harvest: {host: live.alpha.example, servers: ["127.0.0.1:%d"], groups: [%s], grace_s: %d, min_ttl_s: 1, timeout_ms: 300, rate_per_s: 1000}
+services:
+  - name: live
+    hosts: [live.sluice.example]
+    vendors: [{vendor: alpha, cname: live.alpha.example.}]
+zones: [{name: sluice.example, file: sluice.example.zone}]
+"""
+GUANGDONG, BEIJING = "202.96.128.86", "111.192.0.20"
+
+
+class Server:
+    """Answers live.alpha.example by the /16 of the subnet, last octets in an order of its own."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(0.2)
+        self.port = self.socket.getsockname()[1]
+        self.ttl, self.lie, self.asked, self.running = 2, None, [], True
+        self.order = (9, 3, 7)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while self.running:
+            try:
+                octets, peer = self.socket.recvfrom(4096)
+            except socket.timeout:
+                continue
+            for reply in self.answer(dns.message.from_wire(octets)):
+                self.socket.sendto(reply if isinstance(reply, bytes) else reply.to_wire(), peer)
+        self.socket.close()
+
+    def answer(self, q):
+        ecs = [o for o in q.options if isinstance(o, dns.edns.ECSOption)]
+        name, kind = q.question[0].name, q.question[0].rdtype
+        self.asked.append((time.time(), name.to_text(), kind, ecs[0].address if ecs else None))
+        if self.lie == "silence":
+            return []
+        r = dns.message.make_response(q)
+        r.use_edns(0, payload=1232, options=[] if self.lie == "no subnet" else [
+            dns.edns.ECSOption("10.0.0.0" if self.lie == "other subnet" else ecs[0].address, ecs[0].srclen, 20)])
+        if self.lie == "servfail":
+            r.set_rcode(dns.rcode.SERVFAIL)
+            return [r]
+        a, b = ecs[0].address.split(".")[:2]
+        if kind == dns.rdatatype.A:
+            final, ips = "A", ["10.%s.%s.%d" % (a, b, i) for i in self.order]
+        else:
+            final, ips = "AAAA", ["2001:db8:%s:%s::%d" % (a, b, i) for i in self.order]
+        if self.lie != "empty":
+            r.answer = [dns.rrset.from_text(name, 300, "IN", "CNAME", "edge.alpha.example."),
+                        *(dns.rrset.from_text("edge.alpha.example.", self.ttl, "IN", final, ip) for ip in ips),
+                        dns.rrset.from_text("other.example.", 1, "IN", final, ips[0])]
+        if self.lie == "cut":
+            r.flags |= dns.flags.TC
+        if self.lie == "garbage":
+            return [r.to_wire()[:20] + b"\xff" * 20]
+        if self.lie == "stray":  # another id first, another name, then the true one
+            other = dns.message.make_response(dns.message.make_query("evil.example.", kind))
+            other.id = q.id
+            other.answer = [dns.rrset.from_text("evil.example.", 300, "IN", final, ips[0])]
+            wrong = dns.message.make_response(q)
+            wrong.id = q.id ^ 1
+            return [wrong, other, r]
+        return [r]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.running = False
+
+
+def daemon(server, groups='"CN/GD/*", "CN/BJ/*"', grace=2):
+    return Sluice(prepare={"catalog.yaml": (CATALOG % (server.port, groups, grace)).encode()})
+
+
+def ips(d, address, **more):
+    return d.resolve(ip=address, client="c", **more)["answers"][0]["ips"]
+
+
+def want(address, order=(9, 3, 7)):
+    a, b = address.split(".")[:2]
+    return ["10.%s.%s.%d" % (a, b, i) for i in order]
+
+
+def group_of(d, address):
+    return d.resolve(ip=address)["group"]
+
+
+def each_group_gets_its_own_edges():
+    with Server() as s, daemon(s) as d:
+        wait_for("harvested", lambda: len(ips(d, GUANGDONG)) == 6)
+        wait_for("harvested", lambda: len(ips(d, BEIJING)) == 6)
+        wait_for("all are", lambda: all(len(e["ips"]) == 6 for e in d.ctl("harvest", "show")["edges"]))
+        here, there = ips(d, GUANGDONG), ips(d, BEIJING)
+        shown = {e["group"]: e for e in d.ctl("harvest", "show")["edges"]}
+        for address, got in ((GUANGDONG, here), (BEIJING, there)):
+            e = shown[group_of(d, address)]
+            assert got[:3] == [i for i in e["ips"] if ":" not in i], (got, e)
+            assert [i.rsplit(".", 1)[1] for i in got[:3]] == ["9", "3", "7"], got
+            assert e["left_s"] <= 4 and e["age_s"] < 4, e
+        assert here != there
+        # every subnet that was asked for lies in its group, and DNS answers the same addresses
+        by_net = {a[3] for a in s.asked}
+        for group, e in shown.items():
+            nets = [n for n in by_net if n and group_of(d, n) == group]
+            assert nets and any(e["ips"] and e["ips"][0] == want(n)[0] for n in nets), (group, nets, e)
+        reply = d.query("live.sluice.example", "A", ecs=(GUANGDONG, 24))
+        assert [r.to_text() for r in reply.answer[0]][:3] == here[:3] or \
+            {r.to_text() for r in reply.answer[0]} == set(here[:3]), reply
+        six = ips(d, GUANGDONG, type="AAAA")
+        assert six and all(i.startswith("2001:db8:") for i in six), six
+        assert d.resolve(ip="8.8.8.8")["answers"][0]["ips"] == [], "a group that is not harvested has its CNAME"
+        explained = d.ctl("explain", "--ip", GUANGDONG, "--host", "live.sluice.example")
+        assert "harvest" in str(explained), explained
+        assert d.metric("sluice_harvest_groups", 'vendor="alpha",state="fresh"') == len(shown)
+        # the vendor's order is followed
+        s.order = (4, 8)
+        wait_for("the new order", lambda: [i[-1] for i in ips(d, GUANGDONG)] == ["4", "8"] * 2)
+
+
+def refreshed_before_it_ends():
+    with Server() as s:
+        s.ttl = 3
+        with daemon(s, '"CN/GD/telecom"', 1) as d:
+            wait_for("harvested", lambda: len(ips(d, GUANGDONG)) >= 3)
+            until = time.time() + 5
+            while time.time() < until:
+                assert len(ips(d, GUANGDONG)) >= 3
+                time.sleep(0.05)
+            at = [a[0] for a in s.asked if a[2] == dns.rdatatype.A]
+            gaps = [y - x for x, y in zip(at, at[1:])]
+            assert gaps and max(gaps) < 3, gaps
+
+
+def no_longer_than_ttl_and_grace():
+    with Server() as s, daemon(s, '"CN/GD/telecom"', 2) as d:
+        wait_for("harvested", lambda: len(ips(d, GUANGDONG)) >= 3)
+        s.lie = "silence"
+        last = s.asked[-1][0]
+        began = time.time()
+        wait_for("given up", lambda: ips(d, GUANGDONG) == [])
+        assert time.time() - last < 2 + 2 + 1.5, (time.time() - last, began)
+        s.lie = None
+        wait_for("harvested again", lambda: len(ips(d, GUANGDONG)) >= 3, 40)
+        # also when control is gone: the answers keep time by themselves
+        s.ttl = 2
+        d.ctl("harvest", "show")
+        pid = d.pids()["control"]
+        import os
+        import signal
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_for("given up without control", lambda: ips(d, GUANGDONG) == [], 10)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def lies_are_refused():
+    lies = (("no subnet", "scope"), ("other subnet", "scope"), ("servfail", "rcode"), ("empty", "empty"),
+            ("cut", "wire"), ("garbage", "wire"), ("silence", "timeout"), ("stray", "stray"))
+    servers = [Server() for _ in lies]
+    more = ""
+    for i, (lie, _) in enumerate(lies):
+        servers[i].lie = lie
+        more += ("  - {name: v%d, max_mbps: 1, harvest: {host: live.alpha.example, servers: [\"127.0.0.1:%d\"], "
+                 "groups: [\"CN/GD/telecom\"], timeout_ms: 300}}\n" % (i, servers[i].port))
+    text = (CATALOG % (servers[-1].port, '"CN/GD/telecom"', 2)).replace("services:\n", more + "services:\n")
+    with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
+        for i, (lie, reason) in enumerate(lies):
+            def found():
+                return d.ctl("harvest", "show", "v%d" % i)
+            wait_for(lie, lambda: found()["harvests"][0]["refused"].get(reason, 0) >= 2)
+            taken, edges = found()["harvests"][0]["taken"], found()["edges"]
+            assert (taken > 0) == (lie == "stray") and bool(edges[0]["ips"]) == (lie == "stray"), (lie, found())
+        assert len(ips(d, GUANGDONG)) >= 3
+    for s in servers:
+        s.running = False
+
+
+sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace, lies_are_refused])
