@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEP_MS_DAYS = 100, DAY_MS = 86400000 };
+enum { KEEP_DAYS = 100, DAY_MS = 86400000, RETRY_MS = 10000 };
 
 struct bill {
 	struct billing_slot slot;
@@ -17,10 +17,13 @@ struct bill {
 	uint32_t n;
 	uint64_t *sample; /* kbps; BILLING_MAX_SLOTS of them */
 	struct billing_position position;
+	bool unkept; /* a mean that the store does not have yet */
+	uint64_t unkept_start_ms, unkept_kbps;
 };
 
 struct control_bills {
 	struct bill bill[SL_MAX_VENDORS]; /* by vendor id */
+	uint64_t due_ms;                  /* when the store is tried again */
 };
 
 int control_bills_open(struct control *c)
@@ -86,29 +89,56 @@ static void round_vendor(struct control *c, uint32_t v, const struct conf_vendor
 	double mbps, uint64_t now_ms)
 {
 	struct bill *b = &c->bills->bill[v];
-	struct store_mean_row row = {.vendor = vendor->name};
+	uint64_t start_ms, kbps;
 
 	if (now_ms < b->start_ms || now_ms >= b->end_ms) {
 		if (!read_month(c, b, vendor, now_ms))
 			return;
 		settle(b, vendor);
 	}
-	if (!billing_add(&b->slot, mbps, now_ms, &row.start_ms, &row.kbps) ||
-		row.start_ms < b->start_ms)
+	if (!billing_add(&b->slot, mbps, now_ms, &start_ms, &kbps))
 		return;
-	if (b->n < BILLING_MAX_SLOTS)
-		b->sample[b->n++] = row.kbps;
+	b->unkept = true;
+	b->unkept_start_ms = start_ms;
+	b->unkept_kbps = kbps;
+	if (start_ms < b->start_ms || b->n == BILLING_MAX_SLOTS)
+		return; /* the last one of the month before */
+	b->sample[b->n++] = kbps;
 	settle(b, vendor);
+}
+
+/* What the store does not have yet, in one transaction: a locked store is waited for once. */
+static void keep(struct control *c, const char *const *name, uint64_t now_ms)
+{
+	struct control_bills *bills = c->bills;
+	bool any = false;
+	int rc = 0;
+
+	for (uint32_t v = 0; v < SL_MAX_VENDORS; v++)
+		any |= bills->bill[v].unkept;
+	if (!any || now_ms < bills->due_ms)
+		return;
+	bills->due_ms = now_ms + RETRY_MS;
 	if (store_begin(c->store, NULL))
 		return;
-	if (store_mean(c->store, &row, (uint64_t)KEEP_MS_DAYS * DAY_MS, NULL))
+	for (uint32_t v = 0; !rc && v < SL_MAX_VENDORS; v++) {
+		const struct bill *b = &bills->bill[v];
+		const struct store_mean_row row = {name[v], b->unkept_start_ms, b->unkept_kbps};
+
+		if (b->unkept && name[v])
+			rc = store_mean(c->store, &row, (uint64_t)KEEP_DAYS * DAY_MS, NULL);
+	}
+	if (rc)
 		store_undo(c->store);
-	(void)store_commit(c->store, NULL);
+	if (store_commit(c->store, NULL) == 0 && !rc)
+		for (uint32_t v = 0; v < SL_MAX_VENDORS; v++)
+			bills->bill[v].unkept = false;
 }
 
 void control_bills_round(struct control *c, uint64_t now_ms)
 {
 	const struct engine_view *view = engine_view(c->engine);
+	const char *names[SL_MAX_VENDORS] = {NULL};
 	char name[SL_MAX_NAME + 1];
 
 	if (!c->store || !view->world || !view->fleet || !view->conf)
@@ -118,9 +148,12 @@ void control_bills_round(struct control *c, uint64_t now_ms)
 
 		(void)snprintf(name, sizeof(name), STR_FMT, STR_ARG(control_vendor_name(view, v)));
 		vendor = view->world->cat.vendors[v].active ? conf_of(view, name) : NULL;
-		if (vendor)
-			round_vendor(c, v, vendor, view->fleet->vendor[v].current_mbps, now_ms);
+		if (!vendor)
+			continue;
+		names[v] = vendor->name;
+		round_vendor(c, v, vendor, view->fleet->vendor[v].current_mbps, now_ms);
 	}
+	keep(c, names, now_ms);
 }
 
 const struct billing_position *control_bill(const struct control *c, uint32_t vendor)

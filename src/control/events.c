@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 128, ROUND_MS = 1000 };
+enum { ROOM = 128, ROUND_MS = 1000, RETRY_MS = 10000 };
 
 struct control_events {
 	struct event {
@@ -132,8 +132,10 @@ void control_events_round(struct control *c, uint64_t now_ms)
 	look_for_falls(c);
 	if (e->n == 0 || !c->store)
 		return;
-	if (store_begin(c->store, NULL))
+	if (store_begin(c->store, NULL)) {
+		e->due_ms = now_ms + RETRY_MS; /* a locked store is not waited for every second */
 		return;
+	}
 	rc = keep(c, now_ms);
 	if (rc)
 		store_undo(c->store);
