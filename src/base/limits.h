@@ -28,11 +28,13 @@ enum {
 	SL_MAX_LISTEN = 16,  /* addresses of one kind of listener */
 
 	/* HTTP answers */
-	SL_HTTP_CLIENT_MAX = 128, /* octets of a client's id */
-	SL_HTTP_STREAM_MAX = 255, /* octets of a stream's name, known to the catalogue or not */
-	SL_HTTP_NODES_MAX = 16,   /* nodes of a vendor in one answer */
-	SL_HTTP_HOSTS_MAX = 16,   /* hosts in one GET */
-	SL_HTTP_BATCH_MAX = 1000, /* requests in one POST */
+	SL_HTTP_CLIENT_MAX = 128,    /* octets of a client's id */
+	SL_HTTP_STREAM_MAX = 255,    /* octets of a stream's name, known to the catalogue or not */
+	SL_HTTP_NODES_MAX = 16,      /* nodes of a vendor in one answer */
+	SL_STEER_MAX_KBPS = 1000000, /* a throughput that a player may tell */
+	SL_STEER_NOTES_PER_S = 256,  /* what players tell a worker that goes up; a sample of more */
+	SL_HTTP_HOSTS_MAX = 16,      /* hosts in one GET */
+	SL_HTTP_BATCH_MAX = 1000,    /* requests in one POST */
 	SL_HTTP_BATCH_OCTETS = 256 << 10,
 	SL_HTTP_DIALECT_OCTETS = 4096, /* of a body sent to a door of other services */
 	SL_MAX_KEYS = 1024,            /* secrets of a process */

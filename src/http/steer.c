@@ -21,8 +21,6 @@ enum {
 	TTL_MOVING_S = 10,
 	CALM_REFRESHES = 10, /* TTL otherwise, in refresh_s of the service: 300 s by default */
 	PACE_S = 60,         /* over which what is above a maximum is moved away */
-	THROUGHPUT_MAX_KBPS = 1000000,
-	NOTES_PER_S = 256, /* of a worker: a sample, which leaves the ring to others too */
 };
 
 #define PATH_PREFIX "/steer/"
@@ -244,7 +242,7 @@ static void put_note(struct http_worker *w, const struct http_decision *d, enum 
 		w->notes_ms = w->worker.now_ms;
 		w->notes = 0;
 	}
-	if (w->notes++ < NOTES_PER_S)
+	if (w->notes++ < SL_STEER_NOTES_PER_S)
 		tally_put_note(w->worker.tally, &note);
 }
 
@@ -260,7 +258,7 @@ static void note_throughputs(
 
 		value = str_cut(&value, '.'); /* some tell fractions of a bit */
 		if (slot == SCORE_NONE || !str_parse_u64(value, 15, &bps) || bps < 1000 ||
-			bps / 1000 > THROUGHPUT_MAX_KBPS)
+			bps / 1000 > SL_STEER_MAX_KBPS)
 			continue;
 		put_note(w, d, TALLY_THROUGHPUT, slot, bps / 1000);
 		tally_count(w->worker.tally, TALLY_STEER_THROUGHPUT);

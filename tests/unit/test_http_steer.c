@@ -338,7 +338,7 @@ static void throughput_goes_up(void **state)
 			   "1000,8000900.5");
 	ask("/steer/live", "_told=beta&_DASH_pathway=%22alpha,beta%22&_DASH_throughput=,9000000");
 	for (const char *const *bad = (const char *const[]){"", "x", "-1", "999", "1e9", "NaN",
-		     "1000000001000", "99999999999999999999", NULL};
+		     "1000001000", "99999999999999999999", NULL};
 		*bad; bad++) {
 		char query[96];
 
@@ -358,6 +358,12 @@ static void throughput_goes_up(void **state)
 	}
 	assert_false(next_note(&at, &note));
 	assert_int_equal(counter(TALLY_STEER_THROUGHPUT), 4);
+	ask("/steer/live", "_told=beta&_HLS_pathway=beta&_HLS_throughput=1000");
+	assert_true(next_note(&at, &note));
+	assert_int_equal(note.kbps, 1);
+	ask("/steer/live", "_told=beta&_HLS_pathway=beta&_HLS_throughput=1000000000");
+	assert_true(next_note(&at, &note));
+	assert_int_equal(note.kbps, SL_STEER_MAX_KBPS);
 }
 
 static void notes_are_bounded(void **state)
@@ -371,7 +377,7 @@ static void notes_are_bounded(void **state)
 		ask("/steer/live", "_told=alpha&_HLS_pathway=alpha&_HLS_throughput=5000000");
 	while (next_note(&at, &note))
 		n++;
-	assert_int_equal(n, 256); /* in one second of one worker */
+	assert_int_equal(n, SL_STEER_NOTES_PER_S); /* in one second of one worker */
 	h.w.worker.now_ms += 1000;
 	ask("/steer/live", "_told=alpha&_HLS_pathway=alpha&_HLS_throughput=5000000");
 	assert_true(next_note(&at, &note));
@@ -407,7 +413,13 @@ static void what_is_refused(void **state)
 	struct cat_service *s =
 		(struct cat_service *)(uintptr_t)&h.w.worker.world->cat.services[TW_LIVE];
 
+	char path[SL_HTTP_STREAM_MAX + 32] = "/steer/live/";
+
 	(void)state;
+	memset(path + strlen(path), 's', SL_HTTP_STREAM_MAX);
+	assert_int_equal(httpworld_get(&h, path, ""), 200);
+	path[strlen(path)] = 's';
+	assert_int_equal(httpworld_get(&h, path, ""), 404);
 	assert_int_equal(httpworld_get(&h, "/steer/nobody", ""), 404);
 	assert_int_equal(httpworld_get(&h, "/steer/", ""), 404);
 	assert_int_equal(httpworld_get(&h, "/steer/live", "ip=x"), 400);
