@@ -14,12 +14,14 @@ import time
 
 from sluice import BUILD, LONG, Sluice, free_port, run, wait_for
 
-tls_port = free_port()
+tls_port, https_port = free_port(), free_port()
 daemon = Sluice(extra="""tick_ms: 200
 log: {decisions: 20}
 alerts: {doors_s: 1}
+http: {certificate: cert.pem, key: key.pem}
 admin: {certificate: cert.pem, key: key.pem, rate_per_s: 5, rate_burst: 10}""")
-daemon.write("sluice.yaml", daemon.read("sluice.yaml").replace("listen: {", 'listen: {admin_tls: ["127.0.0.1:%d"], ' % tls_port))
+daemon.write("sluice.yaml", daemon.read("sluice.yaml").replace(
+    "listen: {", 'listen: {admin_tls: ["127.0.0.1:%d"], https: ["0.0.0.0:%d"], ' % (tls_port, https_port)))
 
 
 def certificate(name):
@@ -162,6 +164,16 @@ def the_busiest_streams_are_shown():
     assert c.getresponse().read().decode().count("\nsluice_hot_stream_mbps{") == 10
 
 
+def every_door_is_seen_from_outside():
+    for door in ("dns-udp", "dns-tcp", "http", "https", "reports"):
+        wait_for(door, lambda: daemon.metric("sluice_door_up", 'door="%s"' % door) == 1)  # pylint: disable=cell-var-from-loop
+        assert 0 < daemon.metric("sluice_door_seconds", 'door="%s"' % door) < 2
+    answers = daemon.metric("sluice_answers_total")
+    queries = daemon.metric("sluice_dns_queries_total")
+    wait_for("more looks", lambda: daemon.metric("sluice_dns_queries_total") >= queries + 4)
+    assert daemon.metric("sluice_answers_total") == answers, "a look is no decision"
+
+
 def operators_come_over_tls():
     token = open(daemon.state + "/admin.token", encoding="utf-8").read().strip()
     url = "https://localhost:%d" % tls_port
@@ -216,5 +228,5 @@ certificate("first")
 with daemon:
     run(([five_minutes_become_a_sample] if LONG else []) + [
          the_month_is_billed_by_what_the_store_has, decisions_are_told_with_their_reasons, an_event_is_reported_whole,
-         the_busiest_streams_are_shown, operators_come_over_tls, a_new_certificate_is_taken, who_calls_too_often_is_held_back,
+         the_busiest_streams_are_shown, every_door_is_seen_from_outside, operators_come_over_tls, a_new_certificate_is_taken, who_calls_too_often_is_held_back,
          what_the_fence_refuses_is_counted])
