@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "good.h"
 #include "role.h"
+#include "sense/sense.h"
 #include "world/cat_build.h"
 
 #include <cap-ng.h>
@@ -193,6 +194,8 @@ static int load(const struct args *a, struct conf **ret_conf)
 
 	if (!rc && !a->role) { /* the roles find zone files as the supervisor found them */
 		rc = cat_try(*ret_conf, &err);
+		if (!rc)
+			rc = sense_check(*ret_conf, &err);
 		if (rc)
 			conf_free(*ret_conf);
 	}

@@ -82,6 +82,8 @@ static void keep(struct cell *c, const struct sense_dns_reply *r)
 
 	c->waiting = false;
 	c->fails = 0;
+	if (memcmp(c->v6 ? row->aaaa : row->a, r->ip, sizeof(r->ip)) != 0)
+		s->edges_moved = true;
 	(void)pthread_mutex_lock(&s->lock);
 	memcpy(c->v6 ? row->aaaa : row->a, r->ip, sizeof(r->ip));
 	*(c->v6 ? &row->n_aaaa : &row->n_a) = r->n;

@@ -2,8 +2,10 @@
 /*
  * Probes: which targets there are, when each is looked at, what was seen. A look is one connection
  * of its own, as a new client would make; one of HLS goes on from the playlist to its first
- * segment. Looks are spread over their interval and wander by a tenth of it.
+ * segment. Looks are spread over their interval and wander by a tenth of it. Longer than most, long
+ * because listing targets and looking at them share their rows.
  */
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/os.h"
 #include "sense/media.h"
@@ -37,6 +39,27 @@ struct look {
 	char data[SEEN];
 	char url[CONF_MAX_TEMPLATE + 64];
 };
+
+/* Addresses, open addressing; full at half. */
+struct seen_ips {
+	struct ip ip[1 << 13];
+	uint32_t n;
+};
+
+/* false: it is there already, or there is no room. */
+static bool seen_add(struct seen_ips *s, struct ip ip)
+{
+	uint32_t mask = SL_COUNT(s->ip) - 1, at = (uint32_t)hash64(&ip, sizeof(ip), 0) & mask;
+
+	for (; s->ip[at].family != IP_NONE; at = (at + 1) & mask)
+		if (memcmp(&s->ip[at], &ip, sizeof(ip)) == 0)
+			return false;
+	if (s->n * 2 > mask)
+		return false;
+	s->ip[at] = ip;
+	s->n++;
+	return true;
+}
 
 struct sense_probes {
 	struct sense *s;
@@ -358,14 +381,39 @@ static void list_vendor(struct lister *a, const struct conf_catalog *c)
 	}
 }
 
+/* What the vendor's DNS gave, each address once. */
+static void list_harvest(struct lister *a, const struct sense *s)
+{
+	struct seen_ips *done = calloc(1, sizeof(*done));
+	char text[IP_TEXT_MAX];
+
+	for (uint32_t i = 0; done && i < s->n_edges; i++) {
+		const struct sense_edges *e = &s->edges[i];
+
+		if (strcmp(e->vendor, a->probe->vendor) != 0)
+			continue;
+		for (uint32_t k = 0; k < e->n_a + e->n_aaaa; k++) {
+			struct ip ip = k < e->n_a ? e->a[k] : e->aaaa[k - e->n_a];
+
+			if (!seen_add(done, ip))
+				continue;
+			ip_format(ip, text);
+			add_ip(a, text, NULL, 0);
+		}
+	}
+	free(done);
+}
+
 static void list_all(struct lister *a, const struct conf_catalog *c)
 {
 	a->n = 0;
 	for (uint32_t i = 0; i < c->probes_count; i++) {
 		a->probe = &c->probes[i];
 		a->probe_index = i;
-		if (a->probe->vendor)
+		if (a->probe->vendor) {
 			list_vendor(a, c);
+			list_harvest(a, a->p->s);
+		}
 		for (uint32_t k = 0; k < a->probe->targets_count; k++)
 			add(a, a->probe->targets[k], NULL, 0);
 	}
@@ -428,9 +476,9 @@ struct sense_probes *sense_probes_new(struct sense *s, struct sense_probes *old)
 	struct sense_probe *sum = NULL, *old_sum = s->probe;
 	struct lister a = {.p = p};
 
-	list_all(&a, &s->conf->catalog);
 	if (p) {
 		p->s = s;
+		list_all(&a, &s->conf->catalog);
 		p->target = calloc(a.n + 1, sizeof(*p->target));
 		rows = calloc(a.n + 1, sizeof(*rows));
 	}

@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { ROUND_MS = 1000 };
+enum { ROUND_MS = 1000, RELIST_MS = 10000 };
 
 const char *sense_refusal_word(enum sense_refusal r)
 {
@@ -118,12 +118,24 @@ static void on_wake(struct sense_io *io)
 	(void)!read(io->fd, &n, sizeof(n));
 }
 
+/* Probes look at what was harvested too. */
+static void look_at_edges(struct sense *s)
+{
+	if (!s->edges_moved || os_mono_ms() < s->probes_ms + RELIST_MS || !s->conf)
+		return;
+	s->edges_moved = false;
+	s->probes_ms = os_mono_ms();
+	s->probes = sense_probes_new(s, s->probes);
+}
+
 static void *run(void *arg)
 {
 	struct sense *s = arg;
 
-	while (take_orders(s))
+	while (take_orders(s)) {
+		look_at_edges(s);
 		sense_loop_round(s->loop, ROUND_MS);
+	}
 	return NULL;
 }
 

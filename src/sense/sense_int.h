@@ -24,6 +24,8 @@ struct sense {
 	struct sense_meters *meters;
 	struct sense_probes *probes;
 	struct sense_harvest *harvest;
+	bool edges_moved;   /* other addresses than the probes know */
+	uint64_t probes_ms; /* mono: when the probes were listed */
 	struct sense_group *group;
 	uint32_t n_groups;
 

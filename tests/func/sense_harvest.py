@@ -39,7 +39,7 @@ class Server:
         self.socket.settimeout(0.2)
         self.port = self.socket.getsockname()[1]
         self.ttl, self.lie, self.asked, self.running = 2, None, [], True
-        self.order = (9, 3, 7)
+        self.order, self.net = (9, 3, 7), "10"
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -66,7 +66,7 @@ class Server:
             return [r]
         a, b = ecs[0].address.split(".")[:2]
         if kind == dns.rdatatype.A:
-            final, ips = "A", ["10.%s.%s.%d" % (a, b, i) for i in self.order]
+            final, ips = "A", ["%s.%s.%s.%d" % (self.net, a, b, i) for i in self.order]
         else:
             final, ips = "AAAA", ["2001:db8:%s:%s::%d" % (a, b, i) for i in self.order]
         if self.lie != "empty":
@@ -179,6 +179,26 @@ def no_longer_than_ttl_and_grace():
             os.kill(pid, signal.SIGCONT)
 
 
+def probes_know_what_to_probe():
+    listener = socket.create_server(("0.0.0.0", 0), backlog=64)
+    port = listener.getsockname()[1]
+    with Server() as s:
+        s.net = "127"
+        text = (CATALOG % (s.port, '"CN/GD/telecom", "CN/GD/unicom"', 2)).replace(", timeout_ms", ", ipv6: false, timeout_ms")
+        text += "probes: [{name: edges, kind: tcp, vendor: alpha, port: %d, every_s: 1}]\n" % port
+        with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
+            def found():
+                return {t["target"].rsplit(":", 1)[0]: t["state"] for t in d.ctl("probe", "show")["targets"]}
+
+            def edges():
+                return {i for e in d.ctl("harvest", "show")["edges"] for i in e["ips"]}
+            wait_for("six edges that are up", lambda: len(edges()) == 6 and
+                     set(found()) == edges() and set(found().values()) == {"up"}, 40)
+            s.order = (2,)
+            wait_for("two others", lambda: len(found()) == 2 and set(found()) == edges(), 40)
+    listener.close()
+
+
 def lies_are_refused():
     lies = (("no subnet", "scope"), ("other subnet", "scope"), ("servfail", "rcode"), ("empty", "empty"),
             ("cut", "wire"), ("garbage", "wire"), ("silence", "timeout"), ("stray", "stray"))
@@ -201,4 +221,5 @@ def lies_are_refused():
         s.running = False
 
 
-sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace, lies_are_refused])
+sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace,
+            probes_know_what_to_probe, lies_are_refused])

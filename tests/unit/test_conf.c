@@ -449,7 +449,7 @@ static void tells_what_waits_for_a_start(void **state)
 /* What is dumped loads again to the same dump. */
 static void dump_loads_again(void **state)
 {
-	static const char *const names[] = {"minimum", "demo", "bench", "concert"};
+	static const char *const names[] = {"minimum", "demo", "bench", "concert", "vendors"};
 
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(names); i++) {
