@@ -78,6 +78,25 @@ static int check_targets(const struct conf *c, const struct conf_names *keys, st
 	return 0;
 }
 
+static int check_reports(const struct conf *c, const struct conf_names *keys, struct errbuf *err)
+{
+	const struct conf_reports *r = &c->sluice.reports;
+	const struct {
+		const char *name, *key;
+	} all[] = {{"key", r->key}, {"backup_key", r->backup_key}, {"test_key", r->test_key}};
+	char path[CONF_PATH_SIZE];
+
+	for (size_t k = 0; k < SL_COUNT(all); k++)
+		if (all[k].key && conf_names_find(keys, all[k].key) < 0)
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "reports.%s", all[k].name),
+				"no such key, got \"%s\", want a name of keys", all[k].key);
+	if (r->require_signature && !r->key)
+		return conf_refuse(c, err, SL_EFORMAT, "reports.require_signature",
+			"nothing to check with, got no reports.key, want one");
+	return 0;
+}
+
 static int check_keys(const struct conf *c, struct errbuf *err)
 {
 	const struct conf_sluice *s = &c->sluice;
@@ -91,6 +110,8 @@ static int check_keys(const struct conf *c, struct errbuf *err)
 				"name given twice, got \"%s\", want it unique", s->keys[i].name);
 	if (rc == 0)
 		rc = check_targets(c, &keys, err);
+	if (rc == 0)
+		rc = check_reports(c, &keys, err);
 	if (rc == 0)
 		rc = conf_names_init(&accounts, c, s->accounts_count, err);
 	for (uint32_t i = 0; i < s->accounts_count && rc == 0; i++) {

@@ -21,6 +21,7 @@ struct link {
 	uint64_t refused_sum;          /* checksum of the last tick that was refused */
 	uint32_t period_ms;            /* longest TTL of the services */
 	char keys_dir[SL_MAX_PATH];
+	const char *keys;          /* whose */
 	struct timespec keys_time; /* of the file that was read last */
 	char level_path[SL_MAX_PATH];
 	struct timespec level_time; /* the same; zero: there is none */
@@ -86,12 +87,12 @@ static void take_keys(struct link *l)
 	struct keys_file *f;
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "%s/answer.blob", l->keys_dir);
+	(void)snprintf(path, sizeof(path), "%s/%s.blob", l->keys_dir, l->keys);
 	if (stat(path, &st) || (st.st_mtim.tv_sec == l->keys_time.tv_sec &&
 				       st.st_mtim.tv_nsec == l->keys_time.tv_nsec))
 		return;
 	l->keys_time = st.st_mtim;
-	if (keys_open(l->keys_dir, "answer", &f, &err)) {
+	if (keys_open(l->keys_dir, l->keys, &f, &err)) {
 		LOG_E("keys.refused", "error=\"%s\"", err.s);
 		return;
 	}
@@ -123,8 +124,8 @@ static void take_log_level(struct link *l)
 	LOG_I("log.level", "level=%d", level);
 }
 
-int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
-	struct errbuf *err)
+int link_new(const char *dir, const char *keys, struct publish *publish, struct seen *seen,
+	struct link **ret_link, struct errbuf *err)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	int rc = l ? os_mkdirs(dir, 0755, err) : err_set(err, SL_ENOMEM, "out of memory");
@@ -135,6 +136,7 @@ int link_new(const char *dir, struct publish *publish, struct seen *seen, struct
 		(void)snprintf(l->level_path, sizeof(l->level_path), "%.900s/../log-level.%s", dir,
 			log_role());
 		l->level = log_level();
+		l->keys = keys;
 		l->publish = publish;
 		l->seen = seen;
 		l->period_ms = 1000;

@@ -11,9 +11,10 @@
 
 struct link;
 
-/* dir: the folder of the blobs, made if absent. Caller frees. */
-int link_new(const char *dir, struct publish *publish, struct seen *seen, struct link **ret_link,
-	struct errbuf *err) SL_NONNULL(1, 2, 3, 4) SL_WUNUSED;
+/* dir: the folder of the blobs, made if absent; keys: whose keys are taken, "answer" or "collect".
+ * Caller frees. */
+int link_new(const char *dir, const char *keys, struct publish *publish, struct seen *seen,
+	struct link **ret_link, struct errbuf *err) SL_NONNULL(1, 2, 3, 4, 5) SL_WUNUSED;
 void link_free(struct link *l);
 
 /* Waits for a change or timeout_ms, whichever is first (a signal ends it too), takes a newer world,

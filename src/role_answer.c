@@ -161,7 +161,7 @@ static int start(struct answer_role *r, struct errbuf *err)
 		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
-		rc = link_new(dir, r->workers.publish, r->workers.seen, &r->link, err);
+		rc = link_new(dir, "answer", r->workers.publish, r->workers.seen, &r->link, err);
 	if (!rc && r->dns)
 		rc = dnsd_run(r->dns, err);
 	if (!rc && r->http)

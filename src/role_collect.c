@@ -55,12 +55,13 @@ static int open_listeners(struct collect_role *r, struct errbuf *err)
 {
 	const struct conf_sluice *s = &r->conf->sluice;
 	struct os_addr listen[CONF_MAX_LISTEN];
-	char facts[SL_MAX_PATH];
+	char facts[SL_MAX_PATH], facts_test[SL_MAX_PATH];
 	struct collect_options o = {.listen = listen,
 		.n_listen = s->listen.reports_count,
 		.threads = s->threads.reports,
 		.tick_ms = s->tick_ms,
 		.facts = facts,
+		.facts_test = facts_test,
 		.kept = role_kept,
 		.publish = r->publish,
 		.trusted_senders = r->senders,
@@ -74,6 +75,7 @@ static int open_listeners(struct collect_role *r, struct errbuf *err)
 		.failed = failed};
 
 	(void)snprintf(facts, sizeof(facts), "%.900s/facts.blob", s->state);
+	(void)snprintf(facts_test, sizeof(facts_test), "%.900s/facts-test.blob", s->state);
 	(void)snprintf(r->follow_state, sizeof(r->follow_state), "%.900s/follow.state", s->state);
 	for (uint32_t i = 0; i < s->follow_count; i++) {
 		int rc = read_follow(&s->follow[i], &r->follow[i], err);
@@ -107,7 +109,7 @@ static int start(struct collect_role *r, struct errbuf *err)
 		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
-		rc = link_new(dir, r->publish, r->seen, &r->link, err);
+		rc = link_new(dir, "collect", r->publish, r->seen, &r->link, err);
 	return rc ? rc : collect_run(r->collect, err);
 }
 

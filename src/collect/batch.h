@@ -30,6 +30,7 @@ enum collect_flag {
 	COLLECT_LOG_SLOW = 128,
 	COLLECT_STATE = 256,   /* the player said whether it stands still: COLLECT_STARVED or not */
 	COLLECT_STARVED = 512, /* it does, for want of data */
+	COLLECT_TEST = 2048,   /* of a load test: into books of its own */
 	COLLECT_STALL_TOTAL = 1024, /* stall_total_ms counts */
 };
 
@@ -75,7 +76,7 @@ struct collect_counts {
 struct collect_batch {
 	uint32_t n, text_used;
 	uint64_t catalogue; /* checksum of the catalogue the last ids come from */
-	struct collect_counts counts[COLLECT_SOURCES];
+	struct collect_counts counts[2][COLLECT_SOURCES]; /* live; of load tests */
 	struct collect_record record[COLLECT_BATCH];
 	uint8_t text[COLLECT_BATCH_TEXT]; /* hash (8 octets), length (2), name; again and again */
 };
@@ -94,10 +95,14 @@ static inline void collect_hand_over(struct collect_mailbox *m, struct collect_b
 	struct collect_batch *next;
 	bool something = (*at)->n != 0;
 
-	for (int i = 0; i < COLLECT_SOURCES && !something; i++)
+	for (int i = 0; i < 2 * COLLECT_SOURCES && !something; i++) {
+		const struct collect_counts *c =
+			&(*at)->counts[i / COLLECT_SOURCES][i % COLLECT_SOURCES];
+
+		something = c->accepted || c->shed;
 		for (int r = 0; r < COLLECT_REFUSALS && !something; r++)
-			something = (*at)->counts[i].refused[r] || (*at)->counts[i].accepted ||
-				    (*at)->counts[i].shed;
+			something = c->refused[r];
+	}
 	if (!something || atomic_load_explicit(&m->full, memory_order_relaxed))
 		return;
 	next = atomic_exchange_explicit(&m->empty, NULL, memory_order_acquire);

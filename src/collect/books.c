@@ -364,7 +364,8 @@ static void add_counts(struct collect_counts *to, const struct collect_counts *f
 	to->last_ms = SL_MAX(to->last_ms, from->last_ms);
 }
 
-void collect_books_take(struct collect_books *b, const struct collect_batch *from, uint64_t now_ms)
+void collect_books_take(
+	struct collect_books *b, const struct collect_batch *from, bool test, uint64_t now_ms)
 {
 	take_names(b, from, now_ms);
 	for (uint32_t i = 0; i < from->n; i++) {
@@ -375,13 +376,15 @@ void collect_books_take(struct collect_books *b, const struct collect_batch *fro
 
 			__builtin_prefetch(t->tags[r[8].session & (t->n_buckets - 1)]);
 		}
+		if (test != !!(r->flags & COLLECT_TEST))
+			continue;
 		if (r->flags & COLLECT_LOG)
 			take_log(b, r, now_ms);
 		else
 			take_report(b, r, now_ms);
 	}
 	for (int i = 0; i < COLLECT_SOURCES; i++)
-		add_counts(&b->k->counts[i], &from->counts[i]);
+		add_counts(&b->k->counts[i], &from->counts[test][i]);
 	if (from->catalogue)
 		b->k->catalogue = from->catalogue;
 }

@@ -53,6 +53,7 @@ struct collect_limits {
 	uint32_t pulls;                 /* of the last minute */
 	uint32_t streams;
 	uint32_t logs; /* (vendor, group, minute) of CDN logs */
+	uint32_t test; /* 1: of load tests; the windows of the facts say so */
 };
 
 /* A million sessions in under 1 GiB. */
@@ -76,9 +77,10 @@ uint64_t collect_books_seed(const struct collect_books *b) SL_NONNULL_ALL SL_PUR
 /* Whether an earlier process's memory was gone on with. */
 bool collect_books_adopted(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 
-/* Books a batch that came at now_ms (unix; steps back are fine). */
-void collect_books_take(
-	struct collect_books *b, const struct collect_batch *from, uint64_t now_ms) SL_NONNULL_ALL;
+/* Books the live part of a batch that came at now_ms (unix; steps back are fine), or that of load
+ * tests. */
+void collect_books_take(struct collect_books *b, const struct collect_batch *from, bool test,
+	uint64_t now_ms) SL_NONNULL_ALL;
 
 /* Writes the facts of now. keep_ppm is what is kept of the reports at present; the least of the
  * last COLLECT_LIVE_MS scales sessions and bitrates. *ret_blob is malloc'd; caller frees. */

@@ -34,8 +34,9 @@ struct thread {
 struct collect {
 	struct collect_options o;
 	struct os_addr bound[COLLECT_MAX_LISTEN];
-	char facts[SL_MAX_PATH], temporary[SL_MAX_PATH + 8];
+	char facts[SL_MAX_PATH], facts_test[SL_MAX_PATH];
 	struct collect_books *books; /* owned by the tick thread */
+	struct collect_books *test;  /* of load tests; NULL before the first */
 	_Atomic uint32_t keep_ppm;   /* relaxed, one writer: the tick thread */
 	_Atomic uint32_t stop;       /* of the tick thread */
 	pthread_t tick;
@@ -76,6 +77,7 @@ static void round_once(struct thread *t, int timeout_ms)
 	httpd_wait(t->httpd, timeout_ms);
 	publish_online();
 	began = os_mono_ns();
+	t->w.keys = publish_read_keys(t->c->o.publish);
 	collect_intake_round(&t->w.intake, publish_read(t->c->o.publish), os_now_ms(),
 		atomic_load_explicit(&t->c->keep_ppm, memory_order_relaxed));
 	(void)httpd_run(t->httpd);
@@ -130,36 +132,77 @@ static void *follow(void *arg)
 /* --- the tick thread ------------------------------------------------------------------------ */
 
 /* Facts are of the moment: renamed into place, and no waiting for the disk. */
-static int write_facts(const struct collect *c, const void *blob, size_t size)
+static int write_facts(const char *path, const void *blob, size_t size)
 {
-	FILE *f = fopen(c->temporary, "we");
+	char temporary[SL_MAX_PATH + 8];
+	FILE *f;
 	bool good;
 
+	(void)snprintf(temporary, sizeof(temporary), "%s.new", path);
+	f = fopen(temporary, "we");
 	if (!f)
 		return -errno;
 	good = fwrite(blob, 1, size, f) == size;
 	good = fclose(f) == 0 && good;
-	if (!good || rename(c->temporary, c->facts))
+	if (!good || rename(temporary, path))
 		return SL_EIO;
 	return 0;
 }
 
-static void tick(struct collect *c)
+static void tell(struct collect *c, struct collect_books *books, const char *path)
 {
 	struct errbuf err = {""};
 	void *blob = NULL;
 	size_t size;
-	int rc = collect_books_facts(c->books, os_now_ms(),
+	int rc = collect_books_facts(books, os_now_ms(),
 		atomic_load_explicit(&c->keep_ppm, memory_order_relaxed), &blob, &size, &err);
 
 	if (!rc) {
-		rc = write_facts(c, blob, size);
+		rc = write_facts(path, blob, size);
 		if (rc)
-			(void)err_set(&err, rc, "%.900s: %s", c->facts, sl_strerror(rc));
+			(void)err_set(&err, rc, "%.900s: %s", path, sl_strerror(rc));
 	}
 	if (rc && c->o.failed)
 		c->o.failed(err.s);
 	free(blob);
+}
+
+static void tick(struct collect *c)
+{
+	tell(c, c->books, c->facts);
+	if (c->test)
+		tell(c, c->test, c->facts_test);
+}
+
+static bool has_test(const struct collect_batch *b)
+{
+	for (int i = 0; i < COLLECT_SOURCES; i++)
+		if (b->counts[1][i].accepted)
+			return true;
+	return false;
+}
+
+/* Load tests have books of their own, made when the first one comes. */
+static void take_test(struct collect *c, const struct collect_batch *b)
+{
+	const struct collect_limits *l = &c->o.limits;
+	struct collect_limits quarter = {.sessions = l->sessions / 4,
+		.users = l->users / 4,
+		.caps = l->caps / 4,
+		.pulls = l->pulls / 4,
+		.streams = l->streams / 4,
+		.logs = l->logs / 4,
+		.test = 1};
+	struct errbuf err = {""};
+
+	if (!c->facts_test[0] || (!c->test && !has_test(b)))
+		return;
+	if (!c->test && collect_books_new(&quarter, -1, os_now_ms(), &c->test, &err)) {
+		if (c->o.failed)
+			c->o.failed(err.s);
+		return;
+	}
+	collect_books_take(c->test, b, true, os_now_ms());
 }
 
 /* Books what has been handed over; whether some worker filled a batch. */
@@ -174,7 +217,8 @@ static bool fetch(struct collect *c)
 		if (!b)
 			continue;
 		full |= b->n == COLLECT_BATCH;
-		collect_books_take(c->books, b, os_now_ms());
+		collect_books_take(c->books, b, false, os_now_ms());
+		take_test(c, b);
 		collect_give_back(m, b);
 	}
 	return full;
@@ -314,7 +358,8 @@ int collect_open(const struct collect_options *o, struct collect **ret_collect, 
 	if (o->n_listen)
 		memcpy(c->bound, o->listen, o->n_listen * sizeof(c->bound[0]));
 	(void)snprintf(c->facts, sizeof(c->facts), "%s", o->facts);
-	(void)snprintf(c->temporary, sizeof(c->temporary), "%s.new", c->facts);
+	(void)snprintf(
+		c->facts_test, sizeof(c->facts_test), "%s", o->facts_test ? o->facts_test : "");
 	atomic_store_explicit(&c->keep_ppm, (uint32_t)COLLECT_PPM, memory_order_relaxed);
 	rc = collect_books_new(&o->limits, o->kept, os_now_ms(), &c->books, err);
 	for (uint32_t i = 0; i < n_threads && !rc; i++)
@@ -368,6 +413,7 @@ void collect_stop(struct collect *c, uint32_t patience_ms)
 		free(c->thread[i].batches[1]);
 	}
 	collect_books_free(c->books);
+	collect_books_free(c->test);
 	free(c);
 }
 

@@ -20,8 +20,9 @@ struct collect_options {
 	uint32_t n_listen; /* 0..COLLECT_MAX_LISTEN */
 	uint32_t threads;  /* 1..COLLECT_MAX_THREADS */
 	uint32_t tick_ms;
-	const char *facts; /* file that is written every tick */
-	int kept;          /* memory that outlives the process (memfd_create); -1: none */
+	const char *facts;      /* file that is written every tick */
+	const char *facts_test; /* the same of load tests, once there are any; NULL: nowhere */
+	int kept;               /* memory that outlives the process (memfd_create); -1: none */
 	const struct publish *publish;
 	const struct httpd_prefix *trusted_senders; /* may name other addresses in `ip` */
 	size_t n_trusted_senders;

@@ -4,9 +4,11 @@
 
 #include "collect/collect.h"
 #include "collect/intake.h"
+#include "world/keys.h"
 
 struct collect_worker {
 	struct collect_intake intake;
+	const struct keys_view *keys; /* of this round; NULL: none */
 	const struct httpd_prefix *trusted;
 	size_t n_trusted;
 };
@@ -22,10 +24,15 @@ struct collect_outcome {
 	uint8_t items_text[4096];
 };
 
-/* Prepares the intake for a request; false when the reply is made already: no world yet, or the
- * request is sampled away. */
+/* Prepares the intake for a request; false when the reply is made already: no world yet, a
+ * signature or mark of a load test that does not fit, or the request is sampled away. */
 bool collect_begin(struct collect_worker *w, enum collect_source source,
 	const struct httpd_request *rq, struct httpd_reply *rp) SL_NONNULL_ALL;
+
+/* admit.c: whether a request's signature and mark of a load test are good; else the reply is made.
+ */
+bool collect_admit(struct collect_worker *w, const struct httpd_request *rq,
+	struct httpd_reply *rp) SL_NONNULL_ALL;
 
 void collect_outcome_init(
 	struct collect_outcome *o, struct collect_worker *w, struct httpd_reply *rp) SL_NONNULL_ALL;

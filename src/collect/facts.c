@@ -130,7 +130,8 @@ static int put_windows(struct collect_books *b, struct blob_writer *w, uint64_t 
 		return SL_ENOMEM;
 	for (uint32_t i = 0; i < COLLECT_WINDOWS; i++)
 		to[i] = (struct facts_window){.start_ms = collect_window_start(i, now_ms),
-			.length_ms = i ? COLLECT_STEP_MS : COLLECT_MINUTE_MS};
+			.length_ms = i ? COLLECT_STEP_MS : COLLECT_MINUTE_MS,
+			.test = b->limits.test};
 	for (uint32_t i = 0; i < COLLECT_WINDOWS; i++)
 		for (uint32_t c = 0; c < b->k->n_cells; c++) {
 			const struct facts_cell *f = &b->fact[(size_t)i * COLLECT_MAX_CELLS + c];
@@ -187,6 +188,7 @@ static int put_logs(struct collect_books *b, struct blob_writer *w, uint64_t now
 				return SL_ENOMEM;
 			to->start_ms = l->minute * COLLECT_MINUTE_MS;
 			to->length_ms = COLLECT_MINUTE_MS;
+			to->test = b->limits.test;
 			++*at;
 		}
 		rc = put_log_cell(b, w, *at - 1, l);

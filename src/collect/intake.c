@@ -102,6 +102,7 @@ void collect_intake_begin(
 	struct collect_intake *in, enum collect_source source, struct ip client, bool trusted)
 {
 	in->source = source;
+	in->test = false;
 	in->sender.trusted = trusted;
 	if (!in->world)
 		return;
@@ -113,13 +114,13 @@ bool collect_intake_shed(struct collect_intake *in)
 {
 	if (in->sender.trusted || collect_kept(in->sender.keep, in->keep_ppm))
 		return false;
-	in->batch->counts[in->source].shed++;
+	in->batch->counts[in->test][in->source].shed++;
 	return true;
 }
 
 void collect_intake_refused(struct collect_intake *in, enum collect_refusal why)
 {
-	in->batch->counts[in->source].refused[why]++;
+	in->batch->counts[in->test][in->source].refused[why]++;
 }
 
 enum collect_refusal collect_intake_time(
@@ -160,11 +161,11 @@ static struct collect_record *add(struct collect_intake *in)
 	struct collect_batch *b = in->batch;
 
 	if (b->n == COLLECT_BATCH) {
-		b->counts[in->source].dropped++;
+		b->counts[in->test][in->source].dropped++;
 		return NULL;
 	}
-	b->counts[in->source].accepted++;
-	b->counts[in->source].last_ms = in->now_ms;
+	b->counts[in->test][in->source].accepted++;
+	b->counts[in->test][in->source].last_ms = in->now_ms;
 	b->catalogue = in->catalogue;
 	return &b->record[b->n++];
 }
@@ -193,7 +194,7 @@ static void fill(struct collect_intake *in, const struct collect_report *r,
 	to->address = s->address;
 	to->net = s->net;
 	to->group = s->group;
-	to->flags = flags_of(r);
+	to->flags = (uint16_t)(flags_of(r) | (in->test ? COLLECT_TEST : 0));
 	to->first_frame_us = to->flags & COLLECT_FIRST_FRAME
 				     ? (uint32_t)llround(r->num.first_frame_ms * 1000)
 				     : 0;
@@ -227,8 +228,8 @@ struct collect_verdict collect_intake_report(void *ctx, const struct collect_rep
 	if (collect_has(r, COLLECT_F_kind) && !str_eq(r->text.kind, STR_LIT("play"))) {
 		if (!str_eq(r->text.kind, STR_LIT("push")))
 			return verdict(COLLECT_KIND, COLLECT_F_kind);
-		in->batch->counts[COLLECT_PUSH].accepted++;
-		in->batch->counts[COLLECT_PUSH].last_ms = in->now_ms;
+		in->batch->counts[in->test][COLLECT_PUSH].accepted++;
+		in->batch->counts[in->test][COLLECT_PUSH].last_ms = in->now_ms;
 		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 	}
 	if (collect_has(r, COLLECT_F_ip)) {
@@ -241,7 +242,7 @@ struct collect_verdict collect_intake_report(void *ctx, const struct collect_rep
 		s.keep = (uint32_t)(hash64(r->text.session.p, r->text.session.n, in->seed + 2) >>
 				    32);
 	if (!collect_kept(s.keep, in->keep_ppm)) {
-		in->batch->counts[in->source].shed++;
+		in->batch->counts[in->test][in->source].shed++;
 		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 	}
 	to = add(in);
@@ -278,7 +279,8 @@ struct collect_verdict collect_intake_line(struct collect_intake *in, const stru
 		.t_ms = SL_MIN((uint64_t)l->t_ms, in->now_ms),
 		.group = s.group,
 		.vendor = (uint8_t)vendor,
-		.flags = (uint16_t)(COLLECT_LOG | (l->error ? COLLECT_LOG_ERROR : 0) |
+		.flags = (uint16_t)(COLLECT_LOG | (in->test ? COLLECT_TEST : 0) |
+				    (l->error ? COLLECT_LOG_ERROR : 0) |
 				    (l->slow ? COLLECT_LOG_SLOW : 0))};
 	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 }

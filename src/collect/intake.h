@@ -28,6 +28,7 @@ struct collect_intake {
 	struct collect_batch *batch;
 	struct collect_sender sender; /* of this request */
 	enum collect_source source;
+	bool test;          /* this request is of a load test */
 	uint64_t catalogue; /* that the look-up below was made for */
 	struct {
 		uint64_t hash;

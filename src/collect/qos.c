@@ -25,6 +25,8 @@ bool collect_begin(struct collect_worker *w, enum collect_source source,
 		return false;
 	}
 	collect_intake_begin(in, source, rq->client, within(rq->client, w->trusted, w->n_trusted));
+	if (!collect_admit(w, rq, rp))
+		return false;
 	if (!collect_intake_shed(in))
 		return true;
 	rp->status = 202;

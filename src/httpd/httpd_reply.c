@@ -107,7 +107,8 @@ void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *
 	httpd_reply_header(rp, "Access-Control-Allow-Methods",
 		route->methods & HTTPD_POST ? "GET, HEAD, POST" : "GET, HEAD");
 	httpd_reply_header(rp, "Access-Control-Allow-Headers",
-		"Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status");
+		"Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, "
+		"X-Sluice-Signature, X-Sluice-Test");
 	httpd_reply_header(rp, "Access-Control-Max-Age", "86400");
 }
 

@@ -34,7 +34,10 @@ const struct keys_account *keys_find_account(const struct keys_view *keys, struc
 
 /* The secret whose value is the secrets of DNS cookies, end to end, the one that makes them first.
  */
-#define KEYS_DNS_COOKIE "dns cookie" /* a name that no configuration can give */
+#define KEYS_REPORTS        "reports" /* what collect's blob calls its keys */
+#define KEYS_REPORTS_BACKUP "reports backup"
+#define KEYS_REPORTS_TEST   "reports test"
+#define KEYS_DNS_COOKIE     "dns cookie" /* a name that no configuration can give */
 
 struct keys_file;
 
@@ -55,7 +58,8 @@ struct conf;
 
 /*
  * Reads the secrets of a configuration and writes STATE/keys/answer.blob, with cookies (may be
- * empty) as KEYS_DNS_COOKIE, and STATE/keys/control.blob with those of meters only. A secret that
+ * empty) as KEYS_DNS_COOKIE, STATE/keys/control.blob with those of meters only, and
+ * STATE/keys/collect.blob with those of reports only (KEYS_REPORTS...). A secret that
  * cannot be read is left out and said in note (empty when all are there): what needs it is closed,
  * nothing else. Returns an error only when a blob could not be written.
  */

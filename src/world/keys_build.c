@@ -12,7 +12,8 @@ struct builder {
 	struct blob_writer *w;
 	const struct conf_sluice *conf;
 	const struct conf_catalog *catalog;
-	bool control;             /* what control needs: the secrets of meters, and only those */
+	/* control needs the secrets of meters and only those, collect those of reports */
+	enum { FOR_ANSWER, FOR_CONTROL, FOR_COLLECT } who;
 	uint32_t id[SL_MAX_KEYS]; /* by position in the configuration */
 	struct errbuf *note;
 };
@@ -54,7 +55,16 @@ static bool of_meters(const struct conf_catalog *c, const char *key)
 	return false;
 }
 
-/* One that only meters need is none of the answers'. */
+/* What collect calls a key; NULL: it does not need it. */
+static const char *of_reports(const struct conf_sluice *c, const char *key)
+{
+	return named(c->reports.key, key)          ? KEYS_REPORTS
+	       : named(c->reports.backup_key, key) ? KEYS_REPORTS_BACKUP
+	       : named(c->reports.test_key, key)   ? KEYS_REPORTS_TEST
+						   : NULL;
+}
+
+/* One that only meters or reports need is none of the answers'. */
 static bool of_answers(const struct builder *b, const char *key)
 {
 	for (uint32_t i = 0; i < b->conf->accounts_count; i++)
@@ -65,17 +75,28 @@ static bool of_answers(const struct builder *b, const char *key)
 		if (named(b->catalog->signers[i].key, key) ||
 			named(b->catalog->signers[i].backup_key, key))
 			return true;
-	return !of_meters(b->catalog, key);
+	return !of_meters(b->catalog, key) && !of_reports(b->conf, key);
+}
+
+/* The name of a key in the blob; NULL: it does not belong there. */
+static const char *name_in_blob(const struct builder *b, const char *key)
+{
+	if (b->who == FOR_COLLECT)
+		return of_reports(b->conf, key);
+	if (b->who == FOR_CONTROL)
+		return of_meters(b->catalog, key) ? key : NULL;
+	return of_answers(b, key) ? key : NULL;
 }
 
 static void put_key(struct builder *b, uint32_t i)
 {
 	const struct conf_key *from = &b->conf->keys[i];
+	const char *name = name_in_blob(b, from->name);
 	char *data;
 	size_t n, size;
 
 	b->id[i] = BLOB_NONE;
-	if (!(b->control ? of_meters(b->catalog, from->name) : of_answers(b, from->name)))
+	if (!name)
 		return;
 	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note))
 		return;
@@ -83,7 +104,7 @@ static void put_key(struct builder *b, uint32_t i)
 	if (n == 0)
 		err_set(b->note, SL_EINVAL, "%s: the secret is empty", from->file);
 	else
-		put_secret(b, from->name, (struct str){data, n}, &b->id[i]);
+		put_secret(b, name, (struct str){data, n}, &b->id[i]);
 	explicit_bzero(data, size);
 	free(data);
 }
@@ -140,12 +161,15 @@ static void put_all(struct builder *b, struct str cookies)
 	struct keys_meta *meta = blob_add(b->w, KEYS_meta, 1, NULL);
 
 	if (meta)
-		*meta = (struct keys_meta){b->conf->require_signature, b->conf->signature_window_s};
+		*meta = (struct keys_meta){b->who == FOR_COLLECT
+						   ? b->conf->reports.require_signature
+						   : b->conf->require_signature,
+			b->conf->signature_window_s};
 	if (cookies.n)
 		put_secret(b, KEYS_DNS_COOKIE, cookies, NULL);
 	for (uint32_t i = 0; i < b->conf->keys_count; i++)
 		put_key(b, i);
-	for (uint32_t i = 0; !b->control && i < b->conf->accounts_count; i++) {
+	for (uint32_t i = 0; b->who == FOR_ANSWER && i < b->conf->accounts_count; i++) {
 		const struct conf_account *from = &b->conf->accounts[i];
 		struct blob_span name = put_text(b, from->name);
 		struct keys_account *to = blob_add(b->w, KEYS_accounts, 1, NULL);
@@ -198,9 +222,12 @@ int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, str
 	struct errbuf err = {""};
 	int rc = write_blob(&b, cookies, now_ms, "answer", &err);
 
-	b.control = true;
+	b.who = FOR_CONTROL;
 	if (!rc)
 		rc = write_blob(&b, (struct str){NULL, 0}, now_ms, "control", &err);
+	b.who = FOR_COLLECT;
+	if (!rc)
+		rc = write_blob(&b, (struct str){NULL, 0}, now_ms, "collect", &err);
 	if (rc)
 		*note = err;
 	return rc;

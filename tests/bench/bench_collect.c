@@ -82,7 +82,7 @@ static double book_chunk(struct collect_books *books, struct collect_batch *batc
 	uint64_t began = os_thread_user_ns();
 	double s;
 
-	collect_books_take(books, batch, now_ms);
+	collect_books_take(books, batch, false, now_ms);
 	s = seconds(began);
 	batch->n = batch->text_used = 0;
 	memset(batch->counts, 0, sizeof(batch->counts));

@@ -78,7 +78,7 @@ static void windows_slide(void **state)
 	(void)add(5, NOW - 15000);
 	(void)add(6, NOW - 59999);
 	(void)add(7, NOW - 60000);
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 6);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, 6);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 5);
@@ -104,7 +104,7 @@ static void users_and_sessions(void **state)
 	}
 	r = add(2, NOW); /* a failed pull is a user and no session */
 	r->flags = COLLECT_PULL;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, 2);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->stalled_users, 1);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 1);
@@ -121,7 +121,7 @@ static void first_frames(void **state)
 	(void)state;
 	for (uint32_t i = 1; i <= 20; i++) /* 1..19 and one that is far off */
 		add(i, NOW)->first_frame_us = i == 20 ? 50000000 : i;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frames, 20);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frame_us, 10); /* 3..18 */
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->first_frame_p50_us, 10);
@@ -137,20 +137,20 @@ static void nobody_speaks_for_all(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 1000; i++)
 		add(i, NOW)->address = 5;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_ADDRESS);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->users, COLLECT_PER_ADDRESS);
 	collect_books_free(b);
 	b = books();
 	for (uint32_t i = 0; i < 1000; i++)
 		add(i, NOW)->net = 5;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_NET);
 	collect_books_free(b);
 	b = books();
 	for (uint32_t i = 0; i < 30; i++)
 		(void)add(1, NOW);
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, COLLECT_PER_SESSION);
 	assert_int_equal(collect_books_capped(b), 30 - COLLECT_PER_SESSION);
 	collect_books_free(b);
@@ -171,7 +171,7 @@ static void one_net_among_many(void **state)
 		r->net = 5;
 		r->flags = COLLECT_PULL | COLLECT_STALLED;
 	}
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	f = look(b, NOW, COLLECT_PPM, 0);
 	assert_int_equal(f->pulls, 120 + COLLECT_BAD_MORE);
 	assert_int_equal(f->pulls_ok, 120);
@@ -182,7 +182,7 @@ static void one_net_among_many(void **state)
 		add(2000 + i, NOW)->flags = COLLECT_PULL;
 	for (uint32_t i = 0; i < 90; i++)
 		batch->record[i].net = 100 + i % 30;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 120 + COLLECT_BAD_MORE + 90);
 	collect_books_free(b);
 }
@@ -209,7 +209,7 @@ static void a_flood_from_one_net(void **state)
 			r->net = 5;
 			r->flags = COLLECT_PULL;
 		}
-		collect_books_take(b, batch, t_ms);
+		collect_books_take(b, batch, false, t_ms);
 		f = look(b, t_ms, COLLECT_PPM, 1);
 		assert_int_equal(f->pulls_ok, 180);
 		assert_in_range(f->pulls, 210, 212);
@@ -224,7 +224,7 @@ static void too_much_is_given_up(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 100000; i++)
 		(void)add(i, NOW);
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_true(look(b, NOW, COLLECT_PPM, 0)->sessions <= 4096);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->pulls, 4096);
 	assert_true(collect_books_evicted(b) > 100000 - 4096);
@@ -240,7 +240,7 @@ static void sampling_is_scaled(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 1000; i++)
 		add(i, NOW)->keep = UINT32_MAX / 1000 * i;
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->sessions, 1000);
 	assert_in_range(look(b, NOW, 100000, 0)->sessions, 1000, 1010);
 	assert_in_range(look(b, NOW + 5000, COLLECT_PPM, 0)->sessions, 1000, 1010);
@@ -260,7 +260,7 @@ static void logs_have_minutes(void **state)
 		r->flags =
 			(uint16_t)(COLLECT_LOG | (i == 0 ? COLLECT_LOG_ERROR : COLLECT_LOG_SLOW));
 	}
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 	for (uint32_t w = COLLECT_WINDOWS; w < COLLECT_WINDOWS + 2; w++) {
 		const struct facts_cell *c = look(b, NOW, COLLECT_PPM, w);
 		bool later = c->log_requests == 2;
@@ -307,7 +307,7 @@ static void stalls_by_state_and_sum(void **state)
 		r->user = hash_mix(i, 3); /* so that each report shows alone */
 		r->flags = (uint16_t)rows[i].flags;
 		r->stall_total_ms = rows[i].total_ms;
-		collect_books_take(b, batch, t_ms);
+		collect_books_take(b, batch, false, t_ms);
 		if (look(b, t_ms, COLLECT_PPM, 0)->stalled_users !=
 			(uint32_t)rows[i].stalled + (i > 2) + (i > 7) + (i > 8))
 			fail_msg("row %zu", i);

@@ -68,7 +68,7 @@ static void book(struct collect_books *b, uint64_t first, uint32_t n)
 	batch->n = batch->text_used = 0;
 	for (uint32_t i = 0; i < n; i++)
 		add(first + i);
-	collect_books_take(b, batch, NOW);
+	collect_books_take(b, batch, false, NOW);
 }
 
 struct sums {
@@ -257,7 +257,7 @@ static void names_make_room(void **state)
 		memset(p + 10, 'n', n);
 		batch->n = 0;
 		batch->text_used = 260;
-		collect_books_take(b, batch, now_ms);
+		collect_books_take(b, batch, false, now_ms);
 		if (id % 2000 == 0) {
 			struct errbuf err = {""};
 			void *blob = NULL;

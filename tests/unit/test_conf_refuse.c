@@ -12,7 +12,8 @@ static const struct row sluice_rows[] = {
 		"sluice.yaml:7: unknown key, got \"tack_ms\", want one of catalog, state, store, "
 		"unit, user, listen, threads, dns, http, admin, geo, tick_ms, stale_after_s, "
 		"record_minutes, explain, "
-		"trusted_proxies, trusted_senders, follow, keys, accounts, require_signature, "
+		"trusted_proxies, trusted_senders, reports, follow, keys, accounts, "
+		"require_signature, "
 		"signature_window_s, alerts, log"},
 	{"key given twice", NULL, "tick_ms: 600\n",
 		"sluice.yaml:11: tick_ms: key given twice, want it once"},
