@@ -136,7 +136,7 @@ static const struct row catalog_rows[] = {
 		"catalog.yaml:44: signers[0].scheme: unknown word, got \"type_z\", want type_a, "
 		"tencent_a, type_b, type_c, type_c_query, type_d, tencent_live, huawei_live_b, "
 		"huawei_live_d, volc_live_b, wangsu, qiniu, upyun, akamai, cloudflare, fastly, "
-		"bunny"},
+		"bunny, google_media"},
 	{"a play path that is none", "hosts: [live.x.example]\n",
 		"hosts: [live.x.example]\n"
 		"    play: [{format: flv, definition: hd, path: x}]\n",
