@@ -245,6 +245,10 @@ struct conf {
 int conf_load(const char *path, struct conf **ret_conf, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
 
+/* As conf_load, with these octets in place of the catalogue's file, whose name errors carry. */
+int conf_load_with(const char *path, const void *catalog, size_t catalog_size,
+	struct conf **ret_conf, struct errbuf *err) SL_NONNULL(1, 2, 4) SL_WUNUSED;
+
 /*
  * As conf_load over octets in memory, for tests and fuzzing: file names in errors are "sluice.yaml"
  * and "catalog.yaml", relative paths are against the working folder.

@@ -94,7 +94,9 @@ static int parse_catalog(struct conf *c, const char *file, struct str text, stru
 		c->arena, file, &conf_type_conf_catalog, text, &c->catalog, &c->catalog_lines, err);
 }
 
-static int load_files(struct conf *c, const char *path, struct errbuf *err)
+/* catalog: what to read instead of its file; NULL: that. */
+static int load_files(
+	struct conf *c, const char *path, const struct str *catalog, struct errbuf *err)
 {
 	char *data = NULL;
 	size_t size = 0;
@@ -106,6 +108,8 @@ static int load_files(struct conf *c, const char *path, struct errbuf *err)
 	free(data);
 	if (rc)
 		return rc;
+	if (catalog)
+		return parse_catalog(c, c->sluice.catalog, *catalog, err);
 	rc = read_file(c->sluice.catalog, &data, &size);
 	if (rc)
 		return conf_refuse(c, err, rc, "catalog", "cannot read %s: %s", c->sluice.catalog,
@@ -145,7 +149,18 @@ int conf_load(const char *path, struct conf **ret_conf, struct errbuf *err)
 
 	if (!c)
 		return err_set(err, SL_ENOMEM, "%s: out of memory", path);
-	return finish(c, load_files(c, path, err), ret_conf, err);
+	return finish(c, load_files(c, path, NULL, err), ret_conf, err);
+}
+
+int conf_load_with(const char *path, const void *catalog, size_t catalog_size,
+	struct conf **ret_conf, struct errbuf *err)
+{
+	struct str text = {catalog, catalog_size};
+	struct conf *c = conf_new();
+
+	if (!c)
+		return err_set(err, SL_ENOMEM, "%s: out of memory", path);
+	return finish(c, load_files(c, path, &text, err), ret_conf, err);
 }
 
 int conf_load_mem(const void *sluice, size_t sluice_size, const void *catalog, size_t catalog_size,

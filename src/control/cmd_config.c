@@ -263,12 +263,33 @@ int control_do_CONFIG_DIFF(struct control_call *call)
 	return rc;
 }
 
+/* What another catalogue would move, by the allocator; a bad one is refused here already. */
+static int weigh_catalogue(struct control_call *call, const char *text, size_t n)
+{
+	struct conf *conf = NULL;
+	int rc = conf_load_with(call->view->conf->sluice_file, text, n, &conf, &call->err);
+
+	if (!rc && call->view->world)
+		rc = control_weigh(call, &call->c->rules, &conf->catalog);
+	conf_free(conf);
+	return rc;
+}
+
 int control_do_CONFIG_APPLY(struct control_call *call)
 {
 	char *text = NULL;
 	size_t n;
-	int rc = os_read_file(control_arg(call, "file"), MAX_CATALOGUE, &text, &n, &call->err);
+	int rc = call->view->conf ? 0 : err_set(&call->err, SL_EAGAIN, "no configuration yet");
 
+	if (!rc)
+		rc = os_read_file(control_arg(call, "file"), MAX_CATALOGUE, &text, &n, &call->err);
+	if (!rc)
+		rc = weigh_catalogue(call, text, n);
+	if (!rc && control_flag(call, "dry-run")) {
+		control_put_bool(call->out, "dry_run", true);
+		free(text);
+		return 0;
+	}
 	if (!rc)
 		rc = control_keep_put_catalogue(call, text, n);
 	if (!rc)

@@ -114,7 +114,7 @@ static int weigh_rollback(struct control_call *call, uint64_t to, uint64_t last)
 	if (!rc)
 		rc = store_items(call->c->store, to, last, undo_one, &u);
 	if (!rc && call->view->world)
-		rc = control_weigh(call, &then);
+		rc = control_weigh(call, &then, NULL);
 	control_rules_clear(&then);
 	cJSON_Delete(u.seen);
 	return rc;

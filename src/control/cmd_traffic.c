@@ -286,7 +286,7 @@ static int finish(struct control_call *call, struct plan *p, int rc)
 	if (!rc && p->then.n > ENGINE_MAX_RULES / 2)
 		rc = err_set(&call->err, SL_ELIMIT, "over %d rules", ENGINE_MAX_RULES / 2);
 	if (!rc)
-		rc = control_weigh(call, &p->then);
+		rc = control_weigh(call, &p->then, NULL);
 	if (!rc && control_flag(call, "dry-run"))
 		control_put_bool(call->out, "dry_run", true);
 	else if (!rc)

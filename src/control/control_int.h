@@ -42,7 +42,7 @@ struct control {
 	bool overlay_due;
 	uint64_t expanded_ms;
 	struct control_waiting *waiting; /* audit rows of reads, for the next round */
-	uint32_t n_waiting;
+	uint32_t n_waiting, n_unheard;   /* unheard: calls there was no room to audit */
 
 	/* what history has */
 	uint64_t kept_tick, kept_ms, kept_generation;
@@ -168,9 +168,10 @@ int control_take_rules(struct control_call *call, uint32_t kinds) SL_NONNULL_ALL
 int control_want_confirm(struct control_call *call) SL_NONNULL_ALL;
 const char *control_confirm_word(const struct control_call *call) SL_NONNULL_ALL;
 
-/* Adds the impact of the rules `then` to the answer; SL_EREFUSED when it wants a confirmation that
- * was not given. */
-int control_weigh(struct control_call *call, const struct control_rules *then) SL_NONNULL_ALL;
+/* Adds the impact of the rules `then`, and of another catalogue if not NULL, to the answer;
+ * SL_EREFUSED when it wants a confirmation that was not given. */
+int control_weigh(struct control_call *call, const struct control_rules *then,
+	const struct conf_catalog *catalogue) SL_NONNULL(1, 2);
 
 /* Whose token this is: fills who, role and service. */
 bool control_token_find(
@@ -184,6 +185,8 @@ void control_journal_begin(struct control_call *call) SL_NONNULL_ALL;
 /* Audits the call and commits; returns what became of it: rc, or why it could not be kept. */
 int control_journal_end(struct control_call *call, int rc) SL_NONNULL_ALL;
 void control_journal_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+/* Audits a call by somebody we do not know; nothing of what was sent is kept. */
+void control_journal_stranger(struct control_call *call) SL_NONNULL_ALL;
 
 /* A change by the daemon itself ("expiry", "plan:NAME"), in a transaction of its own. */
 int control_journal_change(struct control *c, const char *who, const char *command, const char *why,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Long because what rules, addresses, nodes and a new catalogue do is weighed on one copy. */
 #include "control/impact.h"
 
 #include "base/glob.h"
@@ -68,6 +69,73 @@ static void strip(struct sim *s, const struct world *w)
 	}
 }
 
+static bool group_in(const char *const *pattern, uint32_t n, struct str name)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (glob_group_match(str_from(pattern[i]), name))
+			return true;
+	return false;
+}
+
+/* The factor that a catalogue gives a vendor in a service; 0 where it is not of it any more. */
+static double weight_in(const struct conf_catalog *c, struct str service, struct str vendor)
+{
+	for (uint32_t i = 0; i < c->services_count; i++)
+		for (uint32_t k = 0; k < c->services[i].vendors_count; k++) {
+			const struct conf_service_vendor *v = &c->services[i].vendors[k];
+			int at = conf_find_vendor(c, v->vendor);
+
+			if (str_eq_z(service, c->services[i].name) && str_eq_z(vendor, v->vendor))
+				return v->weight >= 0 ? v->weight
+				       : at >= 0      ? c->vendors[at].weight
+						      : 0;
+		}
+	return 0;
+}
+
+/* Capacities, weights and allowed groups of another catalogue, of the vendors and services that
+ * there are. What it has besides is not weighed: nobody is there yet. */
+static void lay_over(struct sim *s, const struct world *w, const struct conf_catalog *c)
+{
+	const struct cat_view *cat = &w->cat;
+
+	for (uint32_t v = 0; v < cat->n_vendors; v++) {
+		char name[SL_MAX_NAME + 1];
+		int at;
+
+		(void)snprintf(
+			name, sizeof(name), STR_FMT, STR_ARG(cat_text(cat, cat->vendors[v].name)));
+		at = conf_find_vendor(c, name);
+		s->vendor[v].max_mbps = at < 0 ? 0 : c->vendors[at].max_mbps;
+		s->vendor[v].guaranteed_mbps =
+			at < 0 ? 0
+			       : SL_MIN(c->vendors[at].guaranteed_mbps, c->vendors[at].max_mbps);
+		for (uint32_t r = 0; at >= 0 && r < s->fleet.n_rows; r++) {
+			const struct cat_service *svc = &cat->services[s->row[r].service];
+			struct str group = cat_text(cat, cat->groups[s->row[r].group].name);
+			const struct conf_vendor *to = &c->vendors[at];
+			bool may = (to->allow_groups_count == 0 ||
+					   group_in(to->allow_groups, to->allow_groups_count,
+						   group)) &&
+				   !group_in(to->deny_groups, to->deny_groups_count, group);
+
+			for (uint32_t k = 0; k < svc->slots.count; k++) {
+				uint8_t *b = &s->row[r].block[k];
+
+				if (cat->slots[svc->slots.first + k].vendor != v)
+					continue;
+				if (!may || *b == SCORE_RESTRICTED)
+					*b = may ? 0 : SCORE_RESTRICTED;
+			}
+		}
+	}
+	for (uint32_t i = 0; i < cat->n_services; i++)
+		for (uint32_t k = 0; k < cat->services[i].slots.count; k++)
+			s->service[i].slot[k].weight = weight_in(c,
+				cat_text(cat, cat->services[i].name),
+				cat_text(cat, cat->vendors[s->service[i].slot[k].vendor].name));
+}
+
 static void block(struct sim *s, const struct world *w, const struct engine_rule *r, uint8_t reason)
 {
 	const struct cat_view *c = &w->cat;
@@ -130,8 +198,8 @@ static void sim_free(struct sim *s)
 	free(s);
 }
 
-static struct sim *sim_new(
-	const struct engine_view *view, const struct engine_rule *rules, uint32_t n)
+static struct sim *sim_new(const struct engine_view *view, const struct engine_rule *rules,
+	uint32_t n, const struct conf_catalog *catalogue)
 {
 	const struct alloc_fleet *f = view->fleet;
 	struct sim *s = calloc(1, sizeof(*s));
@@ -154,6 +222,8 @@ static struct sim *sim_new(
 		s->rule = rules;
 		s->n_rules = n;
 		strip(s, view->world);
+		if (catalogue)
+			lay_over(s, view->world, catalogue);
 		for (uint32_t i = 0; i < n; i++)
 			apply(s, view->world, &rules[i]);
 		rc = alloc_run(&s->fleet, &s->state, work, alloc_work_size(f->n_rows), s->out,
@@ -445,10 +515,11 @@ static void compare(
 }
 
 int control_impact(const struct engine_view *view, const struct engine_rule *now, uint32_t n_now,
-	const struct engine_rule *then, uint32_t n_then, struct impact **ret_impact,
-	struct errbuf *err)
+	const struct engine_rule *then, uint32_t n_then, const struct conf_catalog *catalogue,
+	struct impact **ret_impact, struct errbuf *err)
 {
-	struct sim *a = sim_new(view, now, n_now), *b = sim_new(view, then, n_then);
+	struct sim *a = sim_new(view, now, n_now, NULL);
+	struct sim *b = sim_new(view, then, n_then, catalogue);
 	struct impact *m = calloc(1, sizeof(*m));
 	int rc = a && b && m ? 0 : SL_ENOMEM;
 

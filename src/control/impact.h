@@ -26,10 +26,11 @@ struct impact {
 	char worst_region[SL_MAX_NAME + 1];
 };
 
-/* view must have a world. The result is malloc'd; caller frees. */
+/* view must have a world. catalogue: what would take the place of the one in use; NULL: it stays.
+ * The result is malloc'd; caller frees. */
 int control_impact(const struct engine_view *view, const struct engine_rule *now, uint32_t n_now,
-	const struct engine_rule *then, uint32_t n_then, struct impact **ret_impact,
-	struct errbuf *err) SL_NONNULL(1, 6);
+	const struct engine_rule *then, uint32_t n_then, const struct conf_catalog *catalogue,
+	struct impact **ret_impact, struct errbuf *err) SL_NONNULL(1, 7);
 
 /* Whether a change of this impact wants to be confirmed. */
 bool control_impact_grave(const struct impact *i) SL_NONNULL_ALL SL_PURE;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum { WAITING = 1024, RETRY_MS = 2000, MAX_ARGS = 4096, MAX_MIRROR = 256 << 20 };
-enum { MIRROR_PART = 20 }; /* a large copy takes at most one part in so many of the time */
+enum { LARGE_MIRROR = 1 << 20, MIRROR_PART = 20 }; /* it takes one part in so many of the time */
 
 /* An audit row of a call that changed nothing. */
 struct control_waiting {
@@ -49,9 +49,11 @@ static void write_mirror(struct control *c)
 	text = cJSON_PrintUnformatted(o);
 	if (text)
 		(void)os_write_file(path, text, strlen(text), 0600, NULL);
+	c->mirror_after_ms = 0;
+	if (text && strlen(text) > LARGE_MIRROR)
+		c->mirror_after_ms = os_mono_ms() + MIRROR_PART * (os_mono_ms() - began);
 	cJSON_free(text);
 	cJSON_Delete(o);
-	c->mirror_after_ms = os_mono_ms() + MIRROR_PART * (os_mono_ms() - began);
 }
 
 int control_each(struct control *c, const char *prefix, store_each_fn *fn, void *ctx)
@@ -258,6 +260,7 @@ static void wait_audit(struct control *c, const struct store_audit_row *row)
 {
 	struct control_waiting *w;
 
+	c->n_unheard += c->n_waiting == WAITING;
 	if (c->n_waiting == WAITING)
 		return;
 	w = &c->waiting[c->n_waiting++];
@@ -286,7 +289,37 @@ static int flush_waiting(struct control *c, struct errbuf *err)
 
 		rc = store_audit(c->store, &row, err);
 	}
+	if (!rc && c->n_unheard) {
+		char text[64];
+		struct store_audit_row row = {.time_ms = os_now_ms(),
+			.who = "audit",
+			.origin = "daemon",
+			.role = "daemon",
+			.command = "audit",
+			.args = "{}",
+			.result = text};
+
+		(void)snprintf(
+			text, sizeof(text), "%u calls came too fast to be told here", c->n_unheard);
+		rc = store_audit(c->store, &row, err);
+	}
 	return rc;
+}
+
+void control_journal_stranger(struct control_call *call)
+{
+	char words[48];
+	struct store_audit_row row = {.time_ms = call->now_ms,
+		.who = "unknown",
+		.origin = call->origin,
+		.role = "none",
+		.command = words,
+		.args = "{}",
+		.result = "refused: no known token"};
+
+	(void)snprintf(words, sizeof(words), "%s%s%s", call->command->group,
+		call->command->name[0] ? " " : "", call->command->name);
+	wait_audit(call->c, &row);
 }
 
 int control_journal_end(struct control_call *call, int rc)
@@ -320,7 +353,7 @@ int control_journal_end(struct control_call *call, int rc)
 			call->err = err;
 		return rc ? rc : kept;
 	}
-	c->n_waiting = 0;
+	c->n_waiting = c->n_unheard = 0;
 	if (store_stamp(c->store).generation != before.generation)
 		write_mirror(c);
 	return rc;
@@ -374,5 +407,5 @@ void control_journal_round(struct control *c, uint64_t now_ms)
 	if (flush_waiting(c, &err))
 		store_undo(c->store);
 	if (store_commit(c->store, &err) == 0 && !err.s[0])
-		c->n_waiting = 0;
+		c->n_waiting = c->n_unheard = 0;
 }

@@ -194,6 +194,7 @@ static void handle(void *ctx, const struct httpd_request *rq, struct httpd_reply
 	}
 	if (!identify(&call, rq)) {
 		c->refused++;
+		control_journal_stranger(&call);
 		httpd_reply_error(
 			rp, 401, "unauthorized", "want a bearer token that is known here");
 		httpd_reply_header(rp, "WWW-Authenticate", "Bearer");

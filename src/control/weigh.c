@@ -89,26 +89,24 @@ static int check_confirmed(struct control_call *call, const struct impact *m)
 		m->worst_region, want);
 }
 
-int control_weigh(struct control_call *call, const struct control_rules *then)
+int control_weigh(struct control_call *call, const struct control_rules *then,
+	const struct conf_catalog *catalogue)
 {
 	struct engine_rule *now = calloc(2 * ENGINE_MAX_RULES, sizeof(*now));
 	struct impact *m = NULL;
 	uint32_t n_now, n_then;
-	uint64_t end = call->now_ms;
 	int rc = now ? 0 : err_set(&call->err, SL_ENOMEM, "out of memory");
 
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; i < then->n; i++)
-		if (then->rule[i].start_ms == call->now_ms)
-			end = SL_MAX(end, call->now_ms + then->rule[i].ramp_ms);
 	n_now = control_rules_expand(
 		&call->c->rules, call->view->world, call->now_ms, now, ENGINE_MAX_RULES);
 	for (uint32_t i = 0; i < n_now; i++)
 		now[i].until_ms = 0;
 	n_then = control_rules_expand(
 		then, NULL, call->now_ms, now + ENGINE_MAX_RULES, ENGINE_MAX_RULES);
-	rc = control_impact(call->view, now, n_now, now + ENGINE_MAX_RULES, n_then, &m, &call->err);
+	rc = control_impact(
+		call->view, now, n_now, now + ENGINE_MAX_RULES, n_then, catalogue, &m, &call->err);
 	if (!rc) {
 		put_impact(call, m);
 		if (!control_flag(call, "dry-run"))

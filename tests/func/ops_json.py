@@ -73,6 +73,7 @@ def everything():
     wait_for("facts", lambda: daemon.ctl("quality", ok=False)[0] == 0 and
              any(isinstance(v, list) and v for v in daemon.ctl("hot").values()))
     for command in ("status", "vendor show", "meter show", "meter sources", "quality", "hot", "probe show",
+                    "harvest show",
                     "node show", "stream list", "alert list", "switch list", "plan list"):
         do(command)
     do("top", "--count", "1")

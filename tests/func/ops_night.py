@@ -134,6 +134,9 @@ def tokens_have_roles_scopes_and_an_end():
         assert scoped not in f.read()
     assert scoped not in json.dumps(daemon.ctl("history"))
     rows = daemon.ctl("audit", "list", "--limit", "100")["rows"]
+    wait_for("strangers in the audit log", lambda: any(
+        r["who"] == "unknown" and r["command"] == "status" and r["from"] == "127.0.0.1"
+        for r in daemon.ctl("audit", "list", "--limit", "100")["rows"]))
     assert any(r["who"] == "eve" and r["result"].startswith("refused") for r in rows), rows
 
 
@@ -244,6 +247,16 @@ def configuration_is_shown_compared_and_applied():
         "max_mbps: 9000000", "max_mbps: 8000000"], told
     code, error = daemon.ctl("config", "apply", bad, ok=False)
     assert code == 1 and "catalog.yaml:" in error, error
+    assert daemon.read("catalog.yaml") == good
+    told = daemon.ctl("config", "apply", new, "--dry-run")
+    assert told["dry_run"] and told["impact"][0]["moves_percent"] < 5, told["impact"][0]
+    daemon.write("less.yaml", good.replace("max_mbps: 14000000", "max_mbps: 1").replace(
+        "guaranteed_mbps: 8000000", "guaranteed_mbps: 1"))
+    less = daemon.dir + "/less.yaml"
+    told = daemon.ctl("config", "apply", less, "--dry-run")
+    assert told["impact"][0]["alpha_percent"].endswith("-> 0.0") or told["impact"][0]["moves_percent"] > 33, told
+    code, error = daemon.ctl("config", "apply", less, ok=False)
+    assert code == 1 and "--confirm config" in error, error
     assert daemon.read("catalog.yaml") == good
     daemon.ctl("config", "apply", new, "--why", "contract")
     wait_for("the new maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 8000000)
