@@ -92,13 +92,13 @@ static void follow(struct loop_seat *seat, const struct alloc_row_out *out, uint
 
 /* Whether a table is near enough to stay as it is: where sessions in sequence can make up for what
  * it is off, people need not move for it. What must fall is not let off. */
-static bool near_enough(const struct loop_seat *seat, const uint32_t *target, uint32_t cut)
+static bool near_enough(
+	const struct loop_seat *seat, const uint32_t *now, const uint32_t *target, uint32_t cut)
 {
-	uint32_t now[SCORE_ROW], off = 0;
+	uint32_t off = 0;
 
 	if (seat->sticky.n == 0 || !(seat->sequence_mbps > seat->sticky_mbps * SEQUENCE_PART))
 		return false;
-	sticky_shares(&seat->sticky, now);
 	for (uint32_t i = 0; i < SCORE_ROW; i++) {
 		if (now[i] <= target[i])
 			continue;
@@ -123,7 +123,7 @@ void loop_seats(struct loop *l, const struct loop_in *in)
 		if (loop_row_barred(l, i))
 			continue;
 		follow(seat, out, cut, empty ? 0 : exp(-loop_dt_s(in) / FOLLOW_S), target);
-		if (empty || !near_enough(seat, target, cut))
+		if (empty || !near_enough(seat, l->row[i].sticky_ppm, target, cut))
 			sticky_update(&seat->sticky, target, cut, move, NULL);
 	}
 }

@@ -101,12 +101,16 @@ void quality_steer_fade(struct quality_steer *s, const struct quality_params *p,
 
 void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, double *ret_factor)
 {
-	double told = 0, sum = 0, best = 0, mean[SL_MAX_SLOTS];
+	double told = 0, left = 0, sum = 0, best = 0, mean[SL_MAX_SLOTS];
 
 	for (uint32_t i = 0; i < n; i++) {
 		told += vendor[i].told;
+		left += vendor[i].left;
 		sum += vendor[i].log2_kbps;
+		ret_factor[i] = 1;
 	}
+	if (!(told > 0) && !(left > 0)) /* nobody said anything: no power of one is worked out */
+		return;
 	for (uint32_t i = 0; i < n; i++) {
 		double all = told > 0 ? sum / told : 0;
 

@@ -247,17 +247,37 @@ void sticky_update(struct sticky_row *row, const uint32_t share[static SCORE_ROW
 		*ret_moved_ppm = (uint32_t)(moved * SCORE_PPM / STICKY_SPACE);
 }
 
+/* By largest remainder, as score_to_ppm; in whole numbers, over the slots that there are. */
 void sticky_shares(const struct sticky_row *row, uint32_t ret_ppm[static SCORE_ROW])
 {
-	struct pieces p;
-	uint32_t width[SCORE_ROW];
-	double part[SCORE_ROW];
+	uint64_t rest[SCORE_ROW] = {0};
+	uint32_t left = SCORE_PPM, from = 0;
 
-	unpack(row, &p);
-	widths(&p, width);
-	for (uint32_t i = 0; i < SCORE_ROW; i++)
-		part[i] = width[i];
-	score_to_ppm(part, SCORE_ROW, SCORE_NONE, SCORE_PPM, ret_ppm);
+	memset(ret_ppm, 0, SCORE_ROW * sizeof(*ret_ppm));
+	for (uint32_t i = 0; i < row->n; i++) {
+		uint32_t end = (row->entry[i] >> 8) + 1;
+
+		ret_ppm[SL_MIN(row->entry[i] & 0xff, (uint32_t)SCORE_NONE)] += end - from;
+		from = end;
+	}
+	if (from == 0)
+		ret_ppm[SCORE_NONE] = STICKY_SPACE;
+	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+		uint64_t exact = (uint64_t)ret_ppm[i] * SCORE_PPM;
+
+		ret_ppm[i] = (uint32_t)(exact / STICKY_SPACE);
+		rest[i] = exact % STICKY_SPACE;
+		left -= ret_ppm[i];
+	}
+	for (; left; left--) {
+		uint32_t best = 0;
+
+		for (uint32_t i = 1; i < SCORE_ROW; i++)
+			if (rest[i] > rest[best])
+				best = i;
+		ret_ppm[best]++;
+		rest[best] = 0;
+	}
 }
 
 bool sticky_check(const uint32_t *entry, uint32_t n)

@@ -141,6 +141,30 @@ static void put_params(const struct control_call *call, const struct asked *a)
 	control_put(o, "trickle_ppm", s->params.trickle_ppm);
 	control_put(o, "sum_guaranteed_mbps", sum_g);
 	control_put(o, "sum_max_mbps", sum_m);
+	control_put(o, "session_s", call->view->loop->length_s);
+	control_put(o, "bitrate_ratio", learn_rate_ratio(&call->view->loop->kept->rate));
+}
+
+/* What becomes of new sessions that nobody has room for, and on which rungs they start. */
+static void put_overload(const struct control_call *call, const struct asked *a)
+{
+	static const char *const done[] = {
+		[ALLOC_LOWER] = "lower", [ALLOC_REFUSE] = "none", [ALLOC_SPREAD] = "spread"};
+	const struct alloc_service *s = &call->view->fleet->service[a->q.service];
+	const struct alloc_row_out *o = &call->view->rows[a->row];
+	cJSON *list;
+
+	cJSON_AddStringToObject(
+		call->out, "overload", o->overload < SL_COUNT(done) ? done[o->overload] : "fits");
+	if (o->rung_ppm[0] == SCORE_PPM)
+		return;
+	list = cJSON_AddArrayToObject(call->out, "rungs");
+	for (uint32_t i = 0; i < s->n_ladder; i++) {
+		cJSON *row = control_add_row(list);
+
+		control_put(row, "kbps", s->ladder_kbps[i]);
+		control_put(row, "ppm", o->rung_ppm[i]);
+	}
 }
 
 static const char *breaker_text(uint8_t state)
@@ -210,12 +234,22 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	control_put(row, "room_total_mbps", room.total_mbps);
 	control_put_bool(row, "metered", f->metered);
 	control_put(row, "meter_mbps", f->meter);
+	if (f->metered) {
+		const struct meter *m = &view->meters[cell];
+
+		control_put(row, "meter_window_s", (double)(m->end_ms - m->start_ms) / 1e3);
+		control_put(row, "meter_age_s",
+			(double)(call->now_ms - SL_MIN(m->end_ms, call->now_ms)) / 1e3);
+	}
 	control_put(row, "ledger_mbps", f->ledger);
 	control_put(row, "ledger_mean_mbps", f->ledger_mean);
 	control_put(row, "unexplained_mbps", f->unexplained);
 	control_put(row, "survive", f->survive);
 	control_put(row, "trend_mbps", f->trend);
 	control_put(row, "pending_mbps", f->pending);
+	control_put(row, "reported_mbps", f->fast);
+	control_put(row, "reported_trust", f->fast_trust);
+	control_put(row, "unmetered", f->unmetered);
 	control_put(row, "dns_factor", learn_factor(&view->loop->kept->doors, LOOP_DNS));
 	control_put(row, "http_factor", learn_factor(&view->loop->kept->doors, LOOP_HTTP));
 	control_put(row, "headroom", fl->vendor[v].headroom);
@@ -226,18 +260,50 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	control_put_bool(row, "budget_spent", !a->q.stale && spent >= budget);
 }
 
+/* What players say of a vendor here, with the samples behind it: own_weight is the group's own part
+ * in each estimate, the rest is of coarser levels. And its breaker with the evidence. */
+static void put_quality(cJSON *row, const struct control_call *call, const struct asked *a,
+	uint32_t v, uint32_t slot)
+{
+	const struct loop_cell *c = &call->view->loop->cell[a->q.group][v];
+	const struct quality_estimate *e = &c->estimate;
+	const struct breaker *b = &c->breaker;
+
+	control_put_str(row, "vendor", control_vendor_name(call->view, v));
+	control_put(row, "quality", call->view->fleet->row[a->row].quality[slot]);
+	control_put(row, "success", e->value[QUALITY_SUCCESS]);
+	control_put(row, "pulls", e->samples[QUALITY_SUCCESS]);
+	control_put(row, "own_weight", e->own[QUALITY_SUCCESS]);
+	control_put(row, "first_frame_ms", e->value[QUALITY_FIRST_FRAME]);
+	control_put(row, "frames", e->samples[QUALITY_FIRST_FRAME]);
+	control_put(row, "zero_stall", e->value[QUALITY_ZERO_STALL]);
+	control_put(row, "users", e->samples[QUALITY_ZERO_STALL]);
+	cJSON_AddStringToObject(row, "breaker", breaker_state_text(b->state));
+	if (!b->since_ms)
+		return;
+	cJSON_AddStringToObject(row, "cause", breaker_cause_text(b->cause));
+	control_put(row, "seen", b->value);
+	control_put(row, "against", b->bound);
+	control_put(row, "samples", b->samples);
+	control_put(
+		row, "since_s", (double)(call->now_ms - SL_MIN(b->since_ms, call->now_ms)) / 1e3);
+	control_put(row, "withheld_ppm", call->view->fleet->row[a->row].withheld_ppm[slot]);
+}
+
 static void put_vendors(const struct control_call *call, const struct asked *a)
 {
 	const struct world *w = call->view->world;
 	const struct cat_service *s = &w->cat.services[a->q.service];
 	cJSON *vendors = cJSON_AddArrayToObject(call->out, "vendors");
 	cJSON *terms = cJSON_AddArrayToObject(call->out, "terms");
+	cJSON *quality = cJSON_AddArrayToObject(call->out, "quality");
 
 	for (uint32_t i = 0; i < s->slots.count; i++) {
 		uint32_t v = w->cat.slots[s->slots.first + i].vendor;
 		uint16_t r = w->cat.region_of[world_cell(w, a->q.group, v)].v;
 
 		put_slot(control_add_row(vendors), call, a, i);
+		put_quality(control_add_row(quality), call, a, v, i);
 		put_terms(control_add_row(terms), call, a, v, BLOB_NONE);
 		if (r != UINT16_MAX)
 			put_terms(control_add_row(terms), call, a, v, r);
@@ -342,6 +408,7 @@ int control_do_EXPLAIN(struct control_call *call)
 		put_question(call, a);
 		if (a->row != BLOB_NONE) {
 			put_params(call, a);
+			put_overload(call, a);
 			put_vendors(call, a);
 		}
 		put_rules(call);

@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "scoring/allocate.h"
+#include "scoring/loop.h"
 #include "scoring/pick.h"
-#include "scoring/sticky.h"
 
 enum { VENDORS = 16, GROUPS = 1000, MAX_SERVICES = 4, TICKS = 60 };
 
@@ -104,6 +103,126 @@ static void time_ticks(const char *what, struct alloc_fleet f)
 	free(work);
 }
 
+/* The whole loop of the same fleet: reports of every vendor in every group, demand by both kinds of
+ * doors. Memory as the engine gives it. */
+static struct {
+	struct loop l;
+	struct loop_kept kept;
+	struct loop_vendor vendor[VENDORS];
+	struct loop_region region[VENDORS * 4];
+	struct loop_service service[MAX_SERVICES];
+	struct loop_row row[GROUPS * MAX_SERVICES];
+	struct loop_fact fact[GROUPS * VENDORS];
+	uint16_t level[LOOP_LEVELS][GROUPS];
+	double door_kbps[LOOP_DOORS][LOOP_CELLS];
+	struct loop_seat seat[SL_MAX_GROUPS * MAX_SERVICES];
+	struct loop_cell cell[GROUPS][SL_MAX_VENDORS];
+	struct quality_counts coarse[LOOP_LEVELS][GROUPS][SL_MAX_VENDORS];
+} w;
+
+static void *ledger(uint32_t cells)
+{
+	size_t size = ledger_size(cells);
+	void *mem = malloc(size);
+
+	return mem ? ledger_init(mem, size, cells, 1000) : NULL;
+}
+
+static struct loop_in loop_of(const struct alloc_fleet *f)
+{
+	w.l.kept = &w.kept;
+	w.l.ledger = ledger(LOOP_LEDGER_CELLS);
+	w.l.live = ledger(LOOP_CELLS);
+	w.l.seat = w.seat;
+	w.l.cell = w.cell;
+	w.l.row = row;
+	w.l.row_out = row_out;
+	w.l.max_rows = f->n_rows;
+	w.l.work = malloc(alloc_work_size(f->n_rows));
+	if (!w.l.ledger || !w.l.live || !w.l.work)
+		exit(1);
+	for (uint32_t i = 0; i < LOOP_LEVELS; i++) {
+		w.l.coarse[i] = w.coarse[i];
+		for (uint32_t g = 0; g < GROUPS; g++)
+			w.level[i][g] = (uint16_t)(i ? g % 10 : g / 10 * 10);
+	}
+	for (uint32_t s = 0; s < f->n_services; s++)
+		w.service[s] = (struct loop_service){service[s], 4000, 600, 20, true};
+	for (uint32_t v = 0; v < VENDORS; v++)
+		w.vendor[v] = (struct loop_vendor){
+			vendor[v].guaranteed_mbps, vendor[v].max_mbps, 0.02, 600};
+	for (uint32_t r = 0; r < f->n_regions; r++)
+		w.region[r] = (struct loop_region){
+			region[r].vendor, region[r].guaranteed_mbps, region[r].max_mbps};
+	return (struct loop_in){.now_ms = 1000,
+		.tick_ms = 1000,
+		.n_vendors = VENDORS,
+		.n_regions = f->n_regions,
+		.n_services = f->n_services,
+		.n_groups = GROUPS,
+		.n_rows = f->n_rows,
+		.n_facts = GROUPS * VENDORS,
+		.vendor = w.vendor,
+		.region = w.region,
+		.service = w.service,
+		.row = w.row,
+		.region_of = region_of,
+		.level = {w.level[0], w.level[1]},
+		.door_kbps = w.door_kbps,
+		.fact = w.fact,
+		.sampled = 1,
+		.news = true};
+}
+
+static void next_second(struct loop_in *in, const double *demand_kbps)
+{
+	in->now_ms += 1000;
+	for (uint32_t i = 0; i < in->n_rows; i++)
+		w.row[i] = (struct loop_row){.service = (uint16_t)(i / GROUPS),
+			.group = (uint16_t)(i % GROUPS),
+			.sequence_kbps = demand_kbps[i] * unit(),
+			.sticky_kbps = demand_kbps[i] * 0.2,
+			.fresh = 5,
+			.refresh = 50};
+	for (uint32_t v = 0; v < VENDORS; v++)
+		w.door_kbps[LOOP_HTTP][v] = vendor[v].max_mbps * 2;
+	for (uint32_t i = 0; i < GROUPS * VENDORS; i++)
+		w.fact[i] = (struct loop_fact){.group = (uint16_t)(i / VENDORS),
+			.vendor = (uint16_t)(i % VENDORS),
+			.minute = {60, 59, 59, 400, 100, 2},
+			.window = {5, 5, 5, 400, 100, 2},
+			.sessions = 100,
+			.mbps = 400};
+}
+
+static void time_loop(const char *what, struct alloc_fleet f)
+{
+	static double demand_kbps[GROUPS * MAX_SERVICES];
+	struct loop_in in;
+	uint64_t worst = 0, sum = 0;
+
+	for (uint32_t i = 0; i < f.n_rows; i++)
+		demand_kbps[i] = row[i].demand_mbps * 1000;
+	in = loop_of(&f);
+	for (uint32_t t = 0; t < TICKS; t++) {
+		uint64_t at, wall;
+
+		next_second(&in, demand_kbps);
+		at = os_thread_user_ns();
+		wall = os_mono_ns();
+		if (loop_tick(&w.l, &in))
+			exit(1);
+		sum += os_thread_user_ns() - at;
+		wall = os_mono_ns() - wall;
+		worst = wall > worst ? wall : worst;
+	}
+	printf("%-52s %6.2f ms of user time, %6.2f ms worst on the wall\n", what,
+		(double)sum / TICKS / 1e6, (double)worst / 1e6);
+	free(w.l.ledger);
+	free(w.l.live);
+	free(w.l.work);
+}
+
 static void time_picks(void)
 {
 	enum { N = 10000000 };
@@ -132,6 +251,8 @@ int main(void)
 	time_ticks("the same, caps bind", make(4, 0.05, 0.93, true));
 	time_ticks("the same, demand above all maxima", make(4, 0.2, 0.93, true));
 	time_ticks("one service, caps bind", make(1, 0.05, 0.93, true));
+	time_loop("the whole loop, 4 services with 64 regions", make(4, 0.01, 0.5, true));
+	time_loop("the whole loop, one service", make(1, 0.01, 0.5, true));
 	time_picks();
 	return 0;
 }

@@ -95,6 +95,10 @@ def failure_is_taken_out_of_one_group():
             told = state(s, TELECOM)
             assert told["alpha"]["share_ppm"] == 0 and told["alpha"]["reason"] == "blacklisted", told
             assert told["beta"]["blacklist"] == told["gamma"]["blacklist"] == "closed", told
+            why = s.ctl("explain", "--ip", TELECOM + "9", "--host", "live.sluice.example")["quality"]
+            why = next(r for r in why if r["vendor"] == "alpha")
+            assert why["breaker"] == "open" and why["cause"] == "pull success", why
+            assert why["seen"] < why["against"] and why["samples"] >= 10 and why["own_weight"] > 0.5, why
             assert all(v["blacklist"] == "closed" for v in state(s, UNICOM).values())
             assert blacklisted(s) == {("alpha", "CN/GD/telecom")}, blacklisted(s)
             s.kill("control")  # another goes on with what was open, and with its hold
