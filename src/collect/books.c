@@ -206,7 +206,7 @@ static void take_pull(struct collect_books *b, struct collect_session *s,
 		.stream = r->stream,
 		.cell = cell,
 		.first_frame_us = r->flags & COLLECT_FIRST_FRAME ? r->first_frame_us : UINT32_MAX,
-		.ok = r->flags & COLLECT_PULL_OK,
+		.ok = (r->flags & COLLECT_PULL_OK) != 0,
 		.definition = r->definition,
 		.client = r->client};
 	collect_settle();

@@ -14,7 +14,7 @@ struct collect_session {
 	uint32_t cell;
 	uint32_t stall_total_ms; /* all its stalls, as it last told */
 	uint16_t pulls;          /* in it */
-	bool alive;              /* the last report was no failed pull */
+	uint8_t alive;           /* the last report was no failed pull */
 	uint8_t definition, client;
 };
 
@@ -55,7 +55,7 @@ struct collect_pull {
 	uint64_t stream;
 	uint32_t cell;
 	uint32_t first_frame_us; /* UINT32_MAX: none */
-	bool ok;
+	uint8_t ok;
 	uint8_t definition, client;
 };
 
@@ -92,7 +92,7 @@ struct collect_kept {
 	uint64_t started_ms, number;
 	uint64_t pull_first, pull_end;
 	uint32_t n_cells, names_used;
-	bool compacting; /* names are on the move */
+	uint8_t compacting; /* names are on the move */
 	uint64_t catalogue;
 	struct collect_counts counts[COLLECT_SOURCES];
 	uint64_t capped, lost_pulls, lost_cells, evicted;

@@ -71,7 +71,7 @@ static void use_pulls(struct collect_books *b, uint64_t now_ms)
 		if (!u || u->number != b->k->number)
 			continue;
 		u->pulls++;
-		u->pulls_ok += p->ok;
+		u->pulls_ok += p->ok != 0;
 	}
 }
 

@@ -30,7 +30,7 @@ static void count_pull(struct collect_books *b, const struct collect_pull *p, si
 	struct facts_cell *f = &b->fact[at];
 
 	f->pulls++;
-	f->pulls_ok += p->ok;
+	f->pulls_ok += p->ok != 0;
 	f->first_frames += p->first_frame_us != UINT32_MAX;
 }
 
