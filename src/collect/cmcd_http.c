@@ -124,7 +124,7 @@ void collect_cmcd(void *ctx, const struct httpd_request *rq, struct httpd_reply 
 	(void)httpd_param(rq, "vendor", &it.c.vendor);
 	collect_outcome_init(&it.o, w, rp);
 	if (rq->method == HTTPD_POST) {
-		while (body.n && memchr(" \r\n\t", body.p[0], 4)) {
+		while (body.n && (body.p[0] == ' ' || (body.p[0] >= '\t' && body.p[0] <= '\r'))) {
 			body.p++;
 			body.n--;
 		}

@@ -71,8 +71,8 @@ int control_do_ALERT_SILENCE(struct control_call *call)
 			continue;
 		(void)commands_parse_span(control_arg(call, "for"), &ms);
 		(void)snprintf(key, sizeof(key), "silence|%s", name);
-		(void)snprintf(
-			until, sizeof(until), "%llu", (unsigned long long)(call->now_ms + ms));
+		ms += call->now_ms;
+		(void)snprintf(until, sizeof(until), "%llu", (unsigned long long)ms);
 		return control_change(call, &item, 1);
 	}
 	return err_set(&call->err, SL_ENOENT, "no alert %.64s", name);

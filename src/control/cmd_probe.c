@@ -50,8 +50,8 @@ static void put_probe(cJSON *row, const struct sense_probe *p, uint64_t now_ms)
 	cJSON *refused;
 
 	cJSON_AddStringToObject(row, "probe", p->name);
-	for (uint8_t i = 0; i < SENSE_STATES; i++)
-		control_put(row, sense_state_word(i), p->n[i]);
+	for (uint32_t i = 0; i < SENSE_STATES; i++)
+		control_put(row, sense_state_word((uint8_t)i), p->n[i]);
 	control_put(row, "looks", (double)p->looks);
 	put_age(row, "age_s", p->checked_ms, now_ms);
 	refused = cJSON_AddObjectToObject(row, "refused");

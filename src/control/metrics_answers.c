@@ -143,16 +143,16 @@ static void put_answers(FILE *out, const struct engine_view *view, const struct 
 	control_metric_head(out, METRIC_ANSWERS);
 	for (uint32_t s = 0; s < cat->n_services; s++)
 		for (uint32_t d = 0; d < TALLY_DOORS; d++)
-			for (uint8_t i = 0; i < ANSWER_REASONS; i++) {
-				uint64_t n = sum_answers(t, s, d, i);
+			for (uint32_t i = 0; i < ANSWER_REASONS; i++) {
+				uint64_t n = sum_answers(t, s, d, (uint8_t)i);
 
 				if (n || i == ANSWER_SEQUENCE || i == ANSWER_STICKY)
 					control_metric(out, METRIC_ANSWERS, (double)n, "service",
 						control_text_of(
 							cat_text(cat, cat->services[s].name),
 							service, sizeof(service)),
-						"door", doors[d], "reason", answer_reason_text(i),
-						NO_LABELS);
+						"door", doors[d], "reason",
+						answer_reason_text((uint8_t)i), NO_LABELS);
 			}
 }
 

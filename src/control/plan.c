@@ -81,7 +81,7 @@ static int parse_actions(const cJSON *list, struct errbuf *err)
 			err, SL_EFORMAT, "do: want a list of 1 to %d commands", PLAN_MAX_ACTIONS);
 	cJSON_ArrayForEach (a, list) {
 		const cJSON *words = get(a, "command");
-		char text[64] = "", *at = text, *part[2] = {text, NULL};
+		char text[64] = "", *at, *part[2] = {text, NULL};
 		const struct command *c;
 		uint32_t took;
 

@@ -32,6 +32,11 @@ static bool next(struct reader *r)
 	return refuse(r, r->parser.problem ? r->parser.problem : "cannot be read");
 }
 
+static bool is_next(struct reader *r, yaml_event_type_t type)
+{
+	return next(r) && r->event.type == type;
+}
+
 static cJSON *scalar(const yaml_event_t *e)
 {
 	const char *text = (const char *)e->data.scalar.value;
@@ -128,9 +133,9 @@ cJSON *control_yaml_parse(const char *text, size_t n, struct errbuf *err)
 		return NULL;
 	}
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n);
-	if (next(&r) && next(&r) && r.event.type == YAML_DOCUMENT_START_EVENT && next(&r)) {
+	if (next(&r) && is_next(&r, YAML_DOCUMENT_START_EVENT) && next(&r)) {
 		v = value(&r, 0);
-		if (v && !(next(&r) && next(&r) && r.event.type == YAML_STREAM_END_EVENT)) {
+		if (v && !(next(&r) && is_next(&r, YAML_STREAM_END_EVENT))) {
 			cJSON_Delete(v);
 			v = NULL;
 			(void)refuse(&r, "want one document");
