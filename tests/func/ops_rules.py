@@ -321,6 +321,27 @@ def every_command_that_changes_traffic_takes_the_same_options():
     assert daemon.ctl("rules")["rules"] == []
 
 
+def the_readme_operates():
+    """Every command of README's section, as it stands there."""
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as readme:
+        section = readme.read().split("## Operate it\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line.strip() for line in section.split("\n") if line.startswith("    ")]
+    assert any("drain" in line for line in lines) and len(lines) > 9, lines
+    env = dict(os.environ, PATH=os.path.abspath(BUILD) + ":" + os.environ["PATH"],
+               SLUICE_SOCKET=daemon.state + "/admin.sock")
+    before = share("gamma")
+    for line in lines:
+        done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, timeout=30,
+                              check=False)
+        assert done.returncode == 0, (line, done.stderr)
+        if "drain gamma --for" in line:
+            wait_for("gamma without a share", lambda: share("gamma") == 0, 10)
+        if "rollback" in line:
+            wait_for("gamma's share again", lambda: abs(share("gamma") - before) < 1, 10)
+    assert daemon.ctl("rules")["rules"] == []
+    daemon.ctl("stream", "remove", "my-room", *LIVE)
+
+
 def names_complete():
     def names(what):
         return subprocess.run([os.path.join(BUILD, "sluicectl"), "--socket",
@@ -352,4 +373,5 @@ with daemon:
          a_node_is_drained_and_comes_back, addresses_are_denied_and_allowed,
          part_of_the_sessions_take_a_lower_definition, static_shares_do_not_follow_the_meters,
          a_vendor_comes_back_by_ramp_or_for_a_time, a_locked_store_at_the_start_forgets_no_decision,
-         every_command_that_changes_traffic_takes_the_same_options, names_complete])
+         every_command_that_changes_traffic_takes_the_same_options, the_readme_operates,
+         names_complete])
