@@ -48,7 +48,7 @@ static void give_sense(struct control_role *r, const char *state)
 	struct errbuf err = {""};
 	struct conf *conf;
 
-	if (conf_load(r->path, &conf, &err)) {
+	if (conf_load(r->path, &conf, &err) && good_load(state, &conf, &err)) {
 		LOG_E("sense.refused", "error=\"%s\"", err.s);
 		return;
 	}
