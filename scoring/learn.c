@@ -23,6 +23,7 @@ enum {
 #define TREND_MAX     0.1 /* of M */
 #define COVER_FADE    0.9
 #define COVER_MAX     1000.0
+#define COVER_LEVEL   0.1  /* of a window's mean: its first half may be so far off */
 #define RATIO_LEAST   0.02 /* of M: below, a ratio says nothing */
 #define FAST_TRUST    0.98
 #define FAST_PULL     0.25 /* reports may move P by so much of M at most */
@@ -189,6 +190,16 @@ static void learn_trend(struct learn_cell *c, double residual, const struct mete
 			    ((residual - c->last_residual) / ((mid - last) / 1000) - c->slope);
 }
 
+/* Whether the reported load hardly moved within a window. Reports lag: over a ramp they seem to
+ * cover too little, and what they cover would be raised by as much. */
+static bool reports_level(const struct learn_view *v, const struct meter *m, double mean)
+{
+	uint64_t mid = m->start_ms + (m->end_ms - m->start_ms) / 2;
+	double first = ledger_mean(v->fast, v->cell, m->start_ms, mid, NULL);
+
+	return fabs(first / mean - 1) < COVER_LEVEL;
+}
+
 static void learn_cover(struct learn_cell *c, const struct learn_view *v, const struct meter *m)
 {
 	double covered, reported;
@@ -196,7 +207,8 @@ static void learn_cover(struct learn_cell *c, const struct learn_view *v, const 
 	if (!v->fast)
 		return;
 	reported = ledger_mean(v->fast, v->cell, m->start_ms, m->end_ms, &covered);
-	if (covered < COVERED || !(reported > 0) || !(m->mbps > 0))
+	if (covered < COVERED || !(reported > 0) || !(m->mbps > 0) ||
+		!reports_level(v, m, reported))
 		return;
 	c->cover_weight = c->cover_weight * COVER_FADE + 1;
 	c->cover_log += (log(clamp(m->mbps / reported, 1 / COVER_MAX, COVER_MAX)) - c->cover_log) /
@@ -269,12 +281,31 @@ static double trend(const struct learn_cell *c, const struct meter *m, double ma
 	return isfinite(max) ? clamp(add, -TREND_MAX * max, TREND_MAX * max) : 0;
 }
 
+/* What reports tell that the ledger does not, U aside. They may be as new as the ledger or half a
+ * minute behind it: only what both views have in common counts, or a rush would look like an error
+ * of the ledger and be forecast away. */
+static double unexpected(const struct learn_forecast *f, const struct learn_doors *d,
+	const struct learn_view *v, uint64_t now_ms, double reported)
+{
+	uint64_t new_ms = now_ms > FAST_WINDOW_MS ? now_ms - FAST_WINDOW_MS : 0;
+	uint64_t old_ms = now_ms > 3 * FAST_WINDOW_MS ? now_ms - 3 * FAST_WINDOW_MS : 0;
+	double mean[LEARN_DOORS], a, b;
+
+	(void)means(v, new_ms, now_ms, mean);
+	a = reported - weighted(d, mean) - f->unexplained;
+	(void)means(v, old_ms, new_ms, mean);
+	b = reported - weighted(d, mean) - f->unexplained;
+	if ((a > 0) != (b > 0))
+		return 0;
+	return fabs(a) < fabs(b) ? a : b;
+}
+
 /* P by the reported load, which has a window that ends now. */
 static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *d,
 	const struct learn_cell *c, const struct learn_view *v, uint64_t now_ms, double length_s)
 {
 	uint64_t from = now_ms > FAST_WINDOW_MS ? now_ms - FAST_WINDOW_MS : 0;
-	double mean[LEARN_DOORS], covered, reported, pull;
+	double covered, reported, pull;
 
 	if (!v->fast || !ledger_known(v->fast, v->cell) || c->cover_weight < 1 ||
 		c->windows < ENOUGH_WINDOWS || !isfinite(v->max_mbps))
@@ -282,10 +313,9 @@ static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *
 	reported = ledger_mean(v->fast, v->cell, from, now_ms, &covered) * exp(c->cover_log);
 	if (covered < COVERED)
 		return;
-	(void)means(v, from, now_ms, mean);
 	f->fast = f->ledger + f->unexplained +
 		  ledger_survive(FAST_WINDOW_MS / 2, length_s) *
-			  (reported - weighted(d, mean) - f->unexplained);
+			  unexpected(f, d, v, now_ms, reported);
 	f->fast_trust = FAST_TRUST * c->cover_weight / (c->cover_weight + 0.5);
 	pull = f->fast_trust * (f->fast - f->mbps);
 	f->mbps += clamp(pull, -FAST_PULL * v->max_mbps, FAST_PULL * v->max_mbps);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One policy over one seed, measured second by second. */
+/* One policy over one seed, measured second by second; long because each figure is seen here. */
 #include "base/glob.h"
 #include "base/os.h"
 #include "base/str.h"
@@ -260,6 +260,45 @@ static void observe_forged(
 	}
 }
 
+/* Sessions of a second, one by one, as workers in turn pick them in sequence: the code that answers
+ * by the shares of this tick. */
+static void observe_ratio(
+	struct report_meter *m, const struct plant *p, const struct policy *policy)
+{
+	const struct policy_decision *d = policy_decision(policy);
+
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		const struct policy_row *r = &d->row[g];
+		double now = fmin(p->fresh[g][PLANT_HTTP], REPORT_RATIO_MOST) + m->carry[g];
+		uint32_t n = (uint32_t)now;
+
+		m->carry[g] = now - n;
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t worker = (uint32_t)m->picked[g] % REPORT_WORKERS;
+
+			m->given[g][pick_next(&m->seq[worker][g], r->share, UINT32_MAX)]++;
+			m->picked[g]++;
+		}
+		for (uint32_t i = 0; i < SCORE_ROW; i++)
+			m->asked_share[g][i] += (double)n * r->share[i] / SCORE_PPM;
+	}
+}
+
+/* The largest difference of a vendor's part in a group. */
+static double ratio_error(const struct report_meter *m, const struct plant *p)
+{
+	double worst = (double)NAN;
+
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		if (m->picked[g] < REPORT_RATIO_LEAST)
+			continue;
+		for (uint32_t i = 0; i < SCORE_ROW; i++)
+			worst = fmax(
+				worst, fabs(m->given[g][i] - m->asked_share[g][i]) / m->picked[g]);
+	}
+	return worst;
+}
+
 static void observe_forecast(
 	struct report_meter *m, const struct plant *p, const struct policy *policy)
 {
@@ -282,6 +321,7 @@ static void observe(struct report_meter *m, struct plant *p, const struct policy
 	observe_flips(m, p, policy);
 	observe_shift(m, p, t);
 	observe_trips(m, p, policy);
+	observe_ratio(m, p, policy);
 	observe_forged(m, p, policy);
 	m->moved += t->moved - t->moved_with_cause;
 	m->asked += t->asked;
@@ -320,6 +360,7 @@ static void figures(const struct report_meter *m, const struct plant *p, struct 
 	r->figure[REPORT_refused] = m->asked > 0 ? m->refused / m->asked : 0;
 	r->figure[REPORT_false_trips] = m->false_trips;
 	r->figure[REPORT_share_shift] = forged_shift(m, p);
+	r->figure[REPORT_ratio_error] = ratio_error(m, p);
 	if (m->error_n > 0)
 		r->figure[REPORT_forecast_error] = sqrt(m->error / m->error_n);
 }
