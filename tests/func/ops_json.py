@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from sluice import BUILD, TOP, Sluice, wait_for
+from sluice import BUILD, LONG, TOP, Sluice, wait_for
 
 DOC = os.path.join(TOP, "docs/commands.md")
 GD = "202.96.128.86"
@@ -193,7 +193,7 @@ with daemon:
 with open(DOC, encoding="utf-8") as f:
     doc = f.read()
 shapes, glossary = documented(doc)
-failed = []
+failed, new = [], []
 if os.environ.get("SLUICE_DOCS") == "write":
     head, rest = doc.split("## Answers\n", 1)
     intro, tail = rest.split("### ", 1)[0], "## Members" + doc.split("## Members", 1)[1]
@@ -218,8 +218,8 @@ for c in commands():
         failed.append("%s was not tried" % c)
     for path, members in seen.get(c, {}).items():
         told = {m.rstrip("?") for m in shapes.get(c, {}).get(path, set())}
-        for m in members - told:
-            failed.append("%s: `%s` of `%s` is not in docs/commands.md" % (c, m, path))
+        for m in members - told:  # new ones may come; the long check wants them told
+            (failed if LONG else new).append("%s: `%s` of `%s` is not in docs/commands.md" % (c, m, path))
     for path, members in shapes.get(c, {}).items():
         for m in members:
             if path == "" and not m.endswith("?") and c in seen and m not in seen[c].get(path, set()):
@@ -229,7 +229,7 @@ for c, members in ((c, m.rstrip("?")) for c in shapes for p in shapes[c].values(
         failed.append("docs/commands.md does not say what `%s` is (%s)" % (members, c))
 used = {m.rstrip("?") for c in shapes.values() for p in c.values() for m in p}
 failed += ["docs/commands.md explains `%s`, which nothing answers" % m for m in glossary if m not in used]
-for line in sorted(set(failed)):
+for line in sorted(set(failed + new)):
     print(line)
 print("%d commands, %d members" % (len(shapes), len(used)))
 sys.exit(1 if failed else 0)
