@@ -137,8 +137,10 @@ static bool join_headers(struct MHD_Response *r, const struct httpd_header_out *
 	if (b.overflow || MHD_add_response_header(r, more[0].name, text) != MHD_YES)
 		return false;
 	kept = (char *)(uintptr_t)MHD_get_response_header(r, more[0].name);
-	for (size_t i = 1; i < n; i++)
-		memcpy(kept + at[i], "\r\n", 2);
+	for (size_t i = 1; i < n; i++) {
+		kept[at[i]] = '\r';
+		kept[at[i] + 1] = '\n';
+	}
 	return true;
 }
 

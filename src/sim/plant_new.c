@@ -147,8 +147,8 @@ struct plant *plant_new(const struct scenario *s, uint64_t seed)
 	p->n_groups = s->f.audience.groups_count;
 	place_regions(p);
 	p->sum = calloc(
-		(size_t)(s->f.duration_s + 2) * (p->n_vendors + p->n_regions), sizeof(*p->sum));
-	p->block = calloc((size_t)p->n_groups * (PLANT_DOORS - 1) * s->f.audience.resolvers,
+		(size_t)(s->f.duration_s + 2) * (p->n_vendors + p->n_regions) + 1, sizeof(*p->sum));
+	p->block = calloc((size_t)p->n_groups * (PLANT_DOORS - 1) * s->f.audience.resolvers + 1,
 		sizeof(*p->block));
 	if (!p->sum || !p->block) {
 		plant_free(p);
