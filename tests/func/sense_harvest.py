@@ -216,7 +216,7 @@ def lies_are_refused():
             wait_for(lie, lambda: found()["harvests"][0]["refused"].get(reason, 0) >= 2)
             taken, edges = found()["harvests"][0]["taken"], found()["edges"]
             assert (taken > 0) == (lie == "stray") and bool(edges[0]["ips"]) == (lie == "stray"), (lie, found())
-        assert len(ips(d, GUANGDONG)) >= 3
+        wait_for("what the strays did not spoil", lambda: len(ips(d, GUANGDONG)) >= 3)
     for s in servers:
         s.running = False
 
