@@ -332,8 +332,11 @@ void control_switch_round(struct control *c, uint64_t now_ms)
 	if (now_ms < c->switches_due_ms)
 		return;
 	c->switches_due_ms = now_ms + SWITCH_LOOK_MS;
-	off |= control_switch_on(c, SWITCH_BLACKLIST) ? 0 : ENGINE_NO_BLACKLIST;
-	off |= control_switch_on(c, SWITCH_QUALITY) ? 0 : ENGINE_NO_QUALITY;
+	c->switched_off = 0;
+	for (uint32_t i = 0; i < SWITCHES; i++)
+		c->switched_off |= (uint32_t)!control_switch_on(c, (enum control_switch)i) << i;
+	off |= c->switched_off >> SWITCH_BLACKLIST & 1 ? ENGINE_NO_BLACKLIST : 0;
+	off |= c->switched_off >> SWITCH_QUALITY & 1 ? ENGINE_NO_QUALITY : 0;
 	engine_set_off(c->engine, off);
 }
 

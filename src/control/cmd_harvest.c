@@ -97,6 +97,11 @@ void control_take_harvest(struct control *c, uint64_t now_ms)
 		c->harvest_catalogue = w->tick.meta->catalogue;
 		give_groups(c, w);
 	}
+	if (c->switched_off >> SWITCH_HARVEST & 1) {
+		engine_set_edges(c->engine, NULL, 0);
+		c->harvest_version = 0; /* all are taken again when it is on */
+		return;
+	}
 	e = sense_harvest_edges(c->opt.sense, &c->harvest_version, &n);
 	if (!e)
 		return;

@@ -158,6 +158,8 @@ void control_take_meters(struct control *c)
 			struct errbuf why = {""};
 			int rc = SL_EREFUSED;
 
+			if (c->switched_off >> SWITCH_METERS & 1)
+				continue; /* nobody's fault, so nothing to wait longer for */
 			if (!silenced(c, m[i].vendor, now_ms))
 				rc = engine_push_meter(c->engine, m[i].vendor,
 					m[i].region[0] ? m[i].region : NULL, m[i].mbps,

@@ -16,11 +16,13 @@ static void take_nodes(struct control *c, uint64_t now_ms)
 	uint32_t n;
 	struct sense_node *s = sense_nodes(c->opt.sense, now_ms, &n);
 	struct engine_node *to = calloc(n + 1, sizeof(*to));
+	bool believed = !(c->switched_off >> SWITCH_PROBES & 1);
+	bool read = !(c->switched_off >> SWITCH_METERS & 1);
 
 	for (uint32_t i = 0; to && i < n; i++) {
 		memcpy(to[i].name, s[i].name, sizeof(to[i].name));
-		to[i].down = s[i].down;
-		to[i].mbps = s[i].mbps;
+		to[i].down = s[i].down && believed;
+		to[i].mbps = read ? s[i].mbps : -1;
 	}
 	if (to)
 		(void)engine_set_nodes(c->engine, to, n);

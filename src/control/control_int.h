@@ -62,6 +62,7 @@ struct control {
 	char silenced[SL_MAX_NAME + 1];
 	uint64_t facts_ms;
 
+	uint32_t switched_off; /* bit per enum control_switch, as last looked at */
 	uint64_t harvest_version, harvest_geo, harvest_catalogue; /* as last handed on */
 	struct control_rollup *rollup;                            /* NULL before the first facts */
 };
@@ -211,7 +212,10 @@ void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 	X(ALERTS, "alerts", "alerts that fire are told")                                           \
 	X(BLACKLIST, "blacklist", "a vendor that fails in a group is taken out of it")             \
 	X(QUALITY, "quality", "what players report counts in scores")                              \
-	X(GEO, "geo", "a geo file that changed on disk is read by itself")
+	X(GEO, "geo", "a geo file that changed on disk is read by itself")                         \
+	X(METERS, "meters", "pulled meters count; pushed ones always do")                          \
+	X(PROBES, "probes", "a node that a probe finds down is not answered")                      \
+	X(HARVEST, "harvest", "edge addresses that vendors' DNS gives are answered")
 
 enum control_switch {
 #define X(id, name, help) SWITCH_##id,

@@ -134,6 +134,10 @@ def each_group_gets_its_own_edges():
         six = ips(d, GUANGDONG, type="AAAA")
         assert six and all(i.startswith("2001:db8:") for i in six), six
         assert d.resolve(ip="8.8.8.8")["answers"][0]["ips"] == [], "a group that is not harvested has its CNAME"
+        d.ctl("switch", "set", "harvest", "off")
+        wait_for("none", lambda: ips(d, GUANGDONG) == [])
+        d.ctl("switch", "set", "harvest", "on")
+        wait_for("harvested again", lambda: len(ips(d, GUANGDONG)) == 6)
         explained = d.ctl("explain", "--ip", GUANGDONG, "--host", "live.sluice.example")
         assert "harvest" in str(explained), explained
         assert d.metric("sluice_harvest_groups", 'vendor="alpha",state="fresh"') == len(shown)

@@ -167,6 +167,17 @@ def own_nodes():
             wait_for("its value", lambda: abs(shown(d, "v0")["mbps"] - 120) < 12, 30)
             found = {s["of"]: s["mbps"] for s in d.ctl("meter", "sources")["sources"]}
             assert abs(found["n1"] - 40) < 8 and abs(found["n2"] - 80) < 16, found
+            def asked_on(n=6):
+                asked = lambda: sum(s["requests"] for s in d.ctl("meter", "sources")["sources"])
+                first = asked()
+                wait_for("more answers of nodes", lambda: asked() >= first + n, 30)
+                return shown(d, "v0")["ok"]
+
+            d.ctl("switch", "set", "meters", "off")
+            still = asked_on()
+            assert asked_on() == still, "what is pulled does not count"
+            d.ctl("switch", "set", "meters", "on")
+            wait_for("it counts again", lambda: shown(d, "v0")["ok"] > still)
 
 
 def reloads_keep_what_is_known():

@@ -117,6 +117,10 @@ def nodes_that_are_down_are_not_answered():
             assert answered(d)["own"] == {"127.0.0.11", "127.0.0.12"}, answered(d)
             e.says["127.0.0.12"] = (500, b"well")
             wait_for("n2 gone", lambda: answered(d).get("own") == {"127.0.0.11"})
+            d.ctl("switch", "set", "probes", "off")
+            wait_for("n2 all the same", lambda: "127.0.0.12" in answered(d).get("own", ()))
+            d.ctl("switch", "set", "probes", "on")
+            wait_for("n2 gone again", lambda: answered(d).get("own") == {"127.0.0.11"})
             t = targets(d)["nodes", "127.0.0.12:%d" % e.port]
             assert t["state"] == "down" and t["node"] == "n2" and t["last_bad"] == "status" and t["bad"] >= 2, t
             assert list(targets(d))[0][1].startswith("127.0.0.12"), "those down come first"
