@@ -8,25 +8,19 @@ import re
 import subprocess
 import sys
 
-from sluice import BUILD, LONG, TOP, Sluice, wait_for
+from sluice import BUILD, LONG, TOP, Sluice, demo_with_ingests, wait_for
 
 DOC = os.path.join(TOP, "docs/commands.md")
 GD = "202.96.128.86"
 LIVE = ("--service", "live")
-with open(os.path.join(TOP, "conf/examples/demo/catalog.yaml"), encoding="utf-8") as f:
-    catalog = f.read()
-catalog = catalog.replace("    explain: true\n", """    explain: true
-    ingest:
-      - {name: north, unit: u1, url: "rtmp://north.example/live/{stream}"}
-      - {name: south, unit: u2, url: "rtmp://south.example/live/{stream}"}
-""", 1).replace("    max_mbps: 16000000\n", """    max_mbps: 16000000
-    regions:
-      - {name: south, groups: [CN/GD, CN/GX], guaranteed_mbps: 1000000, max_mbps: 3000000}
-""", 1) + """nodes:
+catalog = demo_with_ingests("""nodes:
   - {name: gd-1, vendor: gamma, group: CN/GD/telecom, capacity_mbps: 30000, a: [203.0.113.101]}
 streams:
   - {name: stage, service: live, vendors: [alpha, beta], encrypted: true}
-"""
+""").replace("    max_mbps: 16000000\n", """    max_mbps: 16000000
+    regions:
+      - {name: south, groups: [CN/GD, CN/GX], guaranteed_mbps: 1000000, max_mbps: 3000000}
+""", 1)
 daemon = Sluice(extra="tick_ms: 200", prepare={"catalog.yaml": catalog.encode()})
 seen = {}  # command: {path: set of members}
 

@@ -10,25 +10,14 @@ import time
 
 import dns.edns
 
-from sluice import BUILD, TOP, Sluice, run, wait_for
+from sluice import BUILD, TOP, Sluice, demo_with_ingests, run, wait_for
 
-with open(os.path.join(TOP, "conf/examples/demo/catalog.yaml"), encoding="utf-8") as f:
-    catalog = f.read()
-catalog = catalog.replace("""    explain: true
-    vendors:
-      - vendor: alpha
-        cname""", """    explain: true
-    ingest:
-      - {name: north, unit: u1, url: "rtmp://north.example/live/{stream}"}
-      - {name: south, unit: u2, url: "rtmp://south.example/live/{stream}"}
-    vendors:
-      - vendor: alpha
-        cname""", 1) + """nodes:
+catalog = demo_with_ingests("""nodes:
   - {name: gd-1, vendor: gamma, group: CN/GD/telecom, capacity_mbps: 30000, a: [203.0.113.101]}
   - {name: gd-2, vendor: gamma, group: CN/GD/telecom, capacity_mbps: 10000, a: [203.0.113.102]}
 streams:
   - {name: file-room, service: live, vendors: [alpha, beta], encrypted: true}
-"""
+""")
 daemon = Sluice(extra="tick_ms: 200", prepare={"catalog.yaml": catalog.encode()})
 GD, US = "202.96.128.86", "8.8.8.8"
 LIVE = ("--service", "live")

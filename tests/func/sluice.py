@@ -53,6 +53,17 @@ def free_port():
                 return port
 
 
+def demo_with_ingests(more):
+    """The demo's catalogue, where live has the ingests north and south; more: lines at its end."""
+    with open(os.path.join(TOP, "conf", "examples", "demo", "catalog.yaml"), encoding="utf-8") as f:
+        head, found, tail = f.read().partition("    explain: true\n")
+    assert found
+    return head + found + """    ingest:
+      - {name: north, unit: u1, url: "rtmp://north.example/live/{stream}"}
+      - {name: south, unit: u2, url: "rtmp://south.example/live/{stream}"}
+""" + tail + more
+
+
 class Sluice:
     """One daemon. example: a folder of conf/examples; geo: lines of sluice.yaml's geo section."""
 
