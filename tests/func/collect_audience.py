@@ -20,7 +20,7 @@ NETS = ("192.168", "10.1", "10.2", "10.3")
 VIEWERS = 100000
 BATCH = 200
 SENDERS = 4
-PACE = 5000
+PACE = 1000  # of a sender, before it waits for the facts
 
 
 class Server:
