@@ -100,6 +100,32 @@ struct str control_quality_key(enum quality_by by, struct str group, char *ret, 
 	return (struct str){ret, n > 0 ? SL_MIN((size_t)n, size - 1) : 0};
 }
 
+struct rollup_counts control_counts_of(const struct facts_cell *c)
+{
+	return (struct rollup_counts){.pulls = c->pulls,
+		.pulls_ok = c->pulls_ok,
+		.frames = c->first_frames,
+		.frames_us = (uint64_t)c->first_frames * c->first_frame_us,
+		.p95_us = c->first_frame_p95_us,
+		.users = c->users,
+		.stalled = c->stalled_users,
+		.sessions = c->sessions,
+		.kbps = c->kbps};
+}
+
+struct rollup_counts control_counts_of_kind(const struct facts_kind *k)
+{
+	return (struct rollup_counts){.pulls = k->pulls,
+		.pulls_ok = k->pulls_ok,
+		.frames = k->first_frames,
+		.frames_us = (uint64_t)k->first_frames * k->first_frame_us,
+		.p95_us = k->first_frame_p95_us,
+		.users = k->users,
+		.stalled = k->stalled_users,
+		.sessions = k->sessions,
+		.kbps = k->kbps};
+}
+
 void control_quality_put(cJSON *row, const struct rollup_counts *c, double seconds)
 {
 	double minutes = c->minutes ? (double)c->minutes : 1;
@@ -176,15 +202,7 @@ static void take_cell(struct sums *s, const struct facts_cell *c)
 	n.log_errors = c->log_errors;
 	n.log_slow = c->log_slow;
 	if (c->window == 0)
-		n = (struct rollup_counts){.pulls = c->pulls,
-			.pulls_ok = c->pulls_ok,
-			.frames = c->first_frames,
-			.frames_us = (uint64_t)c->first_frames * c->first_frame_us,
-			.p95_us = c->first_frame_p95_us,
-			.users = c->users,
-			.stalled = c->stalled_users,
-			.sessions = c->sessions,
-			.kbps = c->kbps};
+		n = control_counts_of(c);
 	at = (size_t)s->key_of[c->group] * s->n_vendors + c->vendor;
 	rollup_add(&s->c[at], &n);
 	s->p50_us[at] = SL_MAX(s->p50_us[at], c->first_frame_p50_us);
@@ -297,15 +315,7 @@ static void by_kinds(struct control_call *call, const struct facts_view *f, bool
 
 	for (uint32_t i = 0; i < f->n_kinds; i++) {
 		const struct facts_kind *k = &f->kinds[i];
-		struct rollup_counts c = {.pulls = k->pulls,
-			.pulls_ok = k->pulls_ok,
-			.frames = k->first_frames,
-			.frames_us = (uint64_t)k->first_frames * k->first_frame_us,
-			.p95_us = k->first_frame_p95_us,
-			.users = k->users,
-			.stalled = k->stalled_users,
-			.sessions = k->sessions,
-			.kbps = k->kbps};
+		struct rollup_counts c = control_counts_of_kind(k);
 
 		if (k->client != client || k->vendor >= call->view->world->cat.n_vendors ||
 			!control_names_vendor(call->view, vendor, k->vendor))

@@ -33,6 +33,11 @@ int control_quality_by(
 struct str control_quality_key(enum quality_by by, struct str group, char *ret, size_t size)
 	SL_NONNULL(3);
 
+/* What a cell, or a row of definition or client, says of its window, without its logs. minutes is
+ * 0: what is summed over cells of one minute is of that minute. */
+struct rollup_counts control_counts_of(const struct facts_cell *c) SL_NONNULL_ALL;
+struct rollup_counts control_counts_of_kind(const struct facts_kind *k) SL_NONNULL_ALL;
+
 /* Members of a row: success, first frame, stalls, sessions, bandwidth, logs; those that nobody
  * reported are left out. seconds: that the log counts are of. */
 void control_quality_put(cJSON *row, const struct rollup_counts *c, double seconds) SL_NONNULL_ALL;

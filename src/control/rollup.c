@@ -5,9 +5,7 @@
  */
 #include "base/hash.h"
 #include "base/log.h"
-#include "control/control_int.h"
-#include "store/rollup.h"
-#include "world/facts.h"
+#include "control/quality.h"
 
 #include <stdlib.h>
 
@@ -44,20 +42,6 @@ static const char *vendor_of(const struct put *p, uint32_t vendor, char *ret)
 	return name_of(p->cat, p->cat->vendors[vendor].name, ret);
 }
 
-static struct rollup_counts counts_of(const struct facts_cell *c)
-{
-	return (struct rollup_counts){.minutes = 1,
-		.pulls = c->pulls,
-		.pulls_ok = c->pulls_ok,
-		.frames = c->first_frames,
-		.frames_us = (uint64_t)c->first_frames * c->first_frame_us,
-		.p95_us = c->first_frame_p95_us,
-		.users = c->users,
-		.stalled = c->stalled_users,
-		.sessions = c->sessions,
-		.kbps = c->kbps};
-}
-
 /* How much a cell has to say: what is kept by its own name when there are too many. */
 static uint64_t weight(const struct facts_cell *c)
 {
@@ -86,9 +70,10 @@ static int put_cells(struct put *p)
 	if (n > ROLLUP_MAX)
 		qsort(cell, n, sizeof(*cell), by_weight);
 	for (uint32_t i = 0; !rc && i < n; i++) {
-		struct rollup_counts c = counts_of(cell[i]);
+		struct rollup_counts c = control_counts_of(cell[i]);
 		bool own = i < ROLLUP_MAX - SL_MAX_VENDORS || n <= ROLLUP_MAX;
 
+		c.minutes = 1;
 		rc = rollup_put(p->r->rollup, p->minute_ms, ROLLUP_GROUP,
 			vendor_of(p, cell[i]->vendor, vendor),
 			own ? name_of(p->cat, p->cat->groups[cell[i]->group].name, group) : "other",
@@ -105,19 +90,11 @@ static int put_kinds(struct put *p)
 
 	for (uint32_t i = 0; !rc && i < p->f->n_kinds; i++) {
 		const struct facts_kind *k = &p->f->kinds[i];
-		struct rollup_counts c = {.minutes = 1,
-			.pulls = k->pulls,
-			.pulls_ok = k->pulls_ok,
-			.frames = k->first_frames,
-			.frames_us = (uint64_t)k->first_frames * k->first_frame_us,
-			.p95_us = k->first_frame_p95_us,
-			.users = k->users,
-			.stalled = k->stalled_users,
-			.sessions = k->sessions,
-			.kbps = k->kbps};
+		struct rollup_counts c = control_counts_of_kind(k);
 
 		if (k->vendor >= p->cat->n_vendors)
 			continue;
+		c.minutes = 1;
 		(void)snprintf(name, sizeof(name), "%.*s", (int)k->name.count,
 			(const char *)p->f->text + k->name.first);
 		rc = rollup_put(p->r->rollup, p->minute_ms,

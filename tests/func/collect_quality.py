@@ -73,6 +73,9 @@ def live():
         assert (top["sessions"], top["mbps"], top["pulls"], top["vendors"]) == (10, 20, 14, {"alpha": 10}), top
         assert abs(top["success"] - 10 / 14) < 0.001 and top["stalled"] == 0.3, top
         assert [r["stream"] for r in s.ctl("hot", "beta")["streams"]] == ["room-9"]
+        post(s, [dict(r, session="c" + r["session"], ip=TELECOM + "7") for r in audience() if r["vendor"] == "beta"])
+        both = wait_for("sums over two groups", lambda: (lambda r: r["pulls"] == 10 and r)(by("vendor")["beta", "beta"]))
+        assert (both["sessions"], both["mbps"]) == (10, 40), both
 
 
 def history():
