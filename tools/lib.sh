@@ -44,11 +44,12 @@ quietly() {
     return $rc
 }
 
-# package_rows GROUP...: the packages of these groups, alternatives still joined by "|".
+# package_rows GROUP...: the packages of these groups, alternatives still joined by "|". A group has
+# those of GROUP-x too.
 package_rows() {
     local group
     for group in "$@"; do
-        awk -v g="$group" '$1 == g { print $2; n++ } END { exit !n }' "$SL_TOP/tools/packages" ||
+        awk -v g="$group" '$1 == g || index($1, g "-") == 1 { print $2; n++ } END { exit !n }' "$SL_TOP/tools/packages" ||
             die "tools/packages has no group $group"
     done
 }

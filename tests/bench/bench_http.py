@@ -16,7 +16,7 @@
 
 Each server has one thread on the first core; the load (sluice-bench) runs on the second. CPU is the
 server's own, user and system, as the scheduler counts it. nginx comes from the packages of group
-bench, or from a folder into which they were unpacked (--root); without it those rows are absent.
+bench-http, or from a folder into which they were unpacked (--root); without it those rows are absent.
 """
 import argparse
 import base64
@@ -319,7 +319,7 @@ def main():
             rows += [Row("resolve-tls", RESOLVE, ours, tls=True), Row("nginx-tls", "/fixed", nginx, tls=True),
                      Row("front-tls", RESOLVE.replace("/v1/resolve", "/front"), nginx, ours, tls=True)]
         else:
-            print("nginx is absent: tools/install bench", file=sys.stderr)
+            print("nginx is absent: tools/install bench-http", file=sys.stderr)
         figures = {row.name: [] for row in rows}
         closing = {row.name: [] for row in rows}
         for _ in range(a.rounds):

@@ -34,7 +34,7 @@ def rows():
             line = line.split("#")[0].strip()
             if line.startswith("build "):
                 build |= set(line[6:].split("|"))
-            expect(not line or re.fullmatch(r"(build|test|long|bench|fetch) [a-z0-9.+|-]+", line),
+            expect(not line or re.fullmatch(r"(build|test|long|bench-dns|bench-http|bench-collect|fetch) [a-z0-9.+|-]+", line),
                    "tools/packages:%d is `group package`" % i, line)
     with open(os.path.join(TOP, "configure.ac"), encoding="utf-8") as f:
         for package in re.findall(r"^SL_LIB\(.*\[(\S+)\]\)$", f.read(), re.M):
@@ -53,9 +53,14 @@ def lib(folder):
     os.makedirs(tree + "/tools")
     shutil.copy(TOOLS + "/lib.sh", tree + "/tools")
     with open(tree + "/tools/packages", "w", encoding="utf-8") as f:
-        f.write("build no-such-package-a|dpkg  # installed by the second name\nbuild no-such-package-b\ntest dpkg\n")
+        f.write("build no-such-package-a|dpkg  # installed by the second name\nbuild no-such-package-b\ntest dpkg\n"
+                "bench-dns no-such-package-c\nbench-http no-such-package-d\nbenches no-such-package-e\n")
     code, out, err = sh("missing_packages build test", tree)
     expect((code, out) == (0, "no-such-package-b\n"), "only what no alternative satisfies is missing", out + err)
+    code, out, err = sh("missing_packages bench-dns", tree)
+    expect((code, out) == (0, "no-such-package-c\n"), "a group of groups is taken in part", out + err)
+    code, out, err = sh("missing_packages bench", tree)
+    expect((code, out) == (0, "no-such-package-c\nno-such-package-d\n"), "and whole", out + err)
     first = sh("echo $SL_TOP", tree)[1].strip()
     again = sh("echo $SL_TOP", tree)[1].strip()
     expect(" " not in first and os.path.samefile(first, tree) and first == again,
