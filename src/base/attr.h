@@ -11,9 +11,12 @@
 #define SL_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define SL_NORETURN     __attribute__((noreturn))
 #define SL_UNUSED       __attribute__((unused))
-#define SL_ALIGNED(n)   __attribute__((aligned(n)))
-#define SL_LIKELY(x)    __builtin_expect(!!(x), 1)
-#define SL_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+/* All that it calls becomes part of it: for the steps of the query path, whose callees have other
+ * callers too. */
+#define SL_FLATTEN     __attribute__((flatten))
+#define SL_ALIGNED(n)  __attribute__((aligned(n)))
+#define SL_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define SL_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define SL_COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SL_MIN(a, b) ((a) < (b) ? (a) : (b))

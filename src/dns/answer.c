@@ -7,19 +7,34 @@
 
 #include <stdlib.h>
 
-int dnsd_worker_init(struct dnsd_worker *d, const struct workers *all, uint32_t index,
-	const struct dnsd_settings *set)
+int dnsd_guest_init(struct dnsd_worker *d, const struct dnsd_settings *set)
 {
 	*d = (struct dnsd_worker){.set = set};
 	d->memo = calloc(MEMO_SIZE, sizeof(*d->memo));
-	return d->memo ? worker_init(&d->w, all, index) : SL_ENOMEM;
+	d->asked = calloc(ASKED_SIZE, sizeof(*d->asked));
+	return d->memo && d->asked ? 0 : SL_ENOMEM;
+}
+
+void dnsd_guest_done(struct dnsd_worker *d)
+{
+	free(d->memo);
+	free(d->asked);
+	d->memo = NULL;
+	d->asked = NULL;
+}
+
+int dnsd_worker_init(struct dnsd_worker *d, const struct workers *all, uint32_t index,
+	const struct dnsd_settings *set)
+{
+	int rc = dnsd_guest_init(d, set);
+
+	return rc ? rc : worker_init(&d->w, all, index);
 }
 
 void dnsd_worker_done(struct dnsd_worker *d)
 {
 	worker_done(&d->w);
-	free(d->memo);
-	d->memo = NULL;
+	dnsd_guest_done(d);
 }
 
 static void take_secrets(struct dnsd_worker *d)
@@ -33,19 +48,6 @@ static void take_secrets(struct dnsd_worker *d)
 	d->secrets.n = (uint32_t)SL_MIN(all.n / DNS_COOKIE_SECRET, (size_t)DNS_COOKIE_SECRETS);
 	if (d->secrets.n)
 		memcpy(d->secrets.key, all.p, d->secrets.n * (size_t)DNS_COOKIE_SECRET);
-}
-
-int dnsd_guest_init(struct dnsd_worker *d, const struct dnsd_settings *set)
-{
-	*d = (struct dnsd_worker){.set = set};
-	d->memo = calloc(MEMO_SIZE, sizeof(*d->memo));
-	return d->memo ? 0 : SL_ENOMEM;
-}
-
-void dnsd_guest_done(struct dnsd_worker *d)
-{
-	free(d->memo);
-	d->memo = NULL;
 }
 
 /* The view, when what it stands for has changed. */
@@ -63,6 +65,7 @@ static void renew_view(struct dnsd_worker *d)
 	d->view_full = d->w.full;
 	if (++d->view == 0) { /* once in 2^32 ticks and budgets */
 		memset(d->memo, 0, MEMO_SIZE * sizeof(*d->memo));
+		memset(d->asked, 0, ASKED_SIZE * sizeof(*d->asked));
 		d->view = 1;
 	}
 }
@@ -252,6 +255,33 @@ static bool within_rate(struct reply *r, struct dnsd_worker *d)
 	return slips;
 }
 
+/* What is at the question's name, NULL when it is not there as a whole. */
+static const struct cat_dname *find_name(struct dnsd_worker *d, const struct dns_query *q)
+{
+	const struct cat_view *c = &d->w.world->cat;
+	const struct cat_dname *found;
+	uint8_t name[SL_DNS_NAME_MAX];
+	struct asked *a = NULL;
+
+	if (q->labels > c->meta->max_labels)
+		return NULL;
+	if (d->view && q->name_n >= ASKED_LEAST) {
+		a = asked_at(d->asked, dns_name(q), q->name_n);
+		if (a->view == d->view && a->n == q->name_n &&
+			memcmp(a->octets, dns_name(q), q->name_n) == 0)
+			return &c->dnames[a->name];
+	}
+	dns_name_lower(q, name);
+	found = cat_find_dname(c, name, q->name_n);
+	if (found && a) {
+		a->view = d->view;
+		a->name = (uint32_t)(found - c->dnames);
+		a->n = q->name_n;
+		memcpy(a->octets, dns_name(q), q->name_n);
+	}
+	return found;
+}
+
 void dnsd_read(
 	struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n, struct ip client)
 {
@@ -262,9 +292,8 @@ void dnsd_read(
 	job->client = client;
 	job->located = false;
 	job->name = NULL;
-	if (job->rc == DNS_NOERROR && job->q.question_n && w &&
-		job->q.labels <= w->cat.meta->max_labels)
-		job->name = cat_find_dname(&w->cat, job->q.name, job->q.name_n);
+	if (job->rc == DNS_NOERROR && job->q.question_n && w)
+		job->name = find_name(d, &job->q);
 	if (job->name && job->q.opt.has_ecs)
 		geo_prefetch(w->geo, job->q.opt.ecs, 0);
 }
@@ -275,7 +304,7 @@ void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned p
 		geo_prefetch(d->w.world->geo, job->q.opt.ecs, part);
 }
 
-void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
+SL_FLATTEN void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 {
 	const struct tick_row *row;
 
@@ -288,7 +317,7 @@ void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 	__builtin_prefetch(row + 1); /* where its second half may lie */
 }
 
-void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)
+SL_FLATTEN void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)
 {
 	const struct tally_slot *counted;
 

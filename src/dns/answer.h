@@ -30,12 +30,14 @@ struct dnsd_prefix {
 enum { DNSD_AMPLIFICATION = 10 }; /* octets out per octet in, over UDP without a good cookie */
 
 struct memo;
+struct asked;
 
 /* A worker with what DNS adds to it. Owned by one thread. */
 struct dnsd_worker {
 	struct worker w;
 	const struct dnsd_settings *set;
 	struct memo *memo;
+	struct asked *asked;
 	/* A number for all that sticky decisions depend on besides service, group and key; it
 	 * changes when the tick or the spent budgets do. 0: do not remember. */
 	uint32_t view;

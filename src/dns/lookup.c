@@ -112,7 +112,7 @@ static void answer_dname(struct reply *r, const struct world *w, const struct ca
 	p = reply_put_head(r, DNS_CNAME, s->ttl_s, prefix + target_n);
 	if (!p)
 		return;
-	memcpy(p, r->q->name, prefix);
+	memcpy(p, dns_name(r->q), prefix);
 	memcpy(p + prefix, target, target_n);
 }
 
@@ -168,7 +168,8 @@ static void answer_below(struct reply *r, struct dnsd_worker *d, const struct ca
 void reply_lookup(struct reply *r, struct dnsd_worker *d)
 {
 	const struct cat_view *c = &d->w.world->cat;
-	const uint8_t *p = r->q->name;
+	uint8_t name[SL_DNS_NAME_MAX];
+	const uint8_t *p = name;
 	size_t n = r->q->name_n;
 
 	r->aa = true;
@@ -176,6 +177,7 @@ void reply_lookup(struct reply *r, struct dnsd_worker *d)
 		answer_name(r, d, r->job->name);
 		return;
 	}
+	dns_name_lower(r->q, name);
 	for (unsigned labels = r->q->labels; labels-- > 0;) {
 		const struct cat_dname *above = NULL;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a worker remembers of its decisions while nothing they were made from changes: a sticky
+ * What a worker remembers while nothing it was made from changes. Of its decisions: a sticky
  * answer depends on (service, group, slot of the key) only. Direct-mapped; an entry of another view
  * is no entry. Holds indexes, never pointers into a world, and only the vendor that is answered.
  * Owned by one thread.
@@ -8,8 +8,9 @@
 #pragma once
 
 #include "answer/decide.h"
+#include "base/hash.h"
 
-enum { MEMO_SIZE = 1 << 14 };
+enum { MEMO_SIZE = 1 << 14, ASKED_SIZE = 1 << 6, ASKED_LEAST = sizeof(uint64_t) };
 
 struct memo {
 	uint32_t view; /* of the worker when it was made; 0: never */
@@ -17,6 +18,24 @@ struct memo {
 	uint32_t slot;  /* index in the catalogue, of the target */
 	uint32_t addrs; /* likewise; BLOB_NONE for TARGET_CNAME */
 };
+
+/* Where a question's name led, as it came, octet for octet: crowds ask for few names.
+ * Direct-mapped; an entry of another view is no entry. */
+struct asked {
+	uint32_t view;
+	uint32_t name; /* index in the catalogue */
+	uint32_t n;
+	uint8_t octets[SL_DNS_NAME_MAX + 1];
+};
+
+/* For a name of ASKED_LEAST octets or more. */
+static inline struct asked *asked_at(struct asked *table, const uint8_t *name, uint32_t n)
+{
+	uint64_t head;
+
+	memcpy(&head, name, sizeof(head));
+	return &table[hash_mix(head, n) % ASKED_SIZE];
+}
 
 static inline uint32_t memo_tag(uint32_t service, uint32_t group, uint32_t slot)
 {

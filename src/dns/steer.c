@@ -207,7 +207,7 @@ static void put_target(struct reply *r, const struct world *w, const struct stee
 	}
 }
 
-void reply_steer(struct reply *r, struct dnsd_worker *d, const struct cat_dname *name)
+SL_FLATTEN void reply_steer(struct reply *r, struct dnsd_worker *d, const struct cat_dname *name)
 {
 	const struct world *w = d->w.world;
 	const struct cat_zone *zone = &w->cat.zones[name->zone];

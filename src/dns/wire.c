@@ -16,9 +16,13 @@ static void lower8(uint8_t *to, const uint8_t *from)
 	memcpy(to, &v, 8);
 }
 
-/* A wire name in lower case. Length octets are below 'A'. */
-static void lower(uint8_t *to, const uint8_t *from, size_t n)
+/* Length octets are below 'A'. */
+void dns_name_lower(const struct dns_query *q, uint8_t ret_name[static SL_DNS_NAME_MAX])
 {
+	const uint8_t *from = dns_name(q);
+	uint8_t *to = ret_name;
+	size_t n = q->name_n;
+
 	if (n < 8) {
 		for (size_t i = 0; i < n; i++)
 			to[i] = (uint8_t)(from[i] | (uint8_t)((uint8_t)(from[i] - 'A') < 26) << 5);
@@ -45,7 +49,6 @@ static const uint8_t *parse_question(struct dns_query *q, const uint8_t *p, cons
 	n = (size_t)(p - name) + 1;
 	if (n > SL_DNS_NAME_MAX || end - p < 5)
 		return NULL;
-	lower(q->name, name, n);
 	q->name_n = (uint8_t)n;
 	q->type = dns_be16(p + 1);
 	q->class = dns_be16(p + 3);

@@ -65,7 +65,6 @@ struct dns_query {
 	uint8_t name_n;
 	uint8_t labels; /* without the root */
 	struct dns_opt opt;
-	uint8_t name[SL_DNS_NAME_MAX + 1]; /* lower-case wire form */
 };
 
 static inline uint16_t dns_be16(const uint8_t *p)
@@ -89,6 +88,16 @@ static inline unsigned dns_opcode(const struct dns_query *q)
 {
 	return q->flags >> DNS_OPCODE_SHIFT & 15;
 }
+
+/* The question's name as it came, name_n octets; none where question_n is 0. */
+static inline const uint8_t *dns_name(const struct dns_query *q)
+{
+	return q->msg + DNS_HEADER;
+}
+
+/* The same in lower case, name_n octets. */
+void dns_name_lower(
+	const struct dns_query *q, uint8_t ret_name[static SL_DNS_NAME_MAX]) SL_NONNULL_ALL;
 
 /*
  * Reads a message of n octets. Returns DNS_NOERROR for a query to be answered, DNS_DROP for what

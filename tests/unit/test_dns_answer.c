@@ -45,9 +45,11 @@ struct row {
 	const char *why, *name, *type, *opt, *want;
 };
 
+/* Each twice: looked up, then remembered. */
 static void check_rows(struct dnsworld *b, const struct row *rows, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t at = 0; at < 2 * n; at++) {
+		size_t i = at / 2;
 		const char *got = ask(b, rows[i].name, rows[i].type, rows[i].opt, DNSD_UDP);
 
 		if (strcmp(got, rows[i].want) != 0)
@@ -268,7 +270,7 @@ static void says_when_nobody_may_serve(void **state)
 	begin(&b, &spec);
 	check_rows(&b, rows, SL_COUNT(rows));
 	check_rows(&b, &none_known, 1);
-	assert_true(tally_get(&b.d.w.tally->row[TW_LIVE][TW_UNICOM].none) == 1);
+	assert_true(tally_get(&b.d.w.tally->row[TW_LIVE][TW_UNICOM].none) == 2);
 	dnsworld_done(&b);
 }
 
