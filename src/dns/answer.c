@@ -306,15 +306,12 @@ void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned p
 
 SL_FLATTEN void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 {
-	const struct tick_row *row;
-
 	if (!job->name || job->name->kind != CAT_DNAME_SERVICE)
 		return;
 	reply_locate(d->w.world, job, job->name->service);
-	seen_prefetch(d->w.all->seen, hash_mix(job->key, job->name->service));
-	row = world_row(d->w.world, job->name->service, job->place.group);
-	__builtin_prefetch(row);
-	__builtin_prefetch(row + 1); /* where its second half may lie */
+	seen_prefetch(d->w.all->seen, job->seen_key);
+	__builtin_prefetch(job->row);
+	__builtin_prefetch(job->row + 1); /* where its second half may lie */
 }
 
 SL_FLATTEN void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)
@@ -323,11 +320,10 @@ SL_FLATTEN void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)
 
 	if (!job->located)
 		return;
-	reply_seat(d->w.world, job, job->name->service);
-	if (job->slot >= SL_MAX_SLOTS)
+	reply_seat(d, job, job->name->service);
+	if (!job->memo)
 		return;
-	__builtin_prefetch(
-		memo_at(d->memo, memo_tag(job->name->service, job->place.group, job->slot)), 1);
+	__builtin_prefetch(job->memo, 1);
 	counted = &d->w.tally->row[job->name->service][job->place.group].slot[job->slot];
 	__builtin_prefetch(&counted->fresh, 1);
 	__builtin_prefetch(&counted->sticky_kbps, 1);

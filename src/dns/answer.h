@@ -70,8 +70,12 @@ struct dnsd_job {
 	const struct cat_dname *name; /* NULL: not there as a whole */
 	struct place place;           /* located: as in struct steering */
 	uint64_t key;
-	uint32_t
-		slot; /* located: by the sticky key alone; SCORE_NONE or more where there is none */
+	uint64_t seen_key; /* located: of the client and service in the filter of the seen */
+	const struct tick_row *row; /* located */
+	/* seated: by the sticky key alone; SCORE_NONE or more where there is none */
+	uint32_t slot;
+	uint32_t tag;      /* seated: what memo is of */
+	struct memo *memo; /* seated: where the decision may be remembered, NULL: nowhere */
 	struct dns_query q;
 };
 

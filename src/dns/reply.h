@@ -75,8 +75,8 @@ void reply_any(struct reply *r) SL_NONNULL_ALL;
 /* The place and sticky key of the job's client for a service. */
 void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
 
-/* The slot that the sticky key of a located job gives. */
-void reply_seat(const struct world *w, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
+/* The slot that the sticky key of a located job gives, and where that is remembered. */
+void reply_seat(struct dnsd_worker *d, struct dnsd_job *job, uint32_t service) SL_NONNULL_ALL;
 
 /* A scheduled host, or what explains one (steer.c). */
 void reply_steer(

@@ -8,10 +8,9 @@ enum { RR_TTL = 6, EXPLAIN_LABEL = sizeof("_sluice") };
 
 struct steering {
 	const struct cat_service *service;
-	struct place place;
+	const struct dnsd_job *job; /* located and seated for the service */
 	struct question q;
 	struct answer a;
-	uint32_t slot; /* by the sticky key alone */
 	uint32_t ttl_s;
 	bool found; /* target is that of a.slot[0] */
 	struct target target;
@@ -27,27 +26,35 @@ void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 	client = job->told ? o->ecs : job->client;
 	job->place = answer_locate(w, client, job->told ? o->ecs_source : ip_bits(client));
 	job->key = answer_key(client, job->place, service);
+	job->seen_key = hash_mix(job->key, service);
+	job->row = world_row(w, service, job->place.group);
 	job->located = true;
 }
 
-void reply_seat(const struct world *w, struct dnsd_job *job, uint32_t service)
+void reply_seat(struct dnsd_worker *d, struct dnsd_job *job, uint32_t service)
 {
-	job->slot = answer_sticky_slot(w, world_row(w, service, job->place.group), job->key);
+	job->slot = answer_sticky_slot(d->w.world, job->row, job->key);
+	job->memo = NULL;
+	if (job->slot >= SL_MAX_SLOTS || !d->view || d->w.stale || job->place.denied)
+		return;
+	job->tag = memo_tag(service, job->place.group, job->slot);
+	job->memo = memo_at(d->memo, job->tag);
 }
 
-static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service)
+/* own: room for a job that is not located yet: by a wildcard, or to be explained. */
+static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service,
+	struct dnsd_job *own)
 {
-	struct dnsd_job own;
 	const struct dnsd_job *job = r->job;
 
-	if (!job->located) { /* by a wildcard, or to be explained */
-		own = *job;
-		reply_locate(d->w.world, &own, service);
-		reply_seat(d->w.world, &own, service);
-		job = &own;
+	if (!job->located) {
+		*own = *job;
+		reply_locate(d->w.world, own, service);
+		reply_seat(d, own, service);
+		job = own;
 	}
 	s->service = &d->w.world->cat.services[service];
-	s->place = job->place;
+	s->job = job;
 	s->q = (struct question){.service = service,
 		.group = job->place.group,
 		.key = job->key,
@@ -55,7 +62,6 @@ static void begin(struct steering *s, struct reply *r, struct dnsd_worker *d, ui
 		.denied = job->place.denied,
 		.stale = d->w.stale,
 		.now_ms = d->w.now_ms};
-	s->slot = job->slot;
 	s->found = false;
 	if (job->told)
 		r->opt.scope = job->place.scope;
@@ -95,9 +101,9 @@ static void find_target(struct steering *s, const struct dnsd_worker *d, bool ap
 	s->a.n = 0;
 }
 
-static void remember(
-	const struct steering *s, const struct dnsd_worker *d, struct memo *m, uint32_t tag)
+static void remember(const struct steering *s, const struct dnsd_worker *d)
 {
+	struct memo *m = s->job->memo;
 	const struct cat_view *c = &d->w.world->cat;
 	const struct target *t = &s->target;
 
@@ -106,15 +112,15 @@ static void remember(
 		t->kind == TARGET_EDGES)
 		return;
 	m->view = d->view;
-	m->tag = tag;
+	m->tag = s->job->tag;
 	m->slot = (uint32_t)(t->slot - c->slots);
 	m->addrs = t->kind == TARGET_ADDRESSES ? (uint32_t)(t->addrs - c->addrsets) : BLOB_NONE;
 }
 
 /* What DNS uses of the decision: the first vendor and its target. */
-static void recall(struct steering *s, const struct dnsd_worker *d, const struct memo *m,
-	const struct tick_row *row)
+static void recall(struct steering *s, const struct dnsd_worker *d)
 {
+	const struct memo *m = s->job->memo;
 	const struct cat_view *c = &d->w.world->cat;
 	struct target *t = &s->target;
 
@@ -123,7 +129,7 @@ static void recall(struct steering *s, const struct dnsd_worker *d, const struct
 	s->a.reason = ANSWER_STICKY;
 	s->a.kind = ANSWER_NEW;
 	s->a.stale = false;
-	s->a.row = row;
+	s->a.row = s->job->row;
 	t->kind = m->addrs == BLOB_NONE ? TARGET_CNAME : TARGET_ADDRESSES;
 	t->slot = &c->slots[m->slot];
 	t->vendor = t->slot->vendor;
@@ -132,29 +138,22 @@ static void recall(struct steering *s, const struct dnsd_worker *d, const struct
 	s->found = true;
 }
 
-static void decide(
-	struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service, bool apex)
+static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service,
+	bool apex, struct dnsd_job *own)
 {
-	const struct world *w = d->w.world;
-	const struct tick_row *row;
-	struct memo *m = NULL;
-	uint32_t tag = 0;
+	const struct memo *m;
 
-	begin(s, r, d, service);
-	row = world_row(w, service, s->q.group);
-	s->ttl_s = answer_ttl_s(s->service, row);
-	if (s->slot < SL_MAX_SLOTS && d->view && !apex && !s->q.stale && !s->q.denied) {
-		tag = memo_tag(service, s->q.group, s->slot);
-		m = memo_at(d->memo, tag);
-		if (m->view == d->view && m->tag == tag) {
-			recall(s, d, m, row);
-			return;
-		}
+	begin(s, r, d, service, own);
+	m = apex ? NULL : s->job->memo;
+	s->ttl_s = answer_ttl_s(s->service, s->job->row);
+	if (m && m->view == d->view && m->tag == s->job->tag) {
+		recall(s, d);
+		return;
 	}
 	worker_decide(&d->w, &s->q, &s->a);
 	find_target(s, d, apex);
 	if (m)
-		remember(s, d, m, tag);
+		remember(s, d);
 }
 
 static void put_cname(struct reply *r, const struct world *w, const struct steering *s)
@@ -212,8 +211,9 @@ SL_FLATTEN void reply_steer(struct reply *r, struct dnsd_worker *d, const struct
 	const struct world *w = d->w.world;
 	const struct cat_zone *zone = &w->cat.zones[name->zone];
 	struct steering s;
+	struct dnsd_job own;
 
-	decide(&s, r, d, name->service, name->name.count == zone->apex.count);
+	decide(&s, r, d, name->service, name->name.count == zone->apex.count, &own);
 	if (s.found) {
 		put_target(r, w, &s, name);
 	} else {
@@ -225,7 +225,7 @@ SL_FLATTEN void reply_steer(struct reply *r, struct dnsd_worker *d, const struct
 		reply_negative(r, w, zone, s.service->negative_ttl_s);
 	}
 	worker_record(&d->w, &s.q, &s.a, s.service->dns_viewers,
-		seen_before(d->w.all->seen, hash_mix(s.q.key, s.q.service)));
+		seen_before(d->w.all->seen, s.job->seen_key));
 }
 
 static struct str vendor_name(const struct world *w, const struct steering *s)
@@ -241,14 +241,15 @@ void reply_explain(struct reply *r, struct dnsd_worker *d, const struct cat_dnam
 	const struct world *w = d->w.world;
 	uint32_t apex = w->cat.zones[name->zone].apex.count;
 	struct steering s;
+	struct dnsd_job own;
 	uint8_t text[255], *p;
 	struct buf b = buf_over(text, sizeof(text));
 
-	decide(&s, r, d, name->service, name->name.count - EXPLAIN_LABEL == apex);
+	decide(&s, r, d, name->service, name->name.count - EXPLAIN_LABEL == apex, &own);
 	BUF_PUT_LIT(&b, "group=");
 	buf_put_str(&b, cat_text(&w->cat, w->cat.groups[s.q.group].name));
 	BUF_PUT_LIT(&b, " scope=");
-	buf_put_u64_dec(&b, s.place.scope);
+	buf_put_u64_dec(&b, s.job->place.scope);
 	BUF_PUT_LIT(&b, " vendor=");
 	buf_put_str(&b, vendor_name(w, &s));
 	BUF_PUT_LIT(&b, " view=");

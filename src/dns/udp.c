@@ -11,8 +11,9 @@
 
 enum {
 	BATCH = 64,
-	IN_MAX = 2048, /* longer ones are no queries */
-	CONTROL = 64,  /* in_pktinfo or in6_pktinfo */
+	IN_MAX = 2048,         /* longer ones are no queries */
+	IN_STEP = IN_MAX + 64, /* no power of two: the heads of a batch share no set of the cache */
+	CONTROL = 64,          /* in_pktinfo or in6_pktinfo */
 };
 
 /* Owned by the thread. */
@@ -23,7 +24,7 @@ struct udp {
 	struct dnsd_job job[BATCH];
 	bool any; /* bound to all addresses: answers must leave from the one that was asked */
 	SL_ALIGNED(16) uint8_t control[BATCH][CONTROL];
-	SL_ALIGNED(64) uint8_t in[BATCH][IN_MAX];
+	SL_ALIGNED(64) uint8_t in[BATCH][IN_STEP];
 	SL_ALIGNED(64) uint8_t out[BATCH][SL_DNS_UDP_MAX + 16];
 };
 
