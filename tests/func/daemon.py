@@ -324,8 +324,22 @@ def zone_and_steering_are_right():
         assert s.probe(s.reports, "/healthz")
 
 
+def a_bad_end_fails_what_passed():
+    for script, word in (("exit 3", "ended with 3"), ("echo AddressSanitizer: x", "sanitizer report")):
+        s = Sluice()
+        with open(s.log_path, "w", encoding="utf-8") as log:
+            s.process = subprocess.Popen(["sh", "-c", script], stdout=log)
+        try:
+            s.process.wait()
+            s.__exit__(SystemExit, SystemExit(0), None)
+        except AssertionError as why:
+            assert word in str(why), why
+        else:
+            raise AssertionError("an end with %r was passed over" % script)
+
+
 if __name__ == "__main__":
-    run([zone_and_steering_are_right, doors_agree, meters_move_the_shares,
+    run([a_bad_end_fails_what_passed, zone_and_steering_are_right, doors_agree, meters_move_the_shares,
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
          what_crashes_a_role_twice_is_set_aside,
          a_bad_reload_changes_nothing, a_corrupt_geo_file_is_refused_and_a_good_one_taken,

@@ -189,7 +189,7 @@ def a_full_disk_refuses_and_serving_goes_on():
 
 def fill(small):
     small.ctl("vendor", "weight", "gamma", "0.9")
-    with open(small.state + "/ballast", "wb") as f:
+    with open(small.state + "/ballast", "wb", buffering=0) as f:  # nothing is left to write at its end
         try:
             while True:
                 f.write(b"x" * 65536)

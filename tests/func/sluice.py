@@ -119,6 +119,7 @@ geo: {overrides: "%s"%s}
         return self
 
     def __exit__(self, kind, value, trace):
+        kind = kind if not isinstance(value, SystemExit) or value.code else None  # run ends in exit(0)
         code = self.stop()
         report = os.path.exists(self.log_path) and SANITIZER.search(self.log())
         if report:
