@@ -80,3 +80,34 @@ static inline void httpkeys_done(
 	(void)rmdir(path);
 	(void)rmdir(k->dir);
 }
+
+/* What cmocka's cases have as their state to be set up from and torn down. */
+struct httpkeys_spec {
+	struct httpworld *world;
+	struct httpkeys *keys;
+	const char *const (*secrets)[2];
+	const char *accounts;
+	uint64_t now_s;
+};
+
+static inline int httpkeys_setup(void **state)
+{
+	const struct httpkeys_spec *spec = *state;
+
+	if (httpworld_init(spec->world, NULL)) {
+		(void)fprintf(stderr, "%s\n", spec->world->tw.err.s);
+		return -1;
+	}
+	return httpkeys_init(spec->keys, spec->world, spec->secrets, spec->accounts, spec->now_s)
+		       ? 0
+		       : -1;
+}
+
+static inline int httpkeys_teardown(void **state)
+{
+	const struct httpkeys_spec *spec = *state;
+
+	httpkeys_done(spec->keys, spec->world, spec->secrets);
+	httpworld_done(spec->world);
+	return 0;
+}

@@ -112,3 +112,16 @@ static inline unsigned httpworld_get(struct httpworld *h, const char *path, cons
 
 	return httpworld_ask(h, HTTPD_GET, path, str_from(query), (struct str){NULL, 0}, client);
 }
+
+/* Whether a GET is answered so; where not, what came is on standard error. */
+static inline bool httpworld_says(
+	struct httpworld *h, const char *path, const char *query, unsigned status, const char *body)
+{
+	unsigned got = httpworld_get(h, path, query);
+
+	if (got == status && strcmp((const char *)h->body, body) == 0)
+		return true;
+	(void)fprintf(stderr, "%s?%s: %u %s\nwant %u %s\n", path, query, got, (const char *)h->body,
+		status, body);
+	return false;
+}

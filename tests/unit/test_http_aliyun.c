@@ -21,29 +21,11 @@ static const char accounts[] = "accounts: [{name: '100000', key: sign, backup_ke
 			       "'2', key: hex, aes_key: aes},"
 			       " {name: '3', key: hex}]\n";
 
-static int setup(void **state)
-{
-	(void)state;
-	if (httpworld_init(&h, NULL))
-		fail_msg("%s", h.tw.err.s);
-	return httpkeys_init(&keys, &h, secrets, accounts, NOW) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	httpkeys_done(&keys, &h, secrets);
-	httpworld_done(&h);
-	return 0;
-}
+static struct httpkeys_spec spec = {&h, &keys, secrets, accounts, NOW};
 
 static void ask(const char *path, const char *query, unsigned status, const char *body)
 {
-	unsigned got = httpworld_get(&h, path, query);
-
-	if (got != status || strcmp((const char *)h.body, body) != 0)
-		fail_msg("%s?%s: %u %s\nwant %u %s", path, query, got, (const char *)h.body, status,
-			body);
+	assert_true(httpworld_says(&h, path, query, status, body));
 }
 
 static void test_single(void **state)
@@ -377,7 +359,8 @@ static void test_counting(void **state)
 	assert_int_equal(refresh, 4);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define CASE(fn)                                                                                   \
+	cmocka_unit_test_prestate_setup_teardown(fn, httpkeys_setup, httpkeys_teardown, &spec)
 
 int main(void)
 {

@@ -16,29 +16,11 @@ static const char *const secrets[][2] = {
 static const char accounts[] =
 	"accounts: [{name: '107080', key: baidu}, {name: '1023', key: volc, backup_key: old}]\n";
 
-static int setup(void **state)
-{
-	(void)state;
-	if (httpworld_init(&h, NULL))
-		fail_msg("%s", h.tw.err.s);
-	return httpkeys_init(&keys, &h, secrets, accounts, NOW) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	httpkeys_done(&keys, &h, secrets);
-	httpworld_done(&h);
-	return 0;
-}
+static struct httpkeys_spec spec = {&h, &keys, secrets, accounts, NOW};
 
 static void ask(const char *path, const char *query, unsigned status, const char *body)
 {
-	unsigned got = httpworld_get(&h, path, query);
-
-	if (got != status || strcmp((const char *)h.body, body) != 0)
-		fail_msg("%s?%s: %u %s\nwant %u %s", path, query, got, (const char *)h.body, status,
-			body);
+	assert_true(httpworld_says(&h, path, query, status, body));
 }
 
 static const char *sign(const char *text)
@@ -209,7 +191,8 @@ static void test_volcengine(void **state)
 	ask("/resolve", "domain=a&account_id=1023", 403, "{\"message\":\"unknown account_id\"}");
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define CASE(fn)                                                                                   \
+	cmocka_unit_test_prestate_setup_teardown(fn, httpkeys_setup, httpkeys_teardown, &spec)
 
 int main(void)
 {

@@ -6,6 +6,8 @@
 #include "http/cipher.h"
 #include "httpkeys.h"
 
+enum { NOW = 1700000000 };
+
 static struct httpworld h;
 static struct httpkeys keys;
 
@@ -16,29 +18,11 @@ static const char accounts[] =
 	"accounts: [{name: '1', key: sign, aes_key: aes, des_key: des, token_key: tok},"
 	" {name: '2', key: sign, aes_key: long, des_key: brief}, {name: '3', key: sign}]\n";
 
-static int setup(void **state)
-{
-	(void)state;
-	if (httpworld_init(&h, NULL))
-		fail_msg("%s", h.tw.err.s);
-	return httpkeys_init(&keys, &h, secrets, accounts, 1700000000) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	httpkeys_done(&keys, &h, secrets);
-	httpworld_done(&h);
-	return 0;
-}
+static struct httpkeys_spec spec = {&h, &keys, secrets, accounts, NOW};
 
 static void ask(const char *path, const char *query, unsigned status, const char *body)
 {
-	unsigned got = httpworld_get(&h, path, query);
-
-	if (got != status || strcmp((const char *)h.body, body) != 0)
-		fail_msg("%s?%s: %u %s\nwant %u %s", path, query, got, (const char *)h.body, status,
-			body);
+	assert_true(httpworld_says(&h, path, query, status, body));
 	assert_string_equal(h.rp.type, "text/plain");
 }
 
@@ -224,12 +208,13 @@ static void test_signed_only(void **state)
 
 	(void)state;
 	httpkeys_done(&keys, &h, secrets);
-	assert_true(httpkeys_init(&keys, &h, secrets, strict, 1700000000));
+	assert_true(httpkeys_init(&keys, &h, secrets, strict, NOW));
 	ask("/d", "dn=mixed.sluice.example", 404, "");
 	ask("/d", "token=800654663&dn=mixed.sluice.example", 200, V4);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define CASE(fn)                                                                                   \
+	cmocka_unit_test_prestate_setup_teardown(fn, httpkeys_setup, httpkeys_teardown, &spec)
 
 int main(void)
 {
