@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A head of 4 KiB is ample for what comes here, and the library zeroes a pool of thrice that size
- * after every request. */
+/* A head of 4 KiB is ample for what comes here, and the library zeroes a pool of nearly twice that
+ * size for every request. */
 enum {
 	BACKLOG = 4096,
 	ROUND_MS = 1000,

@@ -62,14 +62,6 @@ static int watch_daemon(struct httpd *h, struct MHD_Daemon *d, uint32_t index)
 	return info ? watch(h, info->epoll_fd, EV_LIBRARY, index) : SL_EIO;
 }
 
-/* The library zeroes its whole pool after each request, so it is no larger than the limits need:
- * the head, 64 octets for each header or parameter, and what the reply's head takes. Half of it is
- * read buffer, which grows into the rest. */
-static size_t pool_size(const struct httpd_limits *m)
-{
-	return ((size_t)m->head_octets + (size_t)HTTPD_MAX_PARAMS * 64 + 15) & ~(size_t)15;
-}
-
 static int start_library(struct httpd *h, struct errbuf *err)
 {
 	const struct MHD_OptionItem common[] = {
@@ -78,7 +70,8 @@ static int start_library(struct httpd *h, struct errbuf *err)
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)httpd_dispatch_completed, h},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)httpd_dispatch_uri, h},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)httpd_dispatch_unescape, h},
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)pool_size(&h->conf.limits), NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)httpd_fence_pool(&h->conf.limits),
+			NULL},
 		{MHD_OPTION_CONNECTION_LIMIT,
 			(intptr_t)h->conf.limits.connections + HTTPD_SPARE_CONNS, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},

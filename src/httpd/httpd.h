@@ -134,7 +134,8 @@ struct httpd_limits {
 	uint32_t send_ms;      /* 20000, until the reply has left; owned bodies 15 times that */
 	uint32_t idle_ms;      /* 60000 between two requests */
 	uint32_t url_octets;   /* 4096, over it 414 */
-	uint32_t head_octets;  /* 8192, request line and headers, over it 431; at most 65536 */
+	uint32_t head_octets;  /* 8192, request line and headers, over it 431; at most 65536.
+				  Headers and parameters past 8 count 64 octets each */
 	uint32_t headers;      /* 48 in count, over it 431 */
 	uint32_t reply_octets; /* 65536: the loop's reply buffer */
 	size_t body_octets;    /* 64 MiB: request bodies in memory at once, over it 503 */

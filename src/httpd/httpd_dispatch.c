@@ -179,6 +179,8 @@ static enum MHD_Result answer_refusal(
 	char allow[64];
 
 	stat_refused(c->h, r);
+	if (early && httpd_reply_refused_raw(c, mc, r))
+		return MHD_NO;
 	httpd_reply_init(c->h, &rp);
 	httpd_reply_refusal(&rp, r);
 	if (r == HTTPD_REFUSED_METHOD && c->route)

@@ -192,6 +192,27 @@ static int check_framing(const struct pass *p, bool http11)
 	return p->expect_other ? HTTPD_REFUSED_EXPECT : -1;
 }
 
+/*
+ * The library zeroes the whole pool after each request and half of it before the reply, which costs
+ * more than all it does else: so it is no larger than the limits need. Half of it is read buffer,
+ * which grows into the rest.
+ */
+size_t httpd_fence_pool(const struct httpd_limits *m)
+{
+	size_t n = (size_t)m->head_octets + HTTPD_POOL_FIELDS * HTTPD_FIELD_OCTETS +
+		   HTTPD_REPLY_HEAD + HTTPD_REPLY_EXTRA;
+
+	return (n + 15) & ~(size_t)15;
+}
+
+size_t httpd_fence_leaves(const struct httpd_limits *m, size_t head_n, size_t fields)
+{
+	size_t used = head_n + fields * HTTPD_FIELD_OCTETS + HTTPD_REPLY_HEAD;
+	size_t all = httpd_fence_pool(m);
+
+	return used + HTTPD_REPLY_EXTRA > all ? 0 : all - used;
+}
+
 int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url, const char *method,
 	const char *version)
 {
@@ -201,6 +222,7 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 	const union MHD_ConnectionInfo *info;
 	int line;
 
+	c->room = 0;
 	hd->owner = c;
 	hd->n_params = hd->n_headers = 0;
 	hd->content_length = 0;
@@ -216,6 +238,10 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 		mc, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, take_field, &p);
 	if (p.refused >= 0)
 		return p.refused;
+	c->room = httpd_fence_leaves(
+		&h->conf.limits, info->header_size, (size_t)hd->n_params + hd->n_headers);
+	if (!c->room)
+		return HTTPD_REFUSED_HEAD_SIZE;
 	if (p.next + 2 != method + info->header_size || p.next[0] || p.next[1] || version[9])
 		return HTTPD_REFUSED_FRAMING;
 	if (version[7] > '1')

@@ -30,6 +30,7 @@ struct conn {
 	size_t body_n, body_cap, body_want; /* want: of Content-Length, or the limit */
 	uint64_t body_ms;                   /* when a piece of it came last */
 	size_t uri_n;                       /* octets of the request target as sent */
+	size_t room;                        /* octets that the head leaves for the reply's */
 	struct ip ip;
 	int64_t uid;
 	uint32_t peer; /* index into peers */
@@ -55,6 +56,16 @@ struct listener {
 struct lingering {
 	int fd;
 	uint64_t until_ms;
+};
+
+/* What the library's pool for a connection holds besides a head of the largest size: so many
+ * headers and parameters of so many octets each, and the head of a reply with so many octets of
+ * `extra`. */
+enum {
+	HTTPD_POOL_FIELDS = 8,
+	HTTPD_FIELD_OCTETS = 64,
+	HTTPD_REPLY_HEAD = 320,
+	HTTPD_REPLY_EXTRA = 448
 };
 
 /* Headers that every reply has, and their octets. */
@@ -136,7 +147,13 @@ void httpd_conn_shut_idle(struct httpd *h) SL_NONNULL(1);
 void httpd_conn_end_blocked(struct httpd *h, uint64_t for_ms) SL_NONNULL(1);
 void httpd_conn_linger_read(struct httpd *h, uint32_t index) SL_NONNULL(1);
 
-/* httpd_fence.c: is this head one we take? -1, or the refusal. Fills h->head. */
+/* httpd_fence.c */
+/* Octets of the library's pool for a connection. */
+size_t httpd_fence_pool(const struct httpd_limits *m) SL_NONNULL(1);
+/* Octets of it that a head with so many headers and parameters leaves for `extra` of the reply; 0:
+ * too few for the head of any. */
+size_t httpd_fence_leaves(const struct httpd_limits *m, size_t head_n, size_t fields) SL_NONNULL(1);
+/* Is this head one we take? -1, or the refusal. Fills h->head. */
 int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url, const char *method,
 	const char *version) SL_NONNULL_ALL;
 /* Rebuilds the request target as it was sent. */
@@ -158,9 +175,12 @@ bool httpd_reply_queue(
 	struct conn *c, struct MHD_Connection *mc, struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_cors(struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp) SL_NONNULL_ALL;
-/* Sends a whole refusal (400 or 408) past the library; for plain connections that it has not
- * answered. */
+/* Sends a whole refusal (408, 414, 431, else 400) past the library; for plain connections that it
+ * has not answered. */
 void httpd_reply_raw(int fd, unsigned status);
+/* The same where the head leaves the library no room for its own; true when it was sent. */
+bool httpd_reply_refused_raw(
+	struct conn *c, struct MHD_Connection *mc, enum httpd_refusal r) SL_NONNULL_ALL;
 /* The library's messages: its own refusals are counted. */
 void httpd_reply_log(void *cls, const char *fmt, va_list ap) SL_PRINTF(2, 0);
 

@@ -191,6 +191,16 @@ static void add_headers(const struct httpd *h, const struct httpd_reply *rp, str
 		(void)MHD_add_response_header(r, "Connection", "close");
 }
 
+/* Whether the library will find room for the head. */
+static bool head_fits(const struct conn *c, const struct httpd_reply *rp)
+{
+	size_t n = 0;
+
+	for (uint8_t i = 0; i < rp->n_extra; i++)
+		n += strlen(rp->extra[i].name) + strlen(rp->extra[i].value) + 4;
+	return n <= SL_MAX(c->room, (size_t)HTTPD_REPLY_EXTRA);
+}
+
 static void count(struct httpd *h, unsigned status)
 {
 	stat_add(&h->stats.requests, 1);
@@ -207,6 +217,12 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 	if (!rp->owned && rp->body.overflow) {
 		stat_refused(h, HTTPD_REFUSED_REPLY_SIZE);
 		httpd_reply_refusal(rp, HTTPD_REFUSED_REPLY_SIZE);
+	}
+	if (rp->n_extra && !head_fits(c, rp)) {
+		stat_refused(h, HTTPD_REFUSED_HEAD_SIZE);
+		httpd_reply_refusal(rp, HTTPD_REFUSED_HEAD_SIZE);
+		rp->n_extra = 0;
+		rp->close = true;
 	}
 	owned = rp->owned != NULL;
 	r = owned ? MHD_create_response_from_buffer_with_free_callback(rp->owned_n, rp->owned, free)
@@ -230,13 +246,44 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 
 void httpd_reply_raw(int fd, unsigned status)
 {
-	static const char malformed[] = RAW("400 Bad Request",
-		"{\"error\":{\"code\":\"malformed\",\"message\":\"the request is malformed\"}}");
-	static const char timeout[] = RAW("408 Request Timeout",
-		"{\"error\":{\"code\":\"timeout\",\"message\":\"the request was too slow\"}}");
-	struct str s = status == 408 ? STR_LIT(timeout) : STR_LIT(malformed);
+	static const struct {
+		unsigned status;
+		const char *text;
+	} replies[] = {
+		{408, RAW("408 Request Timeout",
+			      "{\"error\":{\"code\":\"timeout\",\"message\":\"the request was too "
+			      "slow\"}}")},
+		{414, RAW("414 URI Too Long", "{\"error\":{\"code\":\"url_size\",\"message\":\"the "
+					      "request target is "
+					      "too long\"}}")},
+		{431, RAW("431 Request Header Fields Too Large",
+			      "{\"error\":{\"code\":\"head_size\",\"message\":\"the head is too "
+			      "large\"}}")},
+		{400, RAW("400 Bad Request",
+			      "{\"error\":{\"code\":\"malformed\",\"message\":\"the request is "
+			      "malformed\"}}")},
+	};
+	size_t i = 0;
 
-	(void)send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (i + 1 < SL_COUNT(replies) && replies[i].status != status)
+		i++;
+	(void)send(fd, replies[i].text, strlen(replies[i].text), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool httpd_reply_refused_raw(struct conn *c, struct MHD_Connection *mc, enum httpd_refusal r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mc, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	int fields = MHD_get_connection_values_n(
+		mc, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+
+	if (c->tls || !info ||
+		httpd_fence_leaves(&c->h->conf.limits, info->header_size, (size_t)fields))
+		return false;
+	count(c->h, refusals[r].status);
+	httpd_reply_raw(c->fd, refusals[r].status);
+	c->linger = true;
+	return true;
 }
 
 /*

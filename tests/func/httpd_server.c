@@ -98,6 +98,20 @@ static void serve_large(void *ctx, const struct httpd_request *rq, struct httpd_
 	rp->type = "application/octet-stream";
 }
 
+/* To the same path elsewhere: the head of the reply is as long as that of the request. */
+static void serve_move(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	static char location[65536];
+	struct buf b = buf_over(location, sizeof(location) - 1);
+
+	(void)ctx;
+	BUF_PUT_LIT(&b, "http://elsewhere.example");
+	buf_put_str(&b, httpd_target(rq));
+	*b.p = '\0';
+	rp->status = 302;
+	httpd_reply_header(rp, "Location", location);
+}
+
 static void serve_counters(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	const struct httpd_stats *s = httpd_stats(rq->httpd);
@@ -129,6 +143,7 @@ static const struct httpd_route routes[] = {
 	{.path = "/counters", .methods = HTTPD_GET, .fn = serve_counters},
 	{.path = "/cors", .methods = HTTPD_GET | HTTPD_POST, .fn = serve_echo, .flags = HTTPD_CORS},
 	{.path = "/rated", .methods = HTTPD_GET, .fn = serve_null, .flags = HTTPD_RATED},
+	{.path = "/move/", .prefix = true, .methods = HTTPD_GET, .fn = serve_move},
 	{.path = "/under/", .prefix = true, .methods = HTTPD_GET, .fn = serve_echo},
 };
 
