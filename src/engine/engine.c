@@ -8,16 +8,15 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-static void free_world(struct engine *e)
+/* Lets go of what only the last tick names. */
+static void leave_world(struct engine *e)
 {
-	world_close(e->world);
 	if (e->world_catalogue != e->catalogue)
 		free(e->world_catalogue);
 	if (e->world_geo != e->geo)
 		free(e->world_geo);
-	free(e->tick);
 	e->world = NULL;
-	e->world_catalogue = e->world_geo = e->tick = NULL;
+	e->world_catalogue = e->world_geo = NULL;
 }
 
 void engine_free(struct engine *e)
@@ -25,14 +24,19 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	engine_tally_close(e);
-	free_world(e);
+	leave_world(e);
+	for (uint32_t i = 0; i < SL_COUNT(e->made); i++) {
+		world_close(e->made[i].world);
+		free(e->made[i].blob);
+	}
+	blob_writer_free(e->writer);
 	free(e->catalogue);
 	free(e->geo);
 	conf_free(e->conf);
 	dict_free(e->dict);
 	free(e->node);
 	engine_record_close(e);
-	free(e->edges);
+	engine_edges_free(e);
 	engine_facts_close(e);
 	engine_state_close(e);
 	if (e->row)
@@ -198,6 +202,7 @@ int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t
 	e->rule_kinds = 0;
 	for (uint32_t i = 0; i < n; i++)
 		e->rule_kinds |= 1u << rules[i].kind;
+	engine_rules_sort(e);
 	return 0;
 }
 
@@ -282,9 +287,7 @@ static int publish(struct engine *e, const void *tick, size_t size, struct errbu
 
 static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
 {
-	struct world_file *world;
-	void *tick = NULL;
-	size_t size;
+	struct engine_made *next = &e->made[1 - e->turn];
 	int rc = engine_fleet_build(e, now_ms, err);
 
 	if (rc)
@@ -295,25 +298,18 @@ static int run(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		return err_set(err, rc, "tick: allocation refused its input: %s", sl_strerror(rc));
 	engine_breaker_keep(e);
 	engine_record_after(e, err);
-	rc = engine_blob_build(e, now_ms, &tick, &size, &e->view.alarms, err);
+	rc = engine_blob_build(e, now_ms, next, &e->view.alarms, err);
+	if (!rc)
+		rc = world_rejoin(e->catalogue, e->geo, next->blob, &next->world, err);
+	if (!rc)
+		rc = publish(e, next->blob, next->size, err);
 	if (rc)
 		return rc;
-	rc = world_join(e->catalogue, e->geo, tick, &world, err);
-	if (!rc) {
-		rc = publish(e, tick, size, err);
-		if (rc)
-			world_close(world);
-	}
-	if (rc) {
-		free(tick);
-		return rc;
-	}
-	free_world(e);
-	e->world = world;
+	leave_world(e);
+	e->turn = 1 - e->turn;
+	e->world = next->world;
 	e->world_catalogue = e->catalogue;
 	e->world_geo = e->geo;
-	e->tick = tick;
-	e->tick_size = size;
 	e->kept->generation++;
 	e->kept->ticks++;
 	fill_view(e, now_ms);

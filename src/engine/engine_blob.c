@@ -201,16 +201,30 @@ static uint32_t put_rows(struct engine *e, struct blob_writer *w, uint64_t now_m
 	return alarms;
 }
 
-int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t *ret_size,
+/* Room for as much as the rows of this catalogue can ever need, so that no later tick asks. */
+static void reserve(const struct engine *e, struct blob_writer *w)
+{
+	uint32_t n = e->cat.n_services * e->cat.n_groups;
+
+	blob_reserve(w, TICK_shares, 2 * n);
+	blob_reserve(w, TICK_sticky, n * STICKY_MAX);
+	blob_reserve(w, TICK_rungs, n);
+	blob_reserve(w, TICK_denied, 2 * e->n_prefixes + 1);
+	blob_reserve(w, TICK_edges, e->n_edges);
+}
+
+int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 	uint32_t *ret_alarms, struct errbuf *err)
 {
 	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation + 1, now_ms};
-	struct blob_writer *w = blob_writer_new(&tick_def);
+	struct blob_writer *w = e->writer ? e->writer : blob_writer_new(&tick_def);
 	struct tick_node_load *load;
-	int rc;
 
 	if (!w)
 		return err_set(err, SL_ENOMEM, "tick: out of memory");
+	e->writer = w;
+	blob_writer_clear(w);
+	reserve(e, w);
 	put_meta(e, w);
 	*ret_alarms = put_rows(e, w, now_ms);
 	put_cells(e, w);
@@ -219,12 +233,6 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t
 	engine_nodes_put(e, load);
 	engine_rules_nodes(e, load, now_ms);
 	engine_edges_put(e, w, now_ms);
-	rc = engine_rules_denied(e, w, now_ms);
-	if (rc) {
-		blob_writer_free(w);
-		return err_set(err, rc, "tick: out of memory");
-	}
-	rc = blob_writer_finish(w, stamp, ret_blob, ret_size, err);
-	blob_writer_free(w);
-	return rc;
+	engine_rules_denied(e, w, now_ms);
+	return blob_writer_finish_in(w, stamp, &to->blob, &to->room, &to->size, err);
 }

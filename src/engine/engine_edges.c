@@ -5,23 +5,31 @@
 
 #include <stdlib.h>
 
-void engine_set_edges(struct engine *e, struct engine_edges *edges, uint32_t n)
-{
-	free(e->edges);
-	e->edges = edges;
-	e->n_edges = edges ? n : 0;
-}
-
 /* Spans of records that are there already, by content. */
-struct seen {
+struct engine_edges_seen {
 	struct slot {
 		uint64_t hash; /* 0: free */
 		struct blob_span span;
 	} slot[1 << 13];
 };
 
-static struct blob_span put_records(
-	struct blob_writer *w, struct seen *seen, const struct ip *ip, uint32_t n, uint32_t octets)
+void engine_set_edges(struct engine *e, struct engine_edges *edges, uint32_t n)
+{
+	free(e->edges);
+	e->edges = edges;
+	e->n_edges = edges ? n : 0;
+	if (e->n_edges && !e->edges_seen)
+		e->edges_seen = malloc(sizeof(*e->edges_seen));
+}
+
+void engine_edges_free(struct engine *e)
+{
+	free(e->edges);
+	free(e->edges_seen);
+}
+
+static struct blob_span put_records(struct blob_writer *w, struct engine_edges_seen *seen,
+	const struct ip *ip, uint32_t n, uint32_t octets)
 {
 	uint8_t rr[ENGINE_MAX_EDGES * CAT_AAAA_RR_SIZE];
 	struct buf to = buf_over(rr, sizeof(rr));
@@ -47,7 +55,7 @@ static struct blob_span put_records(
 	return s->span;
 }
 
-static void put_cell(const struct engine *e, struct blob_writer *w, struct seen *seen,
+static void put_cell(const struct engine *e, struct blob_writer *w, struct engine_edges_seen *seen,
 	const struct engine_edges *from)
 {
 	uint32_t v = dict_find(e->dict, DICT_VENDOR, str_from(from->vendor));
@@ -66,20 +74,19 @@ static void put_cell(const struct engine *e, struct blob_writer *w, struct seen 
 	((struct tick_edge_of *)blob_at(w, TICK_edge_of, g * e->cat.n_vendors + v))->v = index;
 }
 
-void engine_edges_put(const struct engine *e, struct blob_writer *w, uint64_t now_ms)
+void engine_edges_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
 {
 	uint32_t n = e->cat.n_groups * e->cat.n_vendors;
+	struct engine_edges_seen *seen = e->edges_seen;
 	struct tick_edge_of *of;
-	struct seen *seen;
 
-	if (!e->n_edges)
+	if (!e->n_edges || !seen)
 		return;
-	seen = calloc(1, sizeof(*seen));
-	of = seen ? blob_add(w, TICK_edge_of, n, NULL) : NULL;
+	memset(seen, 0, sizeof(*seen));
+	of = blob_add(w, TICK_edge_of, n, NULL);
 	if (of)
 		memset(of, 0xff, n * sizeof(*of));
 	for (uint32_t i = 0; of && i < e->n_edges; i++)
 		if (e->edges[i].until_ms > now_ms)
 			put_cell(e, w, seen, &e->edges[i]);
-	free(seen);
 }

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "scoring/loop.h"
 #include "tally/tally.h"
+#include "world/deny.h"
 #include "world/dict.h"
 
 /* What must survive kill -9, in a file mapped shared. A torn write of one number is bounded by the
@@ -24,6 +25,8 @@ _Static_assert((int)LOOP_DNS == TALLY_DOOR_DNS && (int)LOOP_HTTP == TALLY_DOOR_H
 		       (int)LOOP_DOORS == TALLY_DOORS && (int)LOOP_CELLS == TALLY_CELLS,
 	"doors and cells of the tally are those of the loop");
 
+_Static_assert((int)DENY_MAX == (int)ENGINE_MAX_RULES, "every rule may be about a prefix");
+
 enum { ENGINE_MAX_NOTES = 4096 }; /* of the steering doors that a tick looks at */
 
 /* Sums over the tallies of one (service, group), as last read. */
@@ -38,6 +41,13 @@ struct engine_tally {
 	uint64_t notes; /* records of its ring that have been read */
 };
 
+/* A tick in memory that is used again for the next but one. */
+struct engine_made {
+	void *blob; /* malloc'd, of so many octets */
+	size_t room, size;
+	struct world_file *world;
+};
+
 struct engine {
 	char dir[SL_MAX_PATH], world_dir[SL_MAX_PATH], tally_dir[SL_MAX_PATH];
 	struct conf *conf;
@@ -50,14 +60,18 @@ struct engine {
 	size_t ledger_octets;
 	struct engine_breakers *breakers; /* mapped shared */
 
-	void *catalogue, *geo, *tick; /* blobs; what the next tick is made for, and the last tick */
-	size_t catalogue_size, geo_size, tick_size;
+	void *catalogue, *geo; /* blobs that the next tick is made for */
+	size_t catalogue_size, geo_size;
 	struct cat_view cat;
-	struct world_file *world;          /* of the last tick */
+	struct blob_writer *writer;        /* of ticks; NULL before the first */
+	struct engine_made made[2];        /* the last tick and the one to come, by turns */
+	uint32_t turn;                     /* of the last one */
+	struct world_file *world;          /* of the last tick, or NULL; made[turn]'s */
 	void *world_catalogue, *world_geo; /* where it lies, when not the above */
 
 	struct engine_tally tally[SL_MAX_WORKERS];
 	uint32_t n_tallies;
+	void *tally_folder; /* DIR of tally_dir, kept open; NULL: not there yet */
 
 	struct engine_row *row; /* by service * SL_MAX_GROUPS + group; sparse */
 	/* vendor + 1 that each slot of the rows' sticky tables means; 0: none */
@@ -81,12 +95,18 @@ struct engine {
 
 	struct engine_edges *edges;
 	uint32_t n_edges;
-	struct engine_node *node; /* by name; what is known from outside */
+	struct engine_edges_seen *edges_seen; /* engine_edges.c; NULL before the first */
+	struct engine_node *node;             /* by name; what is known from outside */
 	uint32_t n_nodes;
 	struct engine_rule rules[ENGINE_MAX_RULES];
 	uint32_t n_rules;
 	uint32_t rule_kinds; /* bit per kind that is among them */
-	uint32_t off;        /* ENGINE_NO_* */
+	/* those about addresses, in order of deny.h, with their rules; then what a tick makes of
+	 * them */
+	struct deny_prefix prefix[DENY_MAX], held[DENY_MAX];
+	uint32_t prefix_rule[DENY_MAX], n_prefixes;
+	struct tick_denied denied[2 * DENY_MAX + 1];
+	uint32_t off; /* ENGINE_NO_* */
 	struct engine_view view;
 };
 
@@ -122,21 +142,24 @@ void engine_tally_close(struct engine *e);
 int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err);
 
 /* engine_rules.c: what a tick carries of the operators' rules. */
+void engine_rules_sort(struct engine *e); /* those about addresses, when they have changed */
 bool engine_rule_holds(const struct engine_rule *r, uint64_t now_ms);
 bool engine_rule_names(const char *pattern, struct str name);
 bool engine_rules_static(const struct engine *e, uint32_t service, uint64_t now_ms);
 uint32_t engine_rules_lower_ppm(
 	const struct engine *e, uint32_t service, uint32_t group, uint64_t now_ms);
-void engine_edges_put(const struct engine *e, struct blob_writer *w, uint64_t now_ms);
+void engine_edges_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);
+void engine_edges_free(struct engine *e);
 struct tick_node_load;
 void engine_nodes_put(const struct engine *e, struct tick_node_load *load);
 /* A vendor whose own nodes for a group are all down, and that has nothing else there. */
 void engine_nodes_block(struct engine *e);
 void engine_rules_nodes(const struct engine *e, struct tick_node_load *load, uint64_t now_ms);
-int engine_rules_denied(const struct engine *e, struct blob_writer *w, uint64_t now_ms);
+void engine_rules_denied(struct engine *e, struct blob_writer *w, uint64_t now_ms);
 
-/* engine_blob.c: the tick blob of the allocated fleet. */
-int engine_blob_build(struct engine *e, uint64_t now_ms, void **ret_blob, size_t *ret_size,
+/* engine_blob.c: the tick blob of the allocated fleet. Takes memory only where there is more of
+ * something than in any tick before. */
+int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 	uint32_t *ret_alarms, struct errbuf *err);
 
 /* engine_facts.c: reports of players into the input of this tick. */

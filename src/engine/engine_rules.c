@@ -3,9 +3,6 @@
  */
 #include "base/glob.h"
 #include "engine/engine_int.h"
-#include "world/deny.h"
-
-#include <stdlib.h>
 
 bool engine_rule_holds(const struct engine_rule *r, uint64_t now_ms)
 {
@@ -76,40 +73,39 @@ static uint64_t vendors_of(const struct engine *e, const char *pattern)
 	return strcmp(pattern, "*") == 0 ? UINT64_MAX : mask;
 }
 
-int engine_rules_denied(const struct engine *e, struct blob_writer *w, uint64_t now_ms)
+/* Sorting takes memory, a tick must not: it is done when the rules change. Until then `vendors` of
+ * a prefix is the number of its rule. */
+void engine_rules_sort(struct engine *e)
 {
-	struct deny_prefix *prefix = NULL;
-	struct tick_denied *range = NULL, *to;
-	uint32_t n = 0;
-	int rc = SL_ENOMEM;
-
-	for (uint32_t i = 0; i < e->n_rules; i++)
-		n += e->rules[i].kind == RULE_DENY || e->rules[i].kind == RULE_ALLOW;
-	if (n == 0)
-		return 0;
-	prefix = calloc(n, sizeof(*prefix));
-	range = calloc(2 * (size_t)n + 1, sizeof(*range));
-	n = 0;
-	for (uint32_t i = 0; prefix && i < e->n_rules; i++) {
+	e->n_prefixes = 0;
+	for (uint32_t i = 0; i < e->n_rules; i++) {
 		const struct engine_rule *r = &e->rules[i];
-		struct deny_prefix *p = &prefix[n];
+		struct deny_prefix p = {.allow = r->kind == RULE_ALLOW, .vendors = i};
 
-		if ((r->kind != RULE_DENY && r->kind != RULE_ALLOW) ||
-			!engine_rule_holds(r, now_ms) ||
-			!ip_parse_prefix(str_from(r->groups), &p->ip, &p->len))
+		if ((r->kind == RULE_DENY || r->kind == RULE_ALLOW) &&
+			ip_parse_prefix(str_from(r->groups), &p.ip, &p.len))
+			e->prefix[e->n_prefixes++] = p;
+	}
+	deny_sort(e->prefix, e->n_prefixes);
+	for (uint32_t i = 0; i < e->n_prefixes; i++)
+		e->prefix_rule[i] = (uint32_t)e->prefix[i].vendors;
+}
+
+void engine_rules_denied(struct engine *e, struct blob_writer *w, uint64_t now_ms)
+{
+	uint32_t n = 0;
+	struct tick_denied *to;
+
+	for (uint32_t i = 0; i < e->n_prefixes; i++) {
+		const struct engine_rule *r = &e->rules[e->prefix_rule[i]];
+
+		if (!engine_rule_holds(r, now_ms))
 			continue;
-		p->allow = r->kind == RULE_ALLOW;
-		p->vendors = vendors_of(e, r->vendor);
-		n++;
+		e->held[n] = e->prefix[i];
+		e->held[n++].vendors = vendors_of(e, r->vendor);
 	}
-	if (prefix && range) {
-		n = deny_build(prefix, n, range);
-		to = blob_add(w, TICK_denied, n, NULL);
-		if (to && n)
-			memcpy(to, range, n * sizeof(*range));
-		rc = 0; /* a full writer says so when it finishes */
-	}
-	free(prefix);
-	free(range);
-	return rc;
+	n = deny_ranges(e->held, n, e->denied);
+	to = blob_add(w, TICK_denied, n, NULL);
+	if (to && n)
+		memcpy(to, e->denied, n * sizeof(*to));
 }

@@ -17,10 +17,27 @@ static struct engine_tally *tally_of(struct engine *e, const char *name)
 	return &e->tally[e->n_tallies++];
 }
 
+/* The folder of tallies from its beginning. It stays open, for opening takes memory; unless it was
+ * removed since. */
+static DIR *folder(struct engine *e)
+{
+	struct stat st;
+
+	if (e->tally_folder && (fstat(dirfd(e->tally_folder), &st) < 0 || st.st_nlink == 0)) {
+		(void)closedir(e->tally_folder);
+		e->tally_folder = NULL;
+	}
+	if (e->tally_folder)
+		rewinddir(e->tally_folder);
+	else
+		e->tally_folder = opendir(e->tally_dir);
+	return e->tally_folder;
+}
+
 /* Maps tallies that have come since, or that a worker has made anew. */
 static void scan(struct engine *e)
 {
-	DIR *d = opendir(e->tally_dir);
+	DIR *d = folder(e);
 
 	if (!d)
 		return;
@@ -44,7 +61,6 @@ static void scan(struct engine *e)
 				tally_get(&t->map->n_records); /* what is older has had its day */
 		}
 	}
-	(void)closedir(d);
 }
 
 /* What this tally had when it was last read; kept over restarts, by its file's name. */
@@ -159,4 +175,7 @@ void engine_tally_close(struct engine *e)
 	for (uint32_t i = 0; i < e->n_tallies; i++)
 		tally_close(e->tally[i].map);
 	e->n_tallies = 0;
+	if (e->tally_folder)
+		(void)closedir(e->tally_folder);
+	e->tally_folder = NULL;
 }

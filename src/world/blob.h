@@ -130,6 +130,13 @@ struct blob_writer;
 struct blob_writer *blob_writer_new(const struct blob_def *def) SL_NONNULL_ALL SL_WUNUSED;
 void blob_writer_free(struct blob_writer *w);
 
+/* Empties a writer for another blob of the same kind; its memory stays. */
+void blob_writer_clear(struct blob_writer *w) SL_NONNULL_ALL;
+
+/* Makes room for n elements of an array in all, or its maximum if that is less. Without memory it
+ * does nothing: what is appended then asks again. */
+void blob_reserve(struct blob_writer *w, uint32_t array, uint32_t n) SL_NONNULL_ALL;
+
 /* Appends n zeroed elements to an array; the pointer holds until the next append to the same array.
  * NULL when out of memory or past the array's maximum: the writer is then failed for good, and
  * blob_writer_finish says so. *ret_first (may be NULL) gets the index of the first. */
@@ -147,3 +154,9 @@ uint32_t blob_count(const struct blob_writer *w, uint32_t array) SL_NONNULL_ALL;
 /* Lays everything out, stamps, sums and checks it. *ret_blob is malloc'd; caller frees. */
 int blob_writer_finish(struct blob_writer *w, struct blob_stamp stamp, void **ret_blob,
 	size_t *ret_size, struct errbuf *err) SL_NONNULL(1, 3, 4);
+
+/* The same into memory that the caller keeps for the next one: *blob is NULL or malloc'd, *room its
+ * octets; where that is too little it is taken anew, for as much as the writer has room for. On an
+ * error what lay there is lost, the memory is not. */
+int blob_writer_finish_in(struct blob_writer *w, struct blob_stamp stamp, void **blob, size_t *room,
+	size_t *ret_size, struct errbuf *err) SL_NONNULL(1, 3, 4, 5);

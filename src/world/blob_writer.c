@@ -48,6 +48,19 @@ void blob_writer_free(struct blob_writer *w)
 	free(w);
 }
 
+void blob_writer_clear(struct blob_writer *w)
+{
+	for (uint32_t i = 0; i < w->def->n_arrays; i++) {
+		struct seen *s = &w->seen[i];
+
+		w->arrays[i].count = 0;
+		s->used = 0;
+		if (s->size)
+			memset(s->slots, 0, s->size * sizeof(*s->slots));
+	}
+	w->failed = 0;
+}
+
 static bool fail(struct blob_writer *w, uint32_t array, int rc)
 {
 	if (!w->failed) {
@@ -57,12 +70,31 @@ static bool fail(struct blob_writer *w, uint32_t array, int rc)
 	return false;
 }
 
+static bool grow(struct blob_writer *w, uint32_t array, uint64_t room)
+{
+	struct grown *g = &w->arrays[array];
+	char *p = realloc(g->p, room * w->def->arrays[array].elem_size);
+
+	if (!p)
+		return false;
+	g->p = p;
+	g->room = (uint32_t)room;
+	return true;
+}
+
+void blob_reserve(struct blob_writer *w, uint32_t array, uint32_t n)
+{
+	uint32_t room = SL_MIN(n, w->def->arrays[array].max);
+
+	if (room > w->arrays[array].room)
+		(void)grow(w, array, room);
+}
+
 static bool reserve(struct blob_writer *w, uint32_t array, uint32_t n)
 {
 	const struct blob_array *a = &w->def->arrays[array];
-	struct grown *g = &w->arrays[array];
-	uint64_t want = (uint64_t)g->count + n, room;
-	char *p;
+	const struct grown *g = &w->arrays[array];
+	uint64_t want = (uint64_t)g->count + n;
 
 	if (w->failed)
 		return false;
@@ -70,12 +102,8 @@ static bool reserve(struct blob_writer *w, uint32_t array, uint32_t n)
 		return fail(w, array, SL_ELIMIT);
 	if (want <= g->room)
 		return true;
-	room = SL_MIN(SL_MAX(want, (uint64_t)g->room * 2 + 64), (uint64_t)a->max);
-	p = realloc(g->p, room * a->elem_size);
-	if (!p)
+	if (!grow(w, array, SL_MIN(SL_MAX(want, (uint64_t)g->room * 2 + 64), (uint64_t)a->max)))
 		return fail(w, array, SL_ENOMEM);
-	g->p = p;
-	g->room = (uint32_t)room;
 	return true;
 }
 
@@ -181,14 +209,39 @@ static size_t lay_out(const struct blob_writer *w, struct blob_dir *dir)
 	return aligned(at);
 }
 
-int blob_writer_finish(struct blob_writer *w, struct blob_stamp stamp, void **ret_blob,
-	size_t *ret_size, struct errbuf *err)
+/* What the whole would be with every array as large as there is room for. */
+static size_t largest(const struct blob_writer *w)
+{
+	size_t at = sizeof(struct blob_head) + w->def->n_arrays * sizeof(struct blob_dir);
+
+	for (uint32_t i = 0; i < w->def->n_arrays; i++)
+		at = aligned(at) + (size_t)w->arrays[i].room * w->def->arrays[i].elem_size;
+	return aligned(at);
+}
+
+static bool make_room(void **blob, size_t *room, size_t size, size_t wanted)
+{
+	void *p;
+
+	if (size <= *room)
+		return true;
+	p = malloc(wanted);
+	if (!p)
+		return false;
+	free(*blob);
+	*blob = p;
+	*room = wanted;
+	return true;
+}
+
+static int finish(struct blob_writer *w, struct blob_stamp stamp, bool again, void **blob,
+	size_t *room, size_t *ret_size, struct errbuf *err)
 {
 	const struct blob_def *def = w->def;
 	struct blob_dir dir[MAX_ARRAYS];
 	struct blob_head *h;
-	size_t size;
-	char *blob;
+	size_t size, at;
+	char *to;
 	int rc;
 
 	if (w->failed)
@@ -198,10 +251,11 @@ int blob_writer_finish(struct blob_writer *w, struct blob_stamp stamp, void **re
 	size = lay_out(w, dir);
 	if (size > SL_MAX_BLOB_OCTETS)
 		return err_set(err, SL_ELIMIT, "%s: %zu octets", def->name, size);
-	blob = calloc(1, size);
-	if (!blob)
+	if (!make_room(blob, room, size, again ? largest(w) : size))
 		return err_set(err, SL_ENOMEM, "%s: out of memory", def->name);
-	h = (void *)blob;
+	to = *blob;
+	h = *blob;
+	memset(h, 0, sizeof(*h));
 	memcpy(h->magic, def->magic, sizeof(h->magic));
 	h->layout = def->layout;
 	h->n_arrays = def->n_arrays;
@@ -209,18 +263,40 @@ int blob_writer_finish(struct blob_writer *w, struct blob_stamp stamp, void **re
 	h->epoch = stamp.epoch;
 	h->generation = stamp.generation;
 	h->time_ms = stamp.time_ms;
-	memcpy(blob + sizeof(*h), dir, def->n_arrays * sizeof(*dir));
-	for (uint32_t i = 0; i < def->n_arrays; i++)
-		if (dir[i].count)
-			memcpy(blob + dir[i].off, w->arrays[i].p,
-				(size_t)dir[i].count * dir[i].elem_size);
-	h->checksum = blob_checksum(blob, size);
-	rc = blob_check(def, blob, size, err);
-	if (rc) {
-		free(blob);
-		return rc;
+	at = sizeof(*h) + def->n_arrays * sizeof(*dir);
+	memcpy(to + sizeof(*h), dir, at - sizeof(*h));
+	for (uint32_t i = 0; i < def->n_arrays; i++) {
+		size_t n = (size_t)dir[i].count * dir[i].elem_size;
+
+		memset(to + at, 0, dir[i].off - at); /* between two arrays */
+		if (n)
+			memcpy(to + dir[i].off, w->arrays[i].p, n);
+		at = dir[i].off + n;
 	}
-	*ret_blob = blob;
-	*ret_size = size;
-	return 0;
+	memset(to + at, 0, size - at);
+	h->checksum = blob_checksum(to, size);
+	rc = blob_check(def, to, size, err);
+	if (!rc)
+		*ret_size = size;
+	return rc;
+}
+
+int blob_writer_finish_in(struct blob_writer *w, struct blob_stamp stamp, void **blob, size_t *room,
+	size_t *ret_size, struct errbuf *err)
+{
+	return finish(w, stamp, true, blob, room, ret_size, err);
+}
+
+int blob_writer_finish(struct blob_writer *w, struct blob_stamp stamp, void **ret_blob,
+	size_t *ret_size, struct errbuf *err)
+{
+	void *blob = NULL;
+	size_t room = 0;
+	int rc = finish(w, stamp, false, &blob, &room, ret_size, err);
+
+	if (rc)
+		free(blob);
+	else
+		*ret_blob = blob;
+	return rc;
 }

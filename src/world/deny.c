@@ -56,7 +56,13 @@ static void begin(struct sweep *s, key_t128 at, uint64_t vendors)
 	s->range[s->n++] = r;
 }
 
-uint32_t deny_build(struct deny_prefix *prefix, uint32_t n, struct tick_denied *ret_range)
+void deny_sort(struct deny_prefix *prefix, uint32_t n)
+{
+	if (n)
+		qsort(prefix, n, sizeof(*prefix), in_order);
+}
+
+uint32_t deny_ranges(const struct deny_prefix *prefix, uint32_t n, struct tick_denied *ret_range)
 {
 	struct {
 		key_t128 end;
@@ -67,7 +73,6 @@ uint32_t deny_build(struct deny_prefix *prefix, uint32_t n, struct tick_denied *
 
 	if (n == 0)
 		return 0;
-	qsort(prefix, n, sizeof(*prefix), in_order);
 	open[0].end = ~(key_t128)0;
 	open[0].vendors = 0;
 	begin(&s, 0, 0);
@@ -89,6 +94,12 @@ uint32_t deny_build(struct deny_prefix *prefix, uint32_t n, struct tick_denied *
 		if (open[depth].end != ~(key_t128)0)
 			begin(&s, open[depth].end + 1, open[depth - 1].vendors);
 	return s.n;
+}
+
+uint32_t deny_build(struct deny_prefix *prefix, uint32_t n, struct tick_denied *ret_range)
+{
+	deny_sort(prefix, n);
+	return deny_ranges(prefix, n, ret_range);
 }
 
 /* Bits of the asker's family for a block of so many bits of the v4 address within. */

@@ -17,8 +17,16 @@ struct deny_prefix {
 	uint64_t vendors; /* bit per vendor id */
 };
 
-/* Sorts the prefixes and writes ranges in order of their first address; each holds up to the next.
- * Returns how many: 0 without prefixes, else at most 2 * n + 1. n <= DENY_MAX. */
+/* Brings prefixes into the order that deny_ranges wants; what vendors they are of does not matter.
+ * n <= DENY_MAX. */
+void deny_sort(struct deny_prefix *prefix, uint32_t n);
+
+/* Writes ranges of sorted prefixes in order of their first address; each holds up to the next.
+ * Returns how many: 0 without prefixes, else at most 2 * n + 1. */
+uint32_t deny_ranges(const struct deny_prefix *prefix, uint32_t n, struct tick_denied *ret_range)
+	SL_NONNULL(3);
+
+/* Both, one after the other. */
 uint32_t deny_build(struct deny_prefix *prefix, uint32_t n, struct tick_denied *ret_range)
 	SL_NONNULL(3);
 

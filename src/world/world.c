@@ -68,10 +68,10 @@ static void fill_nodes(const struct world *w, struct nodes_node *nodes)
 	}
 }
 
-int world_join(const void *catalogue, const void *geo, const void *tick,
-	struct world_file **ret_world, struct errbuf *err)
+int world_rejoin(const void *catalogue, const void *geo, const void *tick,
+	struct world_file **world, struct errbuf *err)
 {
-	struct world_file *f;
+	struct world_file *f = *world;
 	struct world w;
 	int rc;
 
@@ -81,15 +81,30 @@ int world_join(const void *catalogue, const void *geo, const void *tick,
 	rc = check_fit(&w, geo, err);
 	if (rc)
 		return rc;
-	f = calloc(1, sizeof(*f) + w.cat.n_nodes * sizeof(f->nodes[0]));
-	if (!f)
-		return err_set(err, SL_ENOMEM, "world: out of memory");
+	if (!f || f->room < w.cat.n_nodes) {
+		f = calloc(1, sizeof(*f) + w.cat.n_nodes * sizeof(f->nodes[0]));
+		if (!f)
+			return err_set(err, SL_ENOMEM, "world: out of memory");
+		f->room = w.cat.n_nodes;
+		world_close(*world);
+		*world = f;
+	}
 	fill_nodes(&w, f->nodes);
 	w.nodes = f->nodes;
 	f->world = w;
 	f->geo_blob = geo;
-	*ret_world = f;
 	return 0;
+}
+
+int world_join(const void *catalogue, const void *geo, const void *tick,
+	struct world_file **ret_world, struct errbuf *err)
+{
+	struct world_file *f = NULL;
+	int rc = world_rejoin(catalogue, geo, tick, &f, err);
+
+	if (!rc)
+		*ret_world = f;
+	return rc;
 }
 
 const struct world *world_of(const struct world_file *f)

@@ -57,6 +57,11 @@ int world_open(const char *dir, const struct world_file *before, struct world_fi
 int world_join(const void *catalogue, const void *geo, const void *tick,
 	struct world_file **ret_world, struct errbuf *err) SL_NONNULL(1, 2, 3, 4) SL_WUNUSED;
 
+/* As world_join, in the memory of *world, a world of world_join that nobody reads any more (NULL:
+ * none): it is taken anew where there are more nodes now. On an error it is as it was. */
+int world_rejoin(const void *catalogue, const void *geo, const void *tick,
+	struct world_file **world, struct errbuf *err) SL_NONNULL(1, 2, 3, 4) SL_WUNUSED;
+
 void world_close(struct world_file *f);
 
 /* The geo blob that the world lies on. */

@@ -19,5 +19,6 @@ struct world_file {
 	struct world world;
 	struct world_map *map[WORLD_MAPS]; /* of world_open; NULL of world_join */
 	const void *geo_blob;
+	uint32_t room; /* nodes */
 	struct nodes_node nodes[];
 };

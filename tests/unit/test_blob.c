@@ -4,9 +4,8 @@
 #include "base/hash.h"
 #include "world/facts.h"
 
-static void *facts(size_t *ret_size)
+static void put_facts(struct blob_writer *w)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
 	struct blob_span a = blob_add_octets(w, FACTS_text, "alpha", 5);
 	struct blob_span b = blob_add_octets(w, FACTS_text, "beta", 4);
 	struct blob_span again = blob_add_octets(w, FACTS_text, "alpha", 5);
@@ -14,8 +13,6 @@ static void *facts(size_t *ret_size)
 	struct facts_window *win = blob_add(w, FACTS_windows, 1, NULL);
 	struct facts_cell *c = blob_add(w, FACTS_cells, 3, NULL);
 	struct facts_source *s = blob_add(w, FACTS_sources, 2, NULL);
-	struct errbuf err = {""};
-	void *blob;
 
 	assert_int_equal(a.first, again.first);
 	assert_int_not_equal(a.first, b.first);
@@ -28,6 +25,15 @@ static void *facts(size_t *ret_size)
 	}
 	s[0].name = a;
 	s[1].name = b;
+}
+
+static void *facts(size_t *ret_size)
+{
+	struct blob_writer *w = blob_writer_new(&facts_def);
+	struct errbuf err = {""};
+	void *blob;
+
+	put_facts(w);
 	assert_int_equal(
 		blob_writer_finish(w, (struct blob_stamp){1, 2, 3}, &blob, ret_size, &err), 0);
 	blob_writer_free(w);
@@ -136,6 +142,42 @@ static void a_full_array_fails_the_writer(void **state)
 	blob_writer_free(NULL);
 }
 
+/* A writer and memory that have been used give the same octets as new ones. */
+static void a_writer_is_used_again(void **state)
+{
+	struct blob_writer *w = blob_writer_new(&facts_def);
+	struct blob_stamp stamp = {1, 2, 3};
+	size_t want_size, size, room = 0, had;
+	void *want = facts(&want_size), *blob = NULL;
+
+	(void)state;
+	blob_reserve(w, FACTS_cells, 100);
+	put_facts(w);
+	(void)blob_add(w, FACTS_cells, 50, NULL);
+	(void)blob_add_octets(w, FACTS_text, "gamma and more", 14);
+	assert_int_equal(blob_writer_finish_in(w, stamp, &blob, &room, &size, NULL), 0);
+	assert_true(room >= size && size > want_size);
+	had = room;
+	memset(blob, 0xa5, room);
+	blob_writer_clear(w);
+	put_facts(w);
+	assert_int_equal(blob_writer_finish_in(w, stamp, &blob, &room, &size, NULL), 0);
+	assert_int_equal(room, had);
+	assert_int_equal(size, want_size);
+	assert_memory_equal(blob, want, size);
+	blob_writer_clear(w);
+	assert_non_null(blob_add(w, FACTS_windows, 2048, NULL));
+	assert_null(blob_add(w, FACTS_windows, 1, NULL));
+	assert_int_equal(blob_writer_finish_in(w, stamp, &blob, &room, &size, NULL), SL_ELIMIT);
+	blob_writer_clear(w); /* and a failed one is good again */
+	put_facts(w);
+	assert_int_equal(blob_writer_finish_in(w, stamp, &blob, &room, &size, NULL), 0);
+	assert_memory_equal(blob, want, size);
+	blob_writer_free(w);
+	free(blob);
+	free(want);
+}
+
 static void dumps_as_json(void **state)
 {
 	char *text = NULL;
@@ -160,6 +202,7 @@ int main(void)
 		cmocka_unit_test(finds_any_changed_octet),
 		cmocka_unit_test(refuses_structural_lies),
 		cmocka_unit_test(a_full_array_fails_the_writer),
+		cmocka_unit_test(a_writer_is_used_again),
 		cmocka_unit_test(dumps_as_json),
 	};
 
