@@ -34,6 +34,7 @@ static const char *sign(const char *text)
 
 #define TAIL ",\"clientip\":\"10.1.2.3\",\"timestamp\":1513602000}"
 
+/* The example of Baidu's documentation. */
 static void test_baidu_published(void **state)
 {
 	static const char good[] = "account_id=107080&dn=www.baidu.com&t=1513602734"
@@ -123,6 +124,8 @@ static void test_baidu_refusals(void **state)
 	assert_non_null(strstr((char *)h.body, "MethodNotAllowed"));
 }
 
+/* The example of volcengine.com/docs/6758/174756; python3's hashlib makes the same of what is
+ * signed. */
 static void test_volcengine_published(void **state)
 {
 	static const char good[] =

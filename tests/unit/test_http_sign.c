@@ -120,8 +120,8 @@ static void test_formulas(void **state)
 	}
 }
 
-/* Vectors of dualtoken_test.py in GoogleCloudPlatform/python-docs-samples: a directory, and by
- * templates of one's own a whole path and SHA-1. */
+/* Vectors of dualtoken_test.py in GoogleCloudPlatform/python-docs-samples, which python3's hmac
+ * makes too: a directory, and by templates of one's own a whole path and SHA-1. */
 static void test_google_media(void **state)
 {
 	static const struct {

@@ -171,7 +171,8 @@ static void limits_hold(void **state)
 	cJSON_Delete(list);
 }
 
-/* The published example of Aliyun's RPC signature (access key testid, secret testsecret). */
+/* The example of Aliyun's documentation of RPC signatures (access key testid, secret testsecret),
+ * as many clients' tests give it; python3's hmac makes the same of its string to sign. */
 static void signatures_are_the_published_ones(void **state)
 {
 	static const char *const params[] = {"a=AccessKeyId"};
