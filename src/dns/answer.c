@@ -220,6 +220,10 @@ static void begin(struct reply *r, const struct dnsd_worker *d, const struct dns
 	r->opt.ede = DNS_EDE_NONE;
 	r->opt.ede_text = (struct str){0};
 	r->opt.nsid = d->set->nsid;
+	r->name_n = job->q.name_n;
+	r->labels = job->q.labels;
+	r->follow = false;
+	r->owner = DNS_HEADER;
 	take_cookie(r, d);
 }
 

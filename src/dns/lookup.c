@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the question's name to static data, delegations, wildcards and negative answers. */
+/* From a name to static data, delegations, wildcards and negative answers, and along CNAMEs. */
 #include "dns/reply.h"
 
 enum { ANY_TTL_S = 3600, SOA_TTL = 6 };
+
+/* What the tail of the name that is n octets long is pointed to by. */
+static unsigned pointer_to_tail(const struct reply *r, unsigned n)
+{
+	return REPLY_POINTER | (r->owner + r->name_n - n);
+}
 
 void reply_negative(
 	struct reply *r, const struct world *w, const struct cat_zone *zone, uint32_t ttl_s)
@@ -12,8 +18,7 @@ void reply_negative(
 	reply_put(r, cat_wire(&w->cat, zone->soa), zone->soa.count, 1, &r->n_authority);
 	if (r->truncated)
 		return;
-	/* the owner is the apex, which ends the question's name */
-	dns_put_be16(p, 0xc000u | (DNS_HEADER + r->q->name_n - zone->apex.count));
+	dns_put_be16(p, pointer_to_tail(r, zone->apex.count)); /* the owner is the apex */
 	dns_put_be32(p + SOA_TTL, SL_MIN(ttl_s, zone->negative_ttl_s));
 }
 
@@ -40,7 +45,50 @@ const struct cat_rrset *reply_rrset(
 static void put_rrset(
 	struct reply *r, const struct world *w, const struct cat_rrset *s, uint16_t *section)
 {
+	uint8_t *p = r->b.p;
+
 	reply_put(r, cat_wire(&w->cat, s->rrs), s->rrs.count, s->n_rrs, section);
+	if (!r->truncated)
+		reply_own(r, p, s->n_rrs);
+}
+
+static uint8_t lower(uint8_t c)
+{
+	return (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* The name that is looked up, as it stands in the message. */
+static const uint8_t *name_of(const struct reply *r)
+{
+	return r->b.base + r->owner;
+}
+
+static bool is_name_of(const struct reply *r, const uint8_t *name, size_t n)
+{
+	if (n != r->name_n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (lower(name[i]) != lower(name_of(r)[i]))
+			return false;
+	return true;
+}
+
+/* RFC 1034 section 4.3.2, 3a: the search goes on at the CNAME's target, the n octets that end the
+ * answer so far; not where it leads back to itself. */
+static void follow(struct reply *r, size_t n)
+{
+	const uint8_t *target = r->b.p - n;
+	uint8_t labels = 0;
+	size_t at = 0;
+
+	for (; at < n && target[at]; at += 1u + target[at])
+		labels++;
+	if (n > SL_DNS_NAME_MAX || at + 1 != n || is_name_of(r, target, n))
+		return;
+	r->name_n = (uint8_t)n;
+	r->labels = labels;
+	r->owner = (uint16_t)(target - r->b.base);
+	r->follow = true;
 }
 
 /* Addresses beside an NS set that is the answer: only where they fit. */
@@ -53,13 +101,14 @@ static void put_extra(struct reply *r, const struct world *w, const struct cat_r
 
 static void answer_static(struct reply *r, const struct world *w, const struct cat_dname *name)
 {
-	const struct cat_rrset *s = reply_rrset(w, name, DNS_CNAME);
+	const struct cat_rrset *cname = reply_rrset(w, name, DNS_CNAME);
+	const struct cat_rrset *s = cname ? cname : reply_rrset(w, name, r->q->type);
 
-	if (!s)
-		s = reply_rrset(w, name, r->q->type);
 	if (s) {
 		put_rrset(r, w, s, &r->n_answer);
 		put_extra(r, w, s);
+		if (cname && !r->truncated && r->q->type != DNS_CNAME && r->q->type != DNS_ANY)
+			follow(r, s->rrs.count - REPLY_CNAME_HEAD);
 	} else if (r->q->type == DNS_ANY && name->kind != CAT_DNAME_EMPTY) {
 		reply_any(r);
 	} else {
@@ -68,18 +117,19 @@ static void answer_static(struct reply *r, const struct world *w, const struct c
 }
 
 /* A referral, unless the parent's own data of the cut is asked for (RFC 4035 section 3.1.4.1). The
- * question's name ends with the cut's, so the NS records' owner is a pointer into it. */
+ * name ends with the cut's, so the NS records' owner is a pointer into it. Behind a CNAME the first
+ * owner still is ours (RFC 1035 section 4.1.1). */
 static void answer_cut(struct reply *r, const struct world *w, const struct cat_dname *cut)
 {
 	const struct cat_rrset *ns = reply_rrset(w, cut, DNS_NS);
-	unsigned owner = 0xc000u | (DNS_HEADER + r->q->name_n - cut->name.count);
+	unsigned owner = pointer_to_tail(r, cut->name.count);
 	uint8_t *p = r->b.p;
 
-	if (r->q->type == DNS_DS && r->q->name_n == cut->name.count) {
+	if (r->q->type == DNS_DS && r->name_n == cut->name.count) {
 		answer_static(r, w, cut);
 		return;
 	}
-	r->aa = false;
+	r->aa = r->n_answer > 0;
 	if (!ns)
 		return;
 	put_rrset(r, w, ns, &r->n_authority);
@@ -96,7 +146,7 @@ static void answer_cut(struct reply *r, const struct world *w, const struct cat_
 static void answer_dname(struct reply *r, const struct world *w, const struct cat_dname *name,
 	const struct cat_rrset *s)
 {
-	unsigned prefix = r->q->name_n - name->name.count; /* octets before the owner */
+	unsigned prefix = r->name_n - name->name.count; /* octets before the owner */
 	const uint8_t *target = cat_wire(&w->cat, s->rrs) + REPLY_CNAME_HEAD;
 	size_t target_n = s->rrs.count - REPLY_CNAME_HEAD;
 	uint8_t *p = r->b.p;
@@ -104,7 +154,7 @@ static void answer_dname(struct reply *r, const struct world *w, const struct ca
 	put_rrset(r, w, s, &r->n_answer);
 	if (r->truncated)
 		return;
-	dns_put_be16(p, 0xc000u | (DNS_HEADER + prefix));
+	dns_put_be16(p, pointer_to_tail(r, name->name.count));
 	if (prefix + target_n > SL_DNS_NAME_MAX) {
 		r->rcode = DNS_YXDOMAIN;
 		return;
@@ -112,8 +162,10 @@ static void answer_dname(struct reply *r, const struct world *w, const struct ca
 	p = reply_put_head(r, DNS_CNAME, s->ttl_s, prefix + target_n);
 	if (!p)
 		return;
-	memcpy(p, dns_name(r->q), prefix);
+	memcpy(p, name_of(r), prefix);
 	memcpy(p + prefix, target, target_n);
+	if (r->q->type != DNS_CNAME && r->q->type != DNS_ANY)
+		follow(r, prefix + target_n);
 }
 
 /* What a host has besides the steering; SVCB and HTTPS go with the decision. */
@@ -165,20 +217,19 @@ static void answer_below(struct reply *r, struct dnsd_worker *d, const struct ca
 	}
 }
 
-void reply_lookup(struct reply *r, struct dnsd_worker *d)
+/* Answers at the name, whole being what stands there; false where it is in no zone of ours. */
+static bool answer_at(struct reply *r, struct dnsd_worker *d, const struct cat_dname *whole,
+	const uint8_t *name)
 {
 	const struct cat_view *c = &d->w.world->cat;
-	uint8_t name[SL_DNS_NAME_MAX];
 	const uint8_t *p = name;
-	size_t n = r->q->name_n;
+	size_t n = r->name_n;
 
-	r->aa = true;
-	if (r->job->name) {
-		answer_name(r, d, r->job->name);
-		return;
+	if (whole) {
+		answer_name(r, d, whole);
+		return true;
 	}
-	dns_name_lower(r->q, name);
-	for (unsigned labels = r->q->labels; labels-- > 0;) {
+	for (unsigned labels = r->labels; labels-- > 0;) {
 		const struct cat_dname *above = NULL;
 
 		n -= 1u + *p;
@@ -187,10 +238,36 @@ void reply_lookup(struct reply *r, struct dnsd_worker *d)
 			above = cat_find_dname(c, p, n);
 		if (above) {
 			answer_below(r, d, above);
-			return;
+			return true;
 		}
 	}
-	r->aa = false;
-	r->rcode = DNS_REFUSED;
-	reply_ede(r, DNS_EDE_NOT_AUTHORITATIVE, (struct str){0});
+	return false;
+}
+
+static void answer_behind(struct reply *r, struct dnsd_worker *d)
+{
+	uint8_t name[SL_DNS_NAME_MAX];
+
+	for (size_t i = 0; i < r->name_n; i++)
+		name[i] = lower(name_of(r)[i]);
+	(void)answer_at(r, d, cat_find_dname(&d->w.world->cat, name, r->name_n), name);
+}
+
+void reply_lookup(struct reply *r, struct dnsd_worker *d)
+{
+	uint8_t name[SL_DNS_NAME_MAX];
+
+	r->aa = true;
+	if (!r->job->name)
+		dns_name_lower(r->q, name);
+	if (!answer_at(r, d, r->job->name, name)) {
+		r->aa = false;
+		r->rcode = DNS_REFUSED;
+		reply_ede(r, DNS_EDE_NOT_AUTHORITATIVE, (struct str){0});
+		return;
+	}
+	for (unsigned left = CAT_MAX_CNAMES; r->follow && left; left--) {
+		r->follow = false;
+		answer_behind(r, d);
+	}
 }

@@ -14,9 +14,13 @@ struct reply {
 	bool aa;
 	bool truncated;
 	struct dns_opt_out opt;
+	/* What is looked up: the question's name, or where a CNAME has led. */
+	uint16_t owner; /* octet of the message where it stands */
+	uint8_t name_n, labels;
+	bool follow; /* the answer so far ends in a CNAME to it */
 };
 
-enum { REPLY_CNAME_HEAD = 12 };
+enum { REPLY_CNAME_HEAD = 12, REPLY_POINTER = 0xc000 };
 
 /* n octets that hold `count` ready records; where there is no room the answer is cut. */
 static inline void reply_put(
@@ -35,7 +39,16 @@ static inline void reply_ede(struct reply *r, enum dns_ede code, struct str text
 	r->opt.ede_text = text;
 }
 
-/* Owner (a pointer to the question), type, class IN, TTL and length of data; NULL without room. */
+/* Ready records say that the question's name is theirs; behind a CNAME it is another. */
+static inline void reply_own(const struct reply *r, uint8_t *p, unsigned count)
+{
+	if (r->owner == DNS_HEADER)
+		return;
+	for (; count; count--, p += REPLY_CNAME_HEAD + dns_be16(p + 10))
+		dns_put_be16(p, REPLY_POINTER | r->owner);
+}
+
+/* Owner (a pointer to the name), type, class IN, TTL and length of data; NULL without room. */
 static inline uint8_t *reply_put_head(struct reply *r, unsigned type, uint32_t ttl_s, size_t rdlen)
 {
 	uint8_t *p = buf_take(&r->b, REPLY_CNAME_HEAD + rdlen);
@@ -44,8 +57,7 @@ static inline uint8_t *reply_put_head(struct reply *r, unsigned type, uint32_t t
 		r->truncated = true;
 		return NULL;
 	}
-	p[0] = 0xc0;
-	p[1] = DNS_HEADER;
+	dns_put_be16(p, REPLY_POINTER | r->owner);
 	dns_put_be16(p + 2, type);
 	dns_put_be16(p + 4, DNS_CLASS_IN);
 	dns_put_be32(p + 6, ttl_s);

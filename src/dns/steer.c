@@ -174,6 +174,7 @@ static bool put_addresses(struct reply *r, const struct world *w, const struct s
 	uint32_t want = SL_MAX(s->service->n_addresses, 1), n;
 
 	n = answer_records(w, &s->target, v6, (uint32_t)SL_MIN(want, room), r->b.p);
+	reply_own(r, r->b.p, n);
 	for (uint32_t i = 0; i < n; i++, r->b.p += size)
 		dns_put_be32(r->b.p + RR_TTL, s->ttl_s);
 	r->n_answer = (uint16_t)(r->n_answer + n);

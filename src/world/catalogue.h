@@ -18,7 +18,12 @@ enum cat_dname_kind {
 	CAT_DNAME_DELEGATION, /* a zone cut: NS and glue, nothing below is ours */
 };
 
-enum { CAT_A_RR_SIZE = 16, CAT_AAAA_RR_SIZE = 28, CAT_UTC_OFFSET = 840 };
+enum {
+	CAT_A_RR_SIZE = 16,
+	CAT_AAAA_RR_SIZE = 28,
+	CAT_UTC_OFFSET = 840,
+	CAT_MAX_CNAMES = 8, /* one after the other */
+};
 
 #define CAT_ENUM(R, array, FIELDS, min, max) CAT_##array,
 enum cat_array { CATALOGUE(CAT_ENUM) CAT_N_ARRAYS };

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = 512 << 20, BODY_RDATA = 10 };
+enum { ARENA_MAX = 512 << 20 };
 
 int zone_no_memory(struct zone_build *b)
 {
@@ -43,6 +43,21 @@ struct zone_name *zone_find_name(struct zone_build *b, const uint8_t *wire, uint
 	uint32_t *slot = b->n_index ? index_slot(b, wire, n) : NULL;
 
 	return slot && *slot ? &b->name[*slot - 1] : NULL;
+}
+
+struct zone_name *zone_find_target(struct zone_build *b, const struct zone_rec *r)
+{
+	uint8_t wire[SL_DNS_NAME_MAX];
+	uint32_t n = r->body_n - ZONE_BODY_RDATA;
+
+	if (n > sizeof(wire))
+		return NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		uint8_t c = r->body[ZONE_BODY_RDATA + i];
+
+		wire[i] = (uint8_t)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+	}
+	return zone_find_name(b, wire, n);
 }
 
 static bool grow(struct zone_build *b)
@@ -136,7 +151,8 @@ static int compare_recs(const void *a, const void *b)
 	if (x->body_n != y->body_n)
 		return x->body_n < y->body_n ? -1 : 1;
 	/* TTL aside: equal data is one record (RFC 2181 section 5) */
-	return memcmp(x->body + BODY_RDATA, y->body + BODY_RDATA, x->body_n - BODY_RDATA);
+	return memcmp(
+		x->body + ZONE_BODY_RDATA, y->body + ZONE_BODY_RDATA, x->body_n - ZONE_BODY_RDATA);
 }
 
 static void sort_recs(struct zone_build *b)
@@ -267,6 +283,21 @@ static bool is_wildcard(const struct zone_name *d)
 	return d->wire[0] == 1 && d->wire[1] == '*';
 }
 
+/* From a CNAME along those of the same zones. */
+static int check_chain(struct zone_build *b, const struct zone_rec *cname)
+{
+	const struct zone_rec *at = cname;
+
+	for (unsigned n = 0; at; n++) {
+		const struct zone_name *d = zone_find_target(b, at);
+
+		if (n == CAT_MAX_CNAMES)
+			return zone_fail_rec(b, cname, "CNAME in a circle, or before 8 others");
+		at = d ? zone_find_rec(b, d, ZONE_CNAME) : NULL;
+	}
+	return 0;
+}
+
 static int check_name(struct zone_build *b, const struct zone_name *d)
 {
 	bool below = zone_cut_above(b, d->wire, d->n, d->zone) != NULL;
@@ -290,7 +321,7 @@ static int check_name(struct zone_build *b, const struct zone_name *d)
 	}
 	if (cname && d->count > 1)
 		return zone_fail_rec(b, cname, "CNAME beside other data");
-	return 0;
+	return cname ? check_chain(b, cname) : 0;
 }
 
 static int check_apex(struct zone_build *b, uint32_t zone)

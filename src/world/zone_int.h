@@ -45,6 +45,8 @@ struct zone_build {
 	uint32_t n_index;
 };
 
+enum { ZONE_BODY_RDATA = 10 };
+
 /* Record types this part has to know by number. */
 enum {
 	ZONE_A = 1,
@@ -64,6 +66,9 @@ int zone_fail_rec(struct zone_build *b, const struct zone_rec *r, const char *wh
 
 /* NULL when it is not there. */
 struct zone_name *zone_find_name(struct zone_build *b, const uint8_t *wire, uint32_t n);
+
+/* The name that an NS or CNAME record leads to, where it is one of these zones; or NULL. */
+struct zone_name *zone_find_target(struct zone_build *b, const struct zone_rec *r);
 
 /* The first record of a type at a name, or NULL. */
 const struct zone_rec *zone_find_rec(

@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "world/zone_int.h"
 
-enum { RECORD_HEAD = 12, BODY_TTL = 4, BODY_RDATA = 10 };
+enum { RECORD_HEAD = 12, BODY_TTL = 4 };
 
 static void put_be32(uint8_t *p, uint32_t v)
 {
@@ -36,8 +36,7 @@ static uint32_t put_glue(struct zone_build *b, const struct zone_rec *ns, uint32
 	unsigned count = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct zone_name *d =
-			zone_find_name(b, ns[i].body + BODY_RDATA, ns[i].body_n - BODY_RDATA);
+		const struct zone_name *d = zone_find_target(b, &ns[i]);
 
 		for (uint32_t k = 0; d && k < d->count; k++) {
 			const struct zone_rec *r = &b->rec[d->first + k];

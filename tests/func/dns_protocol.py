@@ -27,6 +27,9 @@ sub	DS	12345 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd
 ns.sub	A	192.0.2.54
 old	DNAME	new.test.
 drill	HTTPS	1 . alpn=h2
+watch	CNAME	Live
+pin	CNAME	drill
+gone	CNAME	not.there
 """
 
 
@@ -128,6 +131,12 @@ def answers():
         ("RFC 4592, hidden", "x.wild", "TXT", "NOERROR", "60 IN SOA"),
         ("RFC 6672 3", "x.old", "A", "NOERROR", "x.old.sluice.example. 300 IN CNAME x.new.test."),
         ("RFC 1034 3.6.2", "alias", "A", "NOERROR", "CNAME www.sluice.example."),
+        ("RFC 1034 4.3.2, on in the zone", "alias", "A", "NOERROR", "www.sluice.example. 300 IN A 192.0.2.80"),
+        ("RFC 1034 4.3.2, to a host", "watch", "A", "NOERROR", "Live.sluice.example. 20 IN CNAME live."),
+        ("RFC 1034 4.3.2, to addresses", "pin", "A", "NOERROR", "drill.sluice.example. 20 IN A "),
+        ("RFC 9460 2.4.2, to a host", "pin", "HTTPS", "NOERROR", 'alpn="h2" ipv4hint="'),
+        ("RFC 2308 2.1, RFC 6604 3", "gone", "A", "NXDOMAIN", "60 IN SOA"),
+        ("RFC 1034 3.6.2, asked for", "alias", "CNAME", "NOERROR", "CNAME www.sluice.example."),
         ("RFC 8482 4.2", "ns1", "ANY", "NOERROR", 'HINFO "RFC8482" ""'),
         ("RFC 5936", "", "AXFR", "REFUSED", ""),
         ("RFC 1995", "", "IXFR", "REFUSED", ""),
@@ -162,6 +171,8 @@ def client_subnets():
             got = [o for o in r.options if isinstance(o, dns.edns.ECSOption)]
             assert len(got) == 1 and got[0].srclen == bits and got[0].address == option.address, r
             assert got[0].scopelen >= (24 if option.family == 1 else 56), r
+            behind = s.query("watch.sluice.example", ecs=(address, bits))  # a CNAME has the host's scope
+            assert behind.options == r.options, (r, behind)
             for name, kind in (("ns1.sluice.example", "A"), ("no.sluice.example", "A"),
                                (HOST.replace("live", "drill"), "MX")):
                 r = s.query(name, kind, ecs=(address, bits))

@@ -83,7 +83,7 @@ static void answers_from_the_zone(void **state)
 			"NOERROR aa | | " SOA_RR " |"},
 		{"the wildcard itself", "*.wild.sluice.example.", "A", NULL,
 			"NOERROR aa | *.wild.sluice.example. 300 IN A 192.0.2.99 | |"},
-		{"RFC 1034 3.6.2 CNAME", "www.sluice.example.", "A", NULL,
+		{"RFC 1034 3.6.2 CNAME", "www.sluice.example.", "CNAME", NULL,
 			"NOERROR aa | www.sluice.example. 300 IN CNAME live.sluice.example. | |"},
 		{"SOA", "sluice.example.", "SOA", NULL,
 			"NOERROR aa | sluice.example. 300 IN SOA ns1.sluice.example. "
@@ -140,6 +140,33 @@ static void answers_from_the_zone(void **state)
 		"NOERROR aa | big.sluice.example. 300 IN TXT \"y"));
 	dnsworld_done(&b);
 }
+
+static const char alias_zone[] = "$TTL 300\n"
+				 "@ IN SOA ns1 admin 1 3600 600 86400 60\n"
+				 "@ NS NS1\n"
+				 "ns1 A 192.0.2.53\n"
+				 "mail A 192.0.2.25\n"
+				 "mail A 192.0.2.26\n"
+				 "a CNAME B\n"
+				 "b CNAME MaiL\n"
+				 "gone CNAME not.there\n"
+				 "away CNAME other.test.\n"
+				 "any CNAME q.wild\n"
+				 "*.wild TXT \"any\"\n"
+				 "*.round CNAME x.y.round\n"
+				 "*.to CNAME x.fro\n"
+				 "*.fro CNAME x.to\n"
+				 "cut CNAME x.sub\n"
+				 "sub NS ns.sub\n"
+				 "ns.sub A 192.0.2.54\n"
+				 "old DNAME new\n"
+				 "mail.new A 192.0.2.27\n"
+				 "www CNAME live\n"
+				 "pin CNAME drill\n"
+				 "apex CNAME apex.example.\n"
+				 "drill HTTPS 1 . alpn=h2\n";
+
+#define TO(from, to) from ".sluice.example. 300 IN CNAME " to ".sluice.example."
 
 /* All of alpha, so that answers are known. */
 static const struct testworld_spec all_alpha = {
@@ -236,6 +263,83 @@ static void steers(void **state)
 
 	(void)state;
 	begin(&b, &all_alpha);
+	check_rows(&b, rows, SL_COUNT(rows));
+	dnsworld_done(&b);
+}
+
+/* RFC 1034 section 4.3.2, 3a: the answer goes on at the target, in every zone of ours. */
+static void goes_on_behind_a_cname(void **state)
+{
+	static const struct testworld_spec spec = {.zone = alias_zone,
+		.ppm = {{1000000, 0, 0}, {1000000, 0, 0}, {1000000, 0, 0}},
+		.apex_host = true};
+	static const struct row rows[] = {
+		{"two of them, then two records", "a.sluice.example.", "A", NULL,
+			"NOERROR aa | a.sluice.example. 300 IN CNAME B.sluice.example.; "
+			"B.sluice.example. 300 IN CNAME MaiL.sluice.example.; "
+			"MaiL.sluice.example. 300 IN A 192.0.2.25; "
+			"MaiL.sluice.example. 300 IN A 192.0.2.26 | |"},
+		{"RFC 2308 2.2, NODATA of the last", "b.sluice.example.", "MX", NULL,
+			"NOERROR aa | b.sluice.example. 300 IN CNAME MaiL.sluice.example. | " SOA_RR
+			" |"},
+		{"RFC 6604 3, the code of the last", "gone.sluice.example.", "A", NULL,
+			"NXDOMAIN aa | gone.sluice.example. 300 IN CNAME "
+			"not.there.sluice.example. | " SOA_RR " |"},
+		{"not ours to go on", "away.sluice.example.", "A", NULL,
+			"NOERROR aa | away.sluice.example. 300 IN CNAME other.test. | |"},
+		{"RFC 4592, to a wildcard", "any.sluice.example.", "TXT", NULL,
+			"NOERROR aa | any.sluice.example. 300 IN CNAME q.wild.sluice.example.; "
+			"q.wild.sluice.example. 300 IN TXT \"any\" | |"},
+		{"round a wildcard: it ends", "q.round.sluice.example.", "A", NULL,
+			"NOERROR aa | " TO("q.round", "x.y.round") "; " TO(
+				"x.y.round", "x.y.round") " | |"},
+		{"two wildcards round each other", "q.to.sluice.example.", "A", NULL,
+			"NOERROR aa | " TO("q.to", "x.fro") "; " TO("x.fro", "x.to") "; " TO(
+				"x.to", "x.fro") "; " TO("x.fro", "x.to") "; " TO("x.to",
+				"x.fro") "; " TO("x.fro", "x.to") "; " TO("x.to",
+				"x.fro") "; " TO("x.fro", "x.to") "; " TO("x.to", "x.fro") " | |"},
+		{"RFC 1034 4.3.2, into a delegation", "cut.sluice.example.", "A", NULL,
+			"NOERROR aa | cut.sluice.example. 300 IN CNAME x.sub.sluice.example. | "
+			"sub.sluice.example. 300 IN NS ns.sub.sluice.example. | "
+			"ns.sub.sluice.example. 300 IN A 192.0.2.54"},
+		{"RFC 6672 3.2, and behind a DNAME", "mail.old.sluice.example.", "A", NULL,
+			"NOERROR aa | old.sluice.example. 300 IN DNAME new.sluice.example.; "
+			"mail.old.sluice.example. 300 IN CNAME mail.new.sluice.example.; "
+			"mail.new.sluice.example. 300 IN A 192.0.2.27 | |"},
+		{"a scheduled host by CNAME, ECS", "www.sluice.example.", "A",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | www.sluice.example. 300 IN CNAME live.sluice.example.; "
+			"live.sluice.example. 20 IN CNAME live.alpha.example. | | | "
+			"opt 0008000700011818"
+			"0a0200"},
+		{"a scheduled host by address", "pin.sluice.example.", "A", NULL,
+			"NOERROR aa | pin.sluice.example. 300 IN CNAME drill.sluice.example.; "
+			"drill.sluice.example. 20 IN A 192.0.2.1; "
+			"drill.sluice.example. 20 IN A 192.0.2.2 | |"},
+		{"HTTPS of it", "pin.sluice.example.", "HTTPS", NULL,
+			"NOERROR aa | pin.sluice.example. 300 IN CNAME drill.sluice.example.; "
+			"drill.sluice.example. 20 IN HTTPS 1 . alpn=h2 "
+			"ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1,2001:db8::2 | |"},
+		{"negative of it: scope 0", "pin.sluice.example.", "MX",
+			"0008 0007 0001 18 00 0a0200",
+			"NOERROR aa | pin.sluice.example. 300 IN CNAME drill.sluice.example. "
+			"| " SOA_RR " | | opt 0008000700011800"
+			"0a0200"},
+		{"into another zone of ours", "apex.sluice.example.", "A", NULL,
+			"NOERROR aa | apex.sluice.example. 300 IN CNAME apex.example.; "
+			"apex.example. 20 IN A 192.0.2.1; apex.example. 20 IN A 192.0.2.2 | |"},
+		{"the CNAME itself", "a.sluice.example.", "CNAME", NULL,
+			"NOERROR aa | a.sluice.example. 300 IN CNAME B.sluice.example. | |"},
+		{"RFC 8482", "a.sluice.example.", "ANY", NULL,
+			"NOERROR aa | a.sluice.example. 300 IN CNAME B.sluice.example. | |"},
+		{"addresses beside an NS set written in other case", "sluice.example.", "NS", NULL,
+			"NOERROR aa | sluice.example. 300 IN NS NS1.sluice.example. | | "
+			"ns1.sluice.example. 300 IN A 192.0.2.53"},
+	};
+	struct dnsworld b;
+
+	(void)state;
+	begin(&b, &spec);
 	check_rows(&b, rows, SL_COUNT(rows));
 	dnsworld_done(&b);
 }
@@ -509,6 +613,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_from_the_zone),
 		cmocka_unit_test(steers),
+		cmocka_unit_test(goes_on_behind_a_cname),
 		cmocka_unit_test(says_when_nobody_may_serve),
 		cmocka_unit_test(skips_vendors_the_door_cannot_name),
 		cmocka_unit_test(gives_a_cname_where_no_address_is_known),
