@@ -218,8 +218,8 @@ static void answer_below(struct reply *r, struct dnsd_worker *d, const struct ca
 }
 
 /* Answers at the name, whole being what stands there; false where it is in no zone of ours. */
-static bool answer_at(struct reply *r, struct dnsd_worker *d, const struct cat_dname *whole,
-	const uint8_t *name)
+static bool answer_at(
+	struct reply *r, struct dnsd_worker *d, const struct cat_dname *whole, const uint8_t *name)
 {
 	const struct cat_view *c = &d->w.world->cat;
 	const uint8_t *p = name;
