@@ -55,6 +55,9 @@ except FileNotFoundError:
     MAKE = ""
 CODEC = set(re.findall(r"(src/dns/\S+\.[ch])", "".join(re.findall(r"libsldnscodec_a_SOURCES.*", MAKE))))
 
+# Our headers by the names that -Isrc and -I. let an #include have.
+OURS = {n for p in lint.files(".h", ".def", roots=lint.C_ROOTS) for n in (p, re.sub(r"^src/", "", p))}
+
 
 def unit_of(path):
     if path in CODEC:
@@ -84,7 +87,10 @@ def direction(path, text):
         return [(1, "no row of tests/lint/includes.py knows this folder")]
     found = []
     for i, line in enumerate(text.split("\n"), 1):
-        m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        m = re.match(r'\s*#\s*include\s*<([^>]+)>', line)
+        if m and m.group(1) in OURS:
+            found.append((i, "<%s> is ours: project headers stand in quotes" % m.group(1)))
+        m = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
         if not m or m.group(1) == "config.h" or (me, m.group(1)) in TABLES:
             continue
         target = target_of(path, m.group(1))
@@ -125,6 +131,8 @@ lint.caught(direction, "scoring/score.c", '#include "base/os.h"\n')
 lint.caught(direction, "src/engine/tick.c", '#include "http/native.h"\n', '#include "store/store.h"\n')
 lint.caught(direction, "src/sim/plant_step.c", '#include "scoring/score.h"\n', '#include "sim/scenario.h"\n')
 lint.caught(direction, "src/sim/plant_step.c", '#include "sim/policy.h"\n')
+lint.caught(direction, "scoring/score.c", "#include <base/os.h>\n", "#include <math.h>\n")
+lint.caught(direction, "scoring/score.c", '#include"world/world.h"\n')
 lint.caught(direction, "src/nowhere/x.c", "\n")
 lint.caught(direction, "src/answer/decide.c", '#include "nowhere/x.h"\n')
 lint.caught(order, "src/world/map.c", '#include "base/err.h"\n#include "world/map.h"\n',
