@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_DEPTH_MAX = 3, LABEL_MAX = 63, HOST_TEXT_MAX = SL_DNS_NAME_MAX - 2 };
+enum { LABEL_MAX = 63, HOST_TEXT_MAX = SL_DNS_NAME_MAX - 2 };
 
 static const char *const wants[] = {
 #define X(id, want) want,
@@ -57,17 +57,55 @@ static bool visible_ascii(struct str s)
 	return s.n > 0;
 }
 
-static bool group_ok(struct str s, const char *also)
+static bool no_lower(struct str s)
 {
+	for (size_t i = 0; i < s.n; i++)
+		if (is_lower(s.p[i]))
+			return false;
+	return true;
+}
+
+/* Of a group's name: the country's two capital letters, or the group of those without one. */
+static bool group_country_ok(struct str s, bool pattern)
+{
+	bool stars = false;
+
+	if (str_eq_z(s, "default"))
+		return true;
+	for (size_t i = 0; i < s.n; i++) {
+		stars |= s.p[i] == '*';
+		if (!is_upper(s.p[i]) && s.p[i] != '*')
+			return false;
+	}
+	return stars ? pattern : s.n == 2;
+}
+
+/* COUNTRY/PROVINCE/isp in the letters that names of groups have: anything else would name no group
+ * and say nothing. */
+static bool group_ok(struct str s, bool pattern)
+{
+	const char *also = pattern ? "-*" : "-";
 	unsigned depth = 0;
 	bool more = true;
 
 	while (more) {
 		size_t before = s.n;
 		struct str c = str_cut(&s, '/');
+		bool ok = false;
 
 		more = before > c.n;
-		if (!all_of(c, also, true) || ++depth > GROUP_DEPTH_MAX)
+		switch (depth++) {
+		case 0:
+			ok = group_country_ok(c, pattern);
+			break;
+		case 1:
+			ok = all_of(c, also, true) && no_lower(c);
+			break;
+		case 2:
+			ok = all_of(c, also, false);
+			break;
+		}
+		if (!ok)
 			return false;
 	}
 	return true;
@@ -150,9 +188,9 @@ bool conf_text_ok(enum conf_text kind, struct str s)
 	case CONF_TEXT_COMPONENT:
 		return all_of(s, "-", false);
 	case CONF_TEXT_GROUP:
-		return group_ok(s, "._-");
+		return group_ok(s, false);
 	case CONF_TEXT_GROUPS:
-		return group_ok(s, "._-*");
+		return group_ok(s, true);
 	case CONF_TEXT_PATTERN:
 	case CONF_TEXT_PATH:
 		return no_control(s);

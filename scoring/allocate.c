@@ -45,7 +45,8 @@ static bool service_sound(const struct alloc_fleet *f, const struct alloc_servic
 
 	if (s->n_slots > SL_MAX_SLOTS || !sound(p->guarantee_gain, 1e9) ||
 		!sound(p->guarantee_blend, 1) || !sound(p->quality_exponent, 1000) ||
-		p->slices < 1 || p->slices > SCORE_MAX_SLICES || p->trickle_ppm > SCORE_PPM / 20)
+		p->slices < 1 || p->slices > SCORE_MAX_SLICES ||
+		p->trickle_ppm > SL_MAX_TRICKLE_PPM)
 		return false;
 	if (s->n_ladder > ALLOC_RUNGS || s->overload > ALLOC_SPREAD)
 		return false;

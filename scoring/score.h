@@ -65,7 +65,7 @@ struct score_params {
 	double guarantee_blend;  /* a in [0, 1] */
 	double quality_exponent; /* d >= 0 */
 	uint32_t slices;         /* N, 1..SCORE_MAX_SLICES */
-	uint32_t trickle_ppm;    /* floor of a usable vendor's share, 0..50000 */
+	uint32_t trickle_ppm;    /* floor of a usable vendor's share, 0..SL_MAX_TRICKLE_PPM */
 };
 
 /* What ships: K 1000, a 0.5, d 8, N 32, trickle 5000 ppm; head-room stands with the vendor. */

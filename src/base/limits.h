@@ -21,6 +21,9 @@ enum {
 	SL_MAX_NAME = 64,        /* octets of a vendor, group, region, service, stream name */
 	SL_MAX_CONF_OCTETS = 64 << 20, /* a configuration file and what is made of it */
 
+	/* shares */
+	SL_MAX_TRICKLE_PPM = 50000, /* of a usable vendor for measuring: 16 of them leave a part */
+
 	/* answers */
 	SL_MAX_ADDRS = 32, /* addresses of one family in one answer */
 	SL_MAX_RANKED = SL_MAX_SLOTS,

@@ -86,7 +86,7 @@ static int read_params(
 		{"quality_exponent", &p->quality_exponent, 0, 1000},
 		{"headroom", ret_headroom, 0, 0.9},
 		{"slices", &slices, 1, SCORE_MAX_SLICES, false, true},
-		{"trickle_ppm", &trickle, 0, SCORE_PPM / 20.0, false, true},
+		{"trickle_ppm", &trickle, 0, SL_MAX_TRICKLE_PPM, false, true},
 	};
 	int r = o ? read_numbers(o, "params", num, SL_COUNT(num), NULL, err) : 0;
 

@@ -27,7 +27,7 @@ static const struct key {
 	double least, most;
 } keys[] = {{"guarantee_gain", SCORE_PARAM, 0, 1e6}, {"guarantee_blend", SCORE_PARAM, 0, 1},
 	{"quality_exponent", SCORE_PARAM, 0, 64}, {"slices", SCORE_PARAM, 1, 256},
-	{"trickle_ppm", SCORE_PARAM, 0, 50000}, {"headroom", SCORE_PARAM, 0, 0.5},
+	{"trickle_ppm", SCORE_PARAM, 0, SL_MAX_TRICKLE_PPM}, {"headroom", SCORE_PARAM, 0, 0.5},
 	{"weight", OF_VENDOR, 0, 1000}, {"guaranteed", OF_VENDOR, 0, 1e9},
 	{"max", OF_VENDOR, 0, 1e9}, {"drain", OF_VENDOR, 0, 1}};
 

@@ -151,6 +151,10 @@ static void trickle(void **state)
 	assert_int_equal(w.out[0].share_ppm[C], 5000);
 	assert_true(fabs(w.out[0].share_ppm[A] / (double)w.out[0].share_ppm[B] -
 			    w.out[0].score[A] / w.out[0].score[B]) < 1e-5);
+	w.service[0].params.trickle_ppm = SL_MAX_TRICKLE_PPM;
+	run();
+	assert_int_equal(w.out[0].share_ppm[C], SL_MAX_TRICKLE_PPM);
+	w.service[0].params.trickle_ppm = 5000;
 	w.row[0].trickle_ppm = 100; /* enough samples already */
 	run();
 	assert_int_equal(w.out[0].share_ppm[C], 100);
@@ -400,6 +404,7 @@ static void refuses_what_is_unsound(void **state)
 	REFUSES(w.service[0].slot[0].vendor = VENDORS);
 	REFUSES(w.service[0].slot[0].weight = (double)NAN);
 	REFUSES(w.service[0].params.slices = 0);
+	REFUSES(w.service[0].params.trickle_ppm = SL_MAX_TRICKLE_PPM + 1);
 	REFUSES(w.service[0].n_slots = SL_MAX_SLOTS + 1);
 	REFUSES(w.service[0].slot[0].tier = ALLOC_TIERS);
 	REFUSES(w.service[0].n_ladder = 2);

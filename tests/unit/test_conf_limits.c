@@ -81,9 +81,9 @@ static void put_vendor(FILE *f, const struct shape *s, unsigned v)
 	for (unsigned i = 0; i < (v ? 1 : SL_MAX(1, s->regions - 1)); i++) {
 		(void)fputs("      - {name: ", f);
 		put_name(f, 'r', i, s->region_name);
-		(void)fprintf(f, ", groups: [X%u", i);
+		(void)fprintf(f, ", groups: [%c%c", 'A' + i / 26, 'A' + i % 26);
 		for (unsigned k = 1; k < s->region_globs; k++)
-			(void)fprintf(f, ", X%u/%u", i, k);
+			(void)fprintf(f, ", %c%c/%u", 'A' + i / 26, 'A' + i % 26, k);
 		(void)fputs("]}\n", f);
 	}
 }
@@ -294,9 +294,9 @@ static void holds_the_rest(void **state)
 			"vendors[1].allow_groups: too many", CONF_MAX_GLOBS - 1},
 		{"    max_mbps: 300", "    max_mbps: 300\n    deny_groups: [CN", ", CN", "]",
 			"vendors[1].deny_groups: too many", CONF_MAX_GLOBS - 1},
-		{"CN/GX/*", "CN/", "x", "", "vendors[0].regions[1].groups[0]: too long",
+		{"CN/GX/*", "CN/", "X", "", "vendors[0].regions[1].groups[0]: too long",
 			SL_MAX_NAME - 3},
-		{"CN/GD/telecom", "CN/", "x", "", "nodes[0].group: too long", SL_MAX_NAME - 3},
+		{"CN/GD/telecom", "CN/", "X", "", "nodes[0].group: too long", SL_MAX_NAME - 3},
 		{"name: n1", "name: ", "n", "", "nodes[0].name: too long", SL_MAX_NAME},
 		{"/dev/null", "", "/", "/dev/null", "zones[0].file: too long",
 			SL_MAX_PATH - sizeof("/dev/null") + 1},

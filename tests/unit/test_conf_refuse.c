@@ -125,6 +125,17 @@ static const struct row sluice_rows[] = {
 #define A_RANGE "want a number from 0 to 1000000000 Mbps"
 
 static const struct row catalog_rows[] = {
+	{"a trickle that the allocation would refuse", "    hosts: [live.x.example]\n",
+		"    hosts: [live.x.example]\n    scoring: {trickle_ppm: 50001}\n",
+		"catalog.yaml:29: services[0].scoring.trickle_ppm: out of range, got \"50001\", "
+		"want a whole number from 0 to 50000 ppm"},
+	{"groups in letters that none has", "CN/GX/*", "cn/gx/*",
+		"catalog.yaml:15: vendors[0].regions[1].groups[0]: bad value, got \"cn/gx/*\", "
+		"want "
+		"a pattern of group names like CN/GD/*"},
+	{"a node in a group that cannot be", "group: CN/GD/telecom", "group: CN/GD/Telecom",
+		"catalog.yaml:23: nodes[0].group: bad value, got \"CN/GD/Telecom\", want a group "
+		"name like CN/GD/telecom"},
 	{"a signer that is not there", "cname: live.a.example\n",
 		"cname: live.a.example\n        signer: x\n",
 		"catalog.yaml:32: services[0].vendors[0].signer: no such signer, got \"x\", want a "
