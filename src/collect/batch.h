@@ -32,6 +32,9 @@ enum collect_flag {
 	COLLECT_STARVED = 512, /* it does, for want of data */
 	COLLECT_TEST = 2048,   /* of a load test: into books of its own */
 	COLLECT_STALL_TOTAL = 1024, /* stall_total_ms counts */
+	COLLECT_PUSHED = 4096,      /* a report of a pusher, with members of its own */
+	COLLECT_FRAME_RATE = 8192,  /* frame_rate_mfps counts */
+	COLLECT_RTT = 16384,        /* rtt_us counts */
 };
 
 /* One report or log line, ids instead of names. */
@@ -40,12 +43,26 @@ struct collect_record {
 		uint64_t session; /* hashes, seeded */
 		uint64_t octets;
 	};
-	uint64_t user, stream;
+	union {
+		uint64_t user;
+		uint64_t ingest; /* of a push: hash of the point's service and name */
+	};
+	union {
+		uint64_t stream;
+		uint64_t service; /* of a push */
+	};
 	uint64_t address, net; /* hashes of where it came from */
 	uint64_t t_ms;         /* unix, of the event; never after its arrival */
-	uint32_t first_frame_us, kbps;
-	uint32_t stall_total_ms; /* all stalls of the session so far */
-	uint32_t keep;           /* sampled away unless below the threshold of the time */
+	union {
+		uint32_t first_frame_us;
+		uint32_t rtt_us; /* of a push */
+	};
+	uint32_t kbps;
+	union {
+		uint32_t stall_total_ms;  /* all stalls of the session so far */
+		uint32_t frame_rate_mfps; /* of a push */
+	};
+	uint32_t keep; /* sampled away unless below the threshold of the time */
 	uint16_t group;
 	uint16_t flags; /* of enum collect_flag */
 	uint8_t vendor;

@@ -23,6 +23,8 @@ static void *room(size_t n, size_t size)
 #define BIG(X)                                                                                     \
 	X(cell_of, DENSE)                                                                          \
 	X(fact, (size_t)COLLECT_SPANS *COLLECT_MAX_CELLS)                                          \
+	X(push_row, collect_pusher_rows(b))                                                        \
+	X(push_sample, 5 * collect_pusher_rows(b))                                                 \
 	X(spare, b->limits.pulls)                                                                  \
 	X(sample, 4 * (size_t)b->limits.pulls)                                                     \
 	X(sample_at, (size_t)COLLECT_SPANS *COLLECT_MAX_CELLS + 1)
@@ -85,8 +87,7 @@ static struct collect_cell *cell_for(struct collect_books *b, uint8_t vendor, ui
 	return &b->cell[*at - 1];
 }
 
-/* One more from a place in this bucket of arrival time; false when it has had its part. */
-static bool spend(
+bool collect_spend(
 	struct collect_books *b, uint64_t key, uint64_t bucket, uint32_t allowed, uint64_t now_ms)
 {
 	struct collect_cap *c = collect_table_get(
@@ -119,9 +120,9 @@ static bool may_speak(struct collect_books *b, const struct collect_record *r, u
 {
 	uint32_t part = (uint32_t)((uint64_t)all * COLLECT_PER_CENT / 100);
 	uint64_t key = hash_mix(salt, cell);
-	bool may = spend(b, hash_mix(r->address, key), bucket, SL_MAX(part, COLLECT_PER_ADDRESS),
-			   now_ms) &&
-		   spend(b, hash_mix(r->net, ~key), bucket, SL_MAX(part, floor), now_ms);
+	bool may = collect_spend(b, hash_mix(r->address, key), bucket,
+			   SL_MAX(part, COLLECT_PER_ADDRESS), now_ms) &&
+		   collect_spend(b, hash_mix(r->net, ~key), bucket, SL_MAX(part, floor), now_ms);
 
 	b->k->capped += !may;
 	return may;
@@ -281,7 +282,7 @@ static void take_report(struct collect_books *b, const struct collect_record *r,
 	s = collect_table_find(&b->sessions, r->session);
 	known = s;
 	if (!s) {
-		if (!spend(b, hash_mix(r->net, 's'), now_ms / COLLECT_MINUTE_MS,
+		if (!collect_spend(b, hash_mix(r->net, 's'), now_ms / COLLECT_MINUTE_MS,
 			    COLLECT_SESSIONS_PER_NET, now_ms)) {
 			b->k->capped++;
 			return;
@@ -326,7 +327,7 @@ static void take_log(struct collect_books *b, const struct collect_record *r, ui
 	l->slow += r->flags & COLLECT_LOG_SLOW ? 1 : 0;
 }
 
-/* Names of streams that workers have met. */
+/* Names of streams and ingests that workers have met. */
 static void take_names(struct collect_books *b, const struct collect_batch *from, uint64_t now_ms)
 {
 	const uint8_t *p = from->text, *end = p + from->text_used;
@@ -380,6 +381,8 @@ void collect_books_take(
 			continue;
 		if (r->flags & COLLECT_LOG)
 			take_log(b, r, now_ms);
+		else if (r->flags & COLLECT_PUSHED)
+			collect_push_take(b, r, now_ms);
 		else
 			take_report(b, r, now_ms);
 	}
@@ -407,7 +410,7 @@ uint32_t collect_books_fill_ppm(const struct collect_books *b)
 uint64_t collect_books_evicted(const struct collect_books *b)
 {
 	return b->evicted_before + b->sessions.evicted + b->users.evicted + b->logs.evicted +
-	       b->k->lost_pulls + b->k->lost_cells;
+	       b->pushers.evicted + b->k->lost_pulls + b->k->lost_cells;
 }
 
 uint64_t collect_books_capped(const struct collect_books *b)

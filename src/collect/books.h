@@ -46,12 +46,15 @@ enum {
 	COLLECT_BAD_MORE = 6,
 	COLLECT_PER_SESSION = 12,         /* pull attempts of one session in a minute */
 	COLLECT_SESSIONS_PER_NET = 65536, /* new sessions in a minute */
+	COLLECT_PUSHERS_PER_NET = 1024,   /* new pushers in a minute */
+	COLLECT_VOICES_PER_NET = 16,      /* addresses of a net that speak of an ingest */
 };
 
 struct collect_limits {
 	uint32_t sessions, users, caps; /* entries of the tables, four times what is expected */
 	uint32_t pulls;                 /* of the last minute */
-	uint32_t streams;
+	uint32_t streams;               /* and ingests: names that are known */
+	uint32_t pushers;
 	uint32_t logs; /* (vendor, group, minute) of CDN logs */
 	uint32_t test; /* 1: of load tests; the windows of the facts say so */
 };
@@ -60,7 +63,7 @@ struct collect_limits {
 #define COLLECT_LIMITS_DEFAULT                                                                     \
 	{                                                                                          \
 		.sessions = 4u << 20, .users = 4u << 20, .caps = 4u << 20, .pulls = 2u << 20,      \
-		.streams = 1u << 18, .logs = 1u << 20                                              \
+		.streams = 1u << 18, .pushers = 1u << 17, .logs = 1u << 20                         \
 	}
 
 struct collect_books;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What books.c, kept.c, window.c and facts.c share. */
+/* What books.c, kept.c, window.c, push.c and facts.c share. */
 #pragma once
 
 #include "collect/books.h"
@@ -59,6 +59,16 @@ struct collect_pull {
 	uint8_t definition, client;
 };
 
+/* One session that pushes to an ingest, as it last reported. */
+struct collect_pusher {
+	struct collect_entry e; /* key: session and ingest */
+	uint64_t ingest, address, net;
+	uint32_t kbps, frame_rate_mfps, rtt_us;
+	uint16_t group, service;
+	uint16_t has; /* of enum collect_flag: which of the three count */
+	uint8_t ok;   /* its last attempt did not fail */
+};
+
 /* CDN logs of one cell in one minute of event time; seen_ms is when they last grew. */
 struct collect_log {
 	struct collect_entry e;
@@ -110,14 +120,15 @@ enum {
 	COLLECT_SPANS,
 };
 
-enum { COLLECT_NAMES = 15 << 20 }; /* octets of names of streams; facts have room for 16 */
+enum { COLLECT_MAX_PUSHES = 1 << 17 }; /* rows of the facts, as their table has it */
+enum { COLLECT_NAMES = 15 << 20 };     /* octets of names of streams; facts have room for 16 */
 
 struct collect_books {
 	struct collect_kept *k;    /* these six lie in what is kept */
 	struct collect_pull *pull; /* ring */
 	struct collect_cell *cell;
 	char *names;
-	struct collect_table sessions, users, caps, streams, logs;
+	struct collect_table sessions, users, caps, streams, logs, pushers;
 	void *mem;
 	size_t mem_size;
 	bool adopted;
@@ -125,6 +136,8 @@ struct collect_books {
 
 	struct collect_limits limits;
 	struct collect_table uses;
+	const struct collect_pusher **push_row; /* those of the minute, sorted */
+	uint32_t *push_sample;                  /* what their voices say */
 	uint32_t *cell_of;       /* by vendor * SL_MAX_GROUPS + group: cell, plus 1 */
 	struct facts_cell *fact; /* by span * COLLECT_MAX_CELLS + cell */
 	uint32_t *spare;         /* for sorting them */
@@ -155,6 +168,25 @@ static inline void collect_settle(void)
 
 /* window.c: fills b->fact of all spans; the windows end with now_ms, 0 is the minute. */
 void collect_window_fill(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* Pushers that the table can hold at most. */
+static inline size_t collect_pusher_rows(const struct collect_books *b)
+{
+	return 2 * (size_t)b->limits.pushers + COLLECT_WAYS;
+}
+
+/* window.c: sorts what is below 2^27; spare has room for n. */
+void collect_sort(uint32_t *v, uint32_t *spare, uint32_t n) SL_NONNULL_ALL;
+
+/* push.c: a report of a pusher; and what they say of each ingest, into the facts. SL_ENOMEM. */
+void collect_push_take(
+	struct collect_books *b, const struct collect_record *r, uint64_t now_ms) SL_NONNULL_ALL;
+int collect_push_put(
+	struct collect_books *b, struct blob_writer *w, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* books.c: one more from a place in this bucket of arrival time; false when it has had its part. */
+bool collect_spend(struct collect_books *b, uint64_t key, uint64_t bucket, uint32_t allowed,
+	uint64_t now_ms) SL_NONNULL_ALL;
 
 /* First and last-but-one millisecond of a window. */
 static inline uint64_t collect_window_start(uint32_t window, uint64_t now_ms)

@@ -191,6 +191,7 @@ static void take_test(struct collect *c, const struct collect_batch *b)
 		.caps = l->caps / 4,
 		.pulls = l->pulls / 4,
 		.streams = l->streams / 4,
+		.pushers = l->pushers / 4,
 		.logs = l->logs / 4,
 		.test = 1};
 	struct errbuf err = {""};

@@ -316,8 +316,8 @@ int collect_books_facts(struct collect_books *b, uint64_t now_ms, uint32_t keep_
 	int rc = m ? 0 : SL_ENOMEM;
 
 	b->k->number++;
-	b->k->evicted =
-		b->evicted_before + b->sessions.evicted + b->users.evicted + b->logs.evicted;
+	b->k->evicted = b->evicted_before + b->sessions.evicted + b->users.evicted +
+			b->logs.evicted + b->pushers.evicted;
 	collect_kept_compact(b, now_ms);
 	collect_window_fill(b, now_ms);
 	fill_sessions(b, now_ms, ppm);
@@ -336,6 +336,8 @@ int collect_books_facts(struct collect_books *b, uint64_t now_ms, uint32_t keep_
 		rc = put_streams(b, w, ppm);
 	if (!rc)
 		rc = put_kinds(b, w);
+	if (!rc)
+		rc = collect_push_put(b, w, now_ms);
 	if (rc)
 		(void)err_set(err, rc, "facts: out of memory");
 	else

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "collect/books.h"
+#include "scoring/ingest.h"
 
 #include <math.h>
 
@@ -59,6 +60,70 @@ static void learn_vendors(struct collect_intake *in)
 	in->catalogue = c->head->checksum;
 }
 
+/* The entry of a hash in the table of ingests, or the free one where it would be. */
+static uint32_t ingest_slot(const struct collect_intake *in, uint64_t h)
+{
+	uint32_t at = (uint32_t)h % COLLECT_INGEST_SLOTS;
+
+	while (in->ingest[at].service && in->ingest[at].hash != h)
+		at = (at + 1) % COLLECT_INGEST_SLOTS;
+	return at;
+}
+
+static uint64_t ingest_hash(const struct collect_intake *in, struct str name, uint32_t service)
+{
+	return hash_mix(hash64(name.p, name.n, in->seed + 3), service + 1);
+}
+
+static void learn_ingest(struct collect_intake *in, uint64_t h, uint32_t service)
+{
+	uint32_t at = ingest_slot(in, h);
+
+	in->ingest[at].many = in->ingest[at].service && in->ingest[at].service != service + 1;
+	in->ingest[at].hash = h;
+	in->ingest[at].service = service + 1;
+}
+
+static void learn_ingests(struct collect_intake *in)
+{
+	const struct cat_view *c = &in->world->cat;
+
+	_Static_assert((int)COLLECT_INGEST_SLOTS >= 4 * SL_MAX_SERVICES * INGEST_MAX,
+		"a free slot ends each search");
+	memset(in->ingest, 0, sizeof(in->ingest));
+	for (uint32_t s = 0; s < c->n_service_plays; s++)
+		for (uint32_t i = 0; i < c->service_plays[s].ingests.count; i++) {
+			const struct cat_ingest *from =
+				&c->ingests[c->service_plays[s].ingests.first + i];
+			struct str name = cat_text(c, from->name);
+
+			learn_ingest(in, ingest_hash(in, name, BLOB_NONE), s);
+			learn_ingest(in, ingest_hash(in, name, s), s);
+		}
+}
+
+/* Which service's ingest a pusher speaks of: the host's it asked for, else the only one that has
+ * one of this name. */
+static struct collect_verdict find_ingest(
+	const struct collect_intake *in, const struct collect_report *r, uint32_t *ret_service)
+{
+	const struct cat_dname *host = NULL;
+	uint32_t at;
+
+	if (collect_has(r, COLLECT_F_host)) {
+		host = cat_find_host(&in->world->cat, r->text.host);
+		if (!host)
+			return verdict(COLLECT_INGEST, COLLECT_F_host);
+	}
+	at = ingest_slot(in, ingest_hash(in, r->text.node, host ? host->service : BLOB_NONE));
+	if (!in->ingest[at].service)
+		return verdict(COLLECT_INGEST, COLLECT_F_node);
+	if (in->ingest[at].many)
+		return verdict(COLLECT_MISSING, COLLECT_F_host);
+	*ret_service = in->ingest[at].service - 1;
+	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
+}
+
 uint32_t collect_intake_vendor(const struct collect_intake *in, struct str name)
 {
 	uint64_t h = name_hash(in, name);
@@ -76,8 +141,10 @@ void collect_intake_round(
 	in->world = w;
 	in->now_ms = now_ms;
 	in->keep_ppm = keep_ppm;
-	if (w && w->cat.head->checksum != in->catalogue)
+	if (w && w->cat.head->checksum != in->catalogue) {
+		learn_ingests(in);
 		learn_vendors(in);
+	}
 	if (now_ms - in->told_ms > TELL_AGAIN_MS) {
 		memset(in->told, 0, sizeof(in->told));
 		in->told_ms = now_ms;
@@ -136,10 +203,9 @@ enum collect_refusal collect_intake_time(
 	return COLLECT_ACCEPTED;
 }
 
-/* Has the tick thread know the name behind a stream's hash. */
-static uint64_t stream_of(struct collect_intake *in, struct str name)
+/* Has the tick thread know the name behind a hash; gives the hash. */
+static uint64_t tell_name(struct collect_intake *in, uint64_t h, struct str name)
 {
-	uint64_t h = hash64(name.p, name.n, in->seed);
 	struct collect_batch *b = in->batch;
 	uint16_t n = (uint16_t)name.n;
 	uint8_t *p = b->text + b->text_used;
@@ -155,17 +221,22 @@ static uint64_t stream_of(struct collect_intake *in, struct str name)
 	return h;
 }
 
+static void count(struct collect_intake *in, enum collect_source source)
+{
+	in->batch->counts[in->test][source].accepted++;
+	in->batch->counts[in->test][source].last_ms = in->now_ms;
+}
+
 /* Room for one more record of this source, NULL when the batch is full. */
-static struct collect_record *add(struct collect_intake *in)
+static struct collect_record *add(struct collect_intake *in, enum collect_source source)
 {
 	struct collect_batch *b = in->batch;
 
 	if (b->n == COLLECT_BATCH) {
-		b->counts[in->test][in->source].dropped++;
+		b->counts[in->test][source].dropped++;
 		return NULL;
 	}
-	b->counts[in->test][in->source].accepted++;
-	b->counts[in->test][in->source].last_ms = in->now_ms;
+	count(in, source);
 	b->catalogue = in->catalogue;
 	return &b->record[b->n++];
 }
@@ -190,7 +261,8 @@ static void fill(struct collect_intake *in, const struct collect_report *r,
 	to->user = collect_has(r, COLLECT_F_user)
 			   ? hash64(r->text.user.p, r->text.user.n, in->seed + 1)
 			   : to->session;
-	to->stream = stream_of(in, r->text.stream);
+	to->stream =
+		tell_name(in, hash64(r->text.stream.p, r->text.stream.n, in->seed), r->text.stream);
 	to->address = s->address;
 	to->net = s->net;
 	to->group = s->group;
@@ -207,48 +279,98 @@ static void fill(struct collect_intake *in, const struct collect_report *r,
 		to->client = collect_client(r->text.client_kind);
 }
 
+/* A report of a pusher, which may say something of an ingest. */
+static void fill_push(struct collect_intake *in, const struct collect_report *r,
+	const struct collect_sender *s, uint32_t service, struct collect_record *to)
+{
+	bool fps = collect_has(r, COLLECT_F_frame_rate), rtt = collect_has(r, COLLECT_F_rtt_ms);
+	bool kbps = collect_has(r, COLLECT_F_bitrate_kbps), ends = collect_has(r, COLLECT_F_ok);
+
+	*to = (struct collect_record){
+		.session = hash64(r->text.session.p, r->text.session.n, in->seed),
+		.ingest = tell_name(in, ingest_hash(in, r->text.node, service), r->text.node),
+		.service = service,
+		.address = s->address,
+		.net = s->net,
+		.group = s->group,
+		.kbps = kbps ? (uint32_t)llround(r->num.bitrate_kbps) : 0,
+		.frame_rate_mfps = fps ? (uint32_t)llround(r->num.frame_rate * 1000) : 0,
+		.rtt_us = rtt ? (uint32_t)llround(r->num.rtt_ms * 1000) : 0,
+		.flags = (uint16_t)(COLLECT_PUSHED | (in->test ? COLLECT_TEST : 0) |
+				    (ends ? COLLECT_PULL : 0) |
+				    (ends && r->flag.ok ? COLLECT_PULL_OK : 0) |
+				    (kbps ? COLLECT_BITRATE : 0) | (fps ? COLLECT_FRAME_RATE : 0) |
+				    (rtt ? COLLECT_RTT : 0))};
+}
+
+/* That what a report names is there: its vendor, its kind, of a push the ingest it is about. */
+static struct collect_verdict check_names(const struct collect_intake *in,
+	const struct collect_report *r, bool about, uint32_t *ret_vendor, uint32_t *ret_service)
+{
+	if (collect_has(r, COLLECT_F_vendor)) {
+		*ret_vendor = collect_intake_vendor(in, r->text.vendor);
+		if (*ret_vendor == BLOB_NONE)
+			return verdict(COLLECT_VENDOR, COLLECT_F_vendor);
+	}
+	if (collect_has(r, COLLECT_F_kind) && !collect_is_push(r) &&
+		!str_eq(r->text.kind, STR_LIT("play")))
+		return verdict(COLLECT_KIND, COLLECT_F_kind);
+	return about ? find_ingest(in, r, ret_service) : verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
+}
+
+/* Whom a report is about, and by what it is sampled. */
+static struct collect_verdict speaker(
+	const struct collect_intake *in, const struct collect_report *r, struct collect_sender *s)
+{
+	struct ip ip;
+
+	if (collect_has(r, COLLECT_F_ip)) {
+		if (!ip_parse(r->text.ip, &ip))
+			return verdict(COLLECT_IP, COLLECT_F_ip);
+		if (s->trusted)
+			place(in, ip, s);
+	}
+	if (s->trusted) /* speaks for many: sampled by session */
+		s->keep = (uint32_t)(hash64(r->text.session.p, r->text.session.n, in->seed + 2) >>
+				     32);
+	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
+}
+
 /* A first frame is of a pull attempt: one that comes alone is taken for a good end of it only when
  * the report says so, and else for a heartbeat that repeats it. */
 struct collect_verdict collect_intake_report(void *ctx, const struct collect_report *r)
 {
 	struct collect_intake *in = ctx;
 	struct collect_sender s = in->sender;
-	uint32_t vendor = collect_intake_vendor(in, r->text.vendor);
+	bool push = collect_is_push(r), about = push && collect_has(r, COLLECT_F_node);
+	enum collect_source source = push ? COLLECT_PUSH : in->source;
+	uint32_t vendor = BLOB_NONE, service = 0;
 	uint64_t t_ms = in->now_ms;
-	enum collect_refusal why = COLLECT_ACCEPTED;
+	struct collect_verdict v;
 	struct collect_record *to;
-	struct ip ip;
 
-	if (vendor == BLOB_NONE)
-		return verdict(COLLECT_VENDOR, COLLECT_F_vendor);
-	if (collect_has(r, COLLECT_F_t_ms))
-		why = collect_intake_time(in, r->num.t_ms, &t_ms);
-	if (why)
-		return verdict(why, COLLECT_F_t_ms);
-	if (collect_has(r, COLLECT_F_kind) && !str_eq(r->text.kind, STR_LIT("play"))) {
-		if (!str_eq(r->text.kind, STR_LIT("push")))
-			return verdict(COLLECT_KIND, COLLECT_F_kind);
-		in->batch->counts[in->test][COLLECT_PUSH].accepted++;
-		in->batch->counts[in->test][COLLECT_PUSH].last_ms = in->now_ms;
-		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
-	}
-	if (collect_has(r, COLLECT_F_ip)) {
-		if (!ip_parse(r->text.ip, &ip))
-			return verdict(COLLECT_IP, COLLECT_F_ip);
-		if (s.trusted)
-			place(in, ip, &s);
-	}
-	if (s.trusted) /* speaks for many: sampled by session */
-		s.keep = (uint32_t)(hash64(r->text.session.p, r->text.session.n, in->seed + 2) >>
-				    32);
+	v = check_names(in, r, about, &vendor, &service);
+	if (!v.refusal && collect_has(r, COLLECT_F_t_ms))
+		v = verdict(collect_intake_time(in, r->num.t_ms, &t_ms), COLLECT_F_t_ms);
+	if (!v.refusal)
+		v = speaker(in, r, &s);
+	if (v.refusal)
+		return v;
 	if (!collect_kept(s.keep, in->keep_ppm)) {
-		in->batch->counts[in->test][in->source].shed++;
+		in->batch->counts[in->test][source].shed++;
 		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 	}
-	to = add(in);
+	if (push && !about) { /* says nothing of any ingest */
+		count(in, source);
+		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
+	}
+	to = add(in, source);
 	if (!to)
 		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
-	fill(in, r, &s, to);
+	if (push)
+		fill_push(in, r, &s, service, to);
+	else
+		fill(in, r, &s, to);
 	to->t_ms = t_ms;
 	to->vendor = (uint8_t)vendor;
 	to->keep = s.keep;
@@ -272,7 +394,7 @@ struct collect_verdict collect_intake_line(struct collect_intake *in, const stru
 	if (l->t_ms < now_ms - (double)l->delay_min * COLLECT_MINUTE_MS)
 		return verdict(COLLECT_OLD, COLLECT_FIELDS);
 	place(in, ip, &s);
-	to = add(in);
+	to = add(in, in->source);
 	if (!to)
 		return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 	*to = (struct collect_record){.octets = l->octets,

@@ -9,7 +9,7 @@
 #include "collect/batch.h"
 #include "world/world.h"
 
-enum { COLLECT_TOLD = 1 << 14, COLLECT_VENDOR_SLOTS = 4096 };
+enum { COLLECT_TOLD = 1 << 14, COLLECT_VENDOR_SLOTS = 4096, COLLECT_INGEST_SLOTS = 8192 };
 
 /* Who a request comes from. */
 struct collect_sender {
@@ -34,7 +34,12 @@ struct collect_intake {
 		uint64_t hash;
 		uint32_t vendor; /* plus 1 */
 	} vendor[COLLECT_VENDOR_SLOTS];
-	uint64_t told[COLLECT_TOLD]; /* streams whose names the tick thread has */
+	struct {
+		uint64_t hash;    /* of a name; and of a service and a name */
+		uint32_t service; /* plus 1 */
+		bool many;        /* several services have one of this name */
+	} ingest[COLLECT_INGEST_SLOTS];
+	uint64_t told[COLLECT_TOLD]; /* streams and ingests whose names the tick thread has */
 	uint64_t told_ms;
 };
 

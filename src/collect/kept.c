@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'S', 'L', 'U', 'C', 'O', 'L', 1, 1};
+static const char magic[8] = {'S', 'L', 'U', 'C', 'O', 'L', 1, 2};
 
 static size_t whole_pages(size_t n)
 {
@@ -42,6 +42,7 @@ static size_t lay_out(struct collect_books *b, char *mem)
 	TABLE(caps, l->caps, collect_cap)
 	TABLE(streams, l->streams, collect_stream_name)
 	TABLE(logs, l->logs, collect_log)
+	TABLE(pushers, l->pushers, collect_pusher)
 #undef ARRAY
 #undef TABLE
 	if (mem)
@@ -102,6 +103,15 @@ static bool log_sound(void *ctx, void *entry)
 	       l->minute <= c->latest_ms / COLLECT_MINUTE_MS;
 }
 
+static bool pusher_sound(void *ctx, void *entry)
+{
+	const struct check *c = ctx;
+	const struct collect_pusher *p = entry;
+
+	return p->e.seen_ms <= c->latest_ms && p->group < SL_MAX_GROUPS &&
+	       p->service < SL_MAX_SERVICES;
+}
+
 static bool pull_sound(const struct check *c, const struct collect_pull *p)
 {
 	return p->cell < c->b->k->n_cells && p->came_ms <= c->latest_ms &&
@@ -158,6 +168,7 @@ static void adopt(struct collect_books *b, uint64_t now_ms)
 	collect_table_check(&b->caps, cap_sound, &c);
 	collect_table_check(&b->streams, name_sound, &c);
 	collect_table_check(&b->logs, log_sound, &c);
+	collect_table_check(&b->pushers, pusher_sound, &c);
 	b->evicted_before = b->k->evicted;
 	b->adopted = true;
 }

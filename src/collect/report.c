@@ -296,8 +296,9 @@ static void begin(struct parse *p)
 
 static void finish(struct parse *p)
 {
-	static const enum collect_field wanted[] = {
-		COLLECT_F_session, COLLECT_F_stream, COLLECT_F_vendor};
+	bool named = collect_is_push(&p->r) && collect_has(&p->r, COLLECT_F_node);
+	const enum collect_field wanted[] = {
+		COLLECT_F_session, COLLECT_F_stream, named ? COLLECT_F_node : COLLECT_F_vendor};
 
 	if (p->j.bad) { /* what was read before the fault is worth nothing */
 		p->v = (struct collect_verdict){COLLECT_SYNTAX, COLLECT_FIELDS};

@@ -41,10 +41,11 @@ enum collect_field {
 /* One report. Texts point into the body, or into `scratch` where the body had escapes. */
 struct collect_report {
 	struct {
-		struct str kind, session, user, stream, vendor, node, definition, client_kind, ip;
+		struct str kind, session, user, stream, vendor, node, host, definition, client_kind,
+			ip;
 	} text;
 	struct {
-		double t_ms, first_frame_ms, bitrate_kbps;
+		double t_ms, first_frame_ms, bitrate_kbps, frame_rate, rtt_ms;
 	} num;
 	struct {
 		bool ok, cache_hit;
@@ -61,6 +62,12 @@ struct collect_report {
 static inline bool collect_has(const struct collect_report *r, enum collect_field f)
 {
 	return r->has >> f & 1;
+}
+
+/* Whether a report says that it is of a pusher. */
+static inline bool collect_is_push(const struct collect_report *r)
+{
+	return collect_has(r, COLLECT_F_kind) && str_eq(r->text.kind, STR_LIT("push"));
 }
 
 /* What became of one report; field is COLLECT_FIELDS when it is the report as a whole. */

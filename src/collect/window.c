@@ -77,8 +77,8 @@ static void sort_small(uint32_t *v, uint32_t n)
 }
 
 /* Sorts by digits, lowest first; a concert's start brings millions of first frames to a tick.
- * spare has room for n. The result is in v. */
-static void sort(uint32_t *v, uint32_t *spare, uint32_t n)
+ * The result is in v. */
+void collect_sort(uint32_t *v, uint32_t *spare, uint32_t n)
 {
 	uint32_t *from = v, *to = spare;
 
@@ -129,7 +129,7 @@ static void fill_first_frame(struct collect_books *b, size_t at)
 
 	if (n == 0)
 		return;
-	sort(run, b->spare, n);
+	collect_sort(run, b->spare, n);
 	f->first_frame_us = trimmed_mean(run, n);
 	f->first_frame_p50_us = percentile(run, n, 50);
 	f->first_frame_p95_us = percentile(run, n, 95);

@@ -38,6 +38,7 @@ void engine_free(struct engine *e)
 	engine_record_close(e);
 	engine_edges_free(e);
 	engine_facts_close(e);
+	engine_ingest_close(e);
 	engine_state_close(e);
 	if (e->row)
 		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
@@ -110,6 +111,8 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 	if (!e->row || !e->loop.seat)
 		goto fail;
 	rc = engine_facts_open(e, err);
+	if (!rc)
+		rc = engine_ingest_open(e, err);
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
 	if (!rc)

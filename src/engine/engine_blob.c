@@ -211,6 +211,7 @@ static void reserve(const struct engine *e, struct blob_writer *w)
 	blob_reserve(w, TICK_rungs, n);
 	blob_reserve(w, TICK_denied, 2 * e->n_prefixes + 1);
 	blob_reserve(w, TICK_edges, e->n_edges);
+	blob_reserve(w, TICK_ingests, SL_MIN(e->cat.n_groups * e->cat.n_ingests, 1u << 20));
 }
 
 int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
@@ -219,6 +220,7 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation + 1, now_ms};
 	struct blob_writer *w = e->writer ? e->writer : blob_writer_new(&tick_def);
 	struct tick_node_load *load;
+	int rc;
 
 	if (!w)
 		return err_set(err, SL_ENOMEM, "tick: out of memory");
@@ -233,6 +235,9 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 	engine_nodes_put(e, load);
 	engine_rules_nodes(e, load, now_ms);
 	engine_edges_put(e, w, now_ms);
+	rc = engine_ingest_put(e, w, now_ms);
+	if (rc)
+		return err_set(err, rc, "tick: out of memory");
 	engine_rules_denied(e, w, now_ms);
 	return blob_writer_finish_in(w, stamp, &to->blob, &to->room, &to->size, err);
 }

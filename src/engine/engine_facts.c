@@ -73,6 +73,11 @@ static int check_ids(const struct engine *e, const void *blob, struct errbuf *er
 		if (v.cells[i].vendor >= e->cat.n_vendors || v.cells[i].group >= e->cat.n_groups)
 			return err_set(
 				err, SL_ETORN, "facts: cell %u is of no vendor or group here", i);
+	for (uint32_t i = 0; i < v.n_pushes; i++)
+		if (v.pushes[i].service >= e->cat.n_services ||
+			v.pushes[i].group >= e->cat.n_groups)
+			return err_set(
+				err, SL_ETORN, "facts: push %u is of no service or group here", i);
 	return 0;
 }
 
@@ -211,6 +216,16 @@ void engine_facts_read(struct engine *e, uint64_t now_ms)
 	if (e->in.news && f->view.meta->sampled_ppm)
 		e->in.sampled = f->view.meta->sampled_ppm / 1e6;
 	fill(e, e->in.news);
+}
+
+const struct facts_view *engine_facts_view(const struct engine *e)
+{
+	return e->facts->fresh ? &e->facts->view : NULL;
+}
+
+uint16_t engine_facts_carrier(const struct engine *e, uint32_t group)
+{
+	return e->facts->level[LEVEL_ISP][group];
 }
 
 void engine_facts_show(struct engine *e)

@@ -93,6 +93,7 @@ struct engine {
 	struct engine_record *record; /* engine_record.c; NULL: nothing is recorded */
 	struct engine_facts *facts;   /* engine_facts.h */
 
+	struct engine_ingests *ingests; /* engine_ingest.c */
 	struct engine_edges *edges;
 	uint32_t n_edges;
 	struct engine_edges_seen *edges_seen; /* engine_edges.c; NULL before the first */
@@ -166,7 +167,15 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 int engine_facts_open(struct engine *e, struct errbuf *err);
 void engine_facts_close(struct engine *e);
 void engine_facts_read(struct engine *e, uint64_t now_ms);
-void engine_facts_show(struct engine *e); /* what the view says of them */
+void engine_facts_show(struct engine *e);                           /* what the view says of them */
+const struct facts_view *engine_facts_view(const struct engine *e); /* NULL: none that is fresh */
+uint16_t engine_facts_carrier(
+	const struct engine *e, uint32_t group); /* a group that stands for it */
+
+/* engine_ingest.c: what pushers report, remembered and put into the tick. SL_ENOMEM. */
+int engine_ingest_open(struct engine *e, struct errbuf *err);
+void engine_ingest_close(struct engine *e);
+int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);
 
 /* engine_record.c: the input of a tick before the loop, what came of it after; err is told when
  * recording ends because it cannot go on. */

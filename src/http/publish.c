@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /v1/publish: where a stream is pushed to, first and second, in two units that fail apart. The
- * first is the one the catalogue names for the stream, or one by its hash; what a pusher says to
- * avoid is passed over, which is the switch of main and backup.
+ * first is the one the catalogue names for the stream, or one by its hash, unless pushers of the
+ * same group report badly of it; what a pusher says to avoid is passed over. Both are the switch of
+ * main and backup.
  */
+#include "answer/decide.h"
 #include "base/hash.h"
 #include "http/url.h"
 #include "http/write.h"
+#include "scoring/ingest.h"
 
 /* {"name","unit","url","expires_s"}; false when its URL cannot be signed. */
 static bool put_point(struct buf *b, struct http_worker *w, const struct http_query *query,
@@ -44,6 +47,9 @@ static bool put_point(struct buf *b, struct http_worker *w, const struct http_qu
 static void answer(struct http_worker *w, const struct http_query *query,
 	const struct cat_service *s, const struct cat_ingest_pair *p, struct httpd_reply *rp)
 {
+	static const char *const how[] = {[CAT_BY_NAME] = "by name",
+		[CAT_BY_HASH] = "by hash",
+		[CAT_BY_REPORTS] = "by reports"};
 	struct buf *b = &rp->body;
 	bool good;
 
@@ -63,14 +69,29 @@ static void answer(struct http_worker *w, const struct http_query *query,
 		rp->retry_after_s = 5;
 		return;
 	}
-	if (p->named)
-		BUF_PUT_LIT(b, ",\"chosen\":\"by name\"");
-	else
-		BUF_PUT_LIT(b, ",\"chosen\":\"by hash\"");
+	BUF_PUT_LIT(b, ",\"chosen\":");
+	http_write_text(b, str_from(how[p->chosen]));
 	BUF_PUT_LIT(b, ",\"refresh_s\":");
 	buf_put_u64_dec(b, http_refresh_s(s->refresh_s, hash64(query->stream.p, query->stream.n, 0),
 				   w->worker.now_ms));
 	buf_put_u8(b, '}');
+}
+
+/* By what is reported of the group that the pusher is in; by name and hash alone once the tick is
+ * too old to know. */
+static struct cat_ingest_pair pick(
+	struct http_worker *w, const struct http_query *query, uint32_t service, uint16_t named)
+{
+	const struct world *world = w->worker.world;
+	uint32_t group = answer_locate(world, query->ip, ip_bits(query->ip)).group;
+	uint32_t weight_ppm[INGEST_MAX];
+
+	if (w->worker.stale)
+		return cat_pick_ingests(
+			&world->cat, service, query->stream, named, query->avoid, NULL);
+	world_ingest_weights(world, service, group, weight_ppm);
+	return cat_pick_ingests(
+		&world->cat, service, query->stream, named, query->avoid, weight_ppm);
 }
 
 void http_door_publish(
@@ -104,7 +125,6 @@ void http_door_publish(
 		return;
 	}
 	known = cat_find_stream(c, host->service, query.stream);
-	p = cat_pick_ingests(
-		c, host->service, query.stream, known ? known->ingest : 0, query.avoid);
+	p = pick(w, &query, host->service, known ? known->ingest : 0);
 	answer(w, &query, &c->services[host->service], &p, rp);
 }

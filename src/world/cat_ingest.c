@@ -1,56 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a stream is pushed to, first and second, of two units that fail apart. */
 #include "base/hash.h"
+#include "scoring/ingest.h"
 #include "world/catalogue.h"
 
-static bool avoided(const struct cat_view *c, const struct cat_ingest *in, struct str avoid)
+/* What is asked for one stream. */
+struct pick {
+	const struct cat_view *c;
+	struct blob_span ingests;
+	uint64_t stream;
+	struct str avoid;
+	const uint32_t *weight_ppm;
+};
+
+static bool avoided(const struct pick *p, const struct cat_ingest *in)
 {
+	struct str avoid = p->avoid;
+
 	while (avoid.n)
-		if (str_eq(str_cut(&avoid, ','), cat_text(c, in->name)))
+		if (str_eq(str_cut(&avoid, ','), cat_text(p->c, in->name)))
 			return true;
 	return false;
 }
 
-/* The highest of a rendezvous hash; not_unit: of another unit than this one. What is to be avoided
+static uint64_t hash_of(const struct pick *p, uint32_t i)
+{
+	struct str name = cat_text(p->c, p->c->ingests[p->ingests.first + i].name);
+
+	return hash64(name.p, name.n, p->stream);
+}
+
+static uint32_t weight_of(const struct pick *p, uint32_t i)
+{
+	return p->weight_ppm ? p->weight_ppm[i] : (uint32_t)INGEST_WHOLE_PPM;
+}
+
+/* The first by rendezvous hash; not_unit: of another unit than this one. What is to be avoided
  * comes after all others. */
-static const struct cat_ingest *best(const struct cat_view *c, struct blob_span ingests,
-	uint64_t stream, const struct cat_ingest *not_unit, struct str avoid)
+static const struct cat_ingest *best(const struct pick *p, const struct cat_ingest *not_unit)
 {
 	const struct cat_ingest *found = NULL;
-	uint64_t top = 0;
+	bool found_avoided = false;
+	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < ingests.count; i++) {
-		const struct cat_ingest *in = &c->ingests[ingests.first + i];
-		struct str name = cat_text(c, in->name);
-		uint64_t rank = hash64(name.p, name.n, stream) >> 1;
+	for (uint32_t i = 0; i < p->ingests.count; i++) {
+		const struct cat_ingest *in = &p->c->ingests[p->ingests.first + i];
+		bool last = avoided(p, in);
 
-		if (not_unit && str_eq(cat_text(c, not_unit->unit), cat_text(c, in->unit)))
+		if (not_unit && str_eq(cat_text(p->c, not_unit->unit), cat_text(p->c, in->unit)))
 			continue;
-		if (!avoided(c, in, avoid))
-			rank |= UINT64_C(1) << 63;
-		if (!found || rank > top) {
-			found = in;
-			top = rank;
-		}
+		if (found && (last != found_avoided ? last
+						    : !ingest_before(hash_of(p, i), weight_of(p, i),
+							      hash_of(p, at), weight_of(p, at))))
+			continue;
+		found = in;
+		found_avoided = last;
+		at = i;
 	}
 	return found;
 }
 
 struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t service,
-	struct str stream, uint16_t named, struct str avoid)
+	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm)
 {
-	struct blob_span ingests =
-		c->n_service_plays ? c->service_plays[service].ingests : (struct blob_span){0, 0};
-	uint64_t key = hash64(stream.p, stream.n, 0);
-	struct cat_ingest_pair p = {.named = named && named <= ingests.count};
+	struct pick p = {.c = c,
+		.ingests = c->n_service_plays ? c->service_plays[service].ingests
+					      : (struct blob_span){0, 0},
+		.stream = hash64(stream.p, stream.n, 0),
+		.avoid = avoid,
+		.weight_ppm = weight_ppm};
+	struct cat_ingest_pair pair = {.chosen = CAT_BY_HASH};
+	const struct cat_ingest *plain;
 
-	if (p.named) {
-		p.first = &c->ingests[ingests.first + named - 1];
-		p.named = !avoided(c, p.first, avoid);
+	if (named && named <= p.ingests.count) {
+		pair.first = &c->ingests[p.ingests.first + named - 1];
+		pair.chosen = avoided(&p, pair.first)                       ? CAT_BY_HASH
+			      : weight_of(&p, named - 1u) < INGEST_POOR_PPM ? CAT_BY_REPORTS
+									    : CAT_BY_NAME;
 	}
-	if (!p.named)
-		p.first = best(c, ingests, key, NULL, avoid);
-	if (p.first)
-		p.second = best(c, ingests, key, p.first, avoid);
-	return p;
+	if (pair.chosen != CAT_BY_NAME) {
+		pair.first = best(&p, NULL);
+		p.weight_ppm = NULL;
+		plain = best(&p, NULL);
+		p.weight_ppm = weight_ppm;
+		if (pair.first != plain)
+			pair.chosen = CAT_BY_REPORTS;
+	}
+	if (pair.first)
+		pair.second = best(&p, pair.first);
+	return pair;
 }

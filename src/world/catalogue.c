@@ -2,6 +2,7 @@
 #include "world/catalogue.h"
 
 #include "base/hash.h"
+#include "scoring/ingest.h"
 
 CATALOGUE(BLOB_TABLE)
 static const struct blob_array arrays[] = {CATALOGUE(BLOB_ARRAY_ROW)};
@@ -113,6 +114,10 @@ static int check_services(const struct cat_view *c, struct errbuf *err)
 		return err_set(err, SL_EFORMAT,
 			"catalogue: %u slot_plays, %u service_plays; want none or one each",
 			c->n_slot_plays, c->n_service_plays);
+	for (uint32_t i = 0; i < c->n_service_plays; i++)
+		if (c->service_plays[i].ingests.count > INGEST_MAX)
+			return err_set(err, SL_ELIMIT, "catalogue.service_plays[%u]: %u ingests", i,
+				c->service_plays[i].ingests.count);
 	for (uint32_t i = 0; i < c->n_slots; i++)
 		if (c->slots[i].cname.count &&
 			!wire_name_good(cat_wire(c, c->slots[i].cname), c->slots[i].cname.count))

@@ -65,15 +65,21 @@ size_t cat_wire_name(struct str text, uint8_t ret_wire[static SL_DNS_NAME_MAX]);
 const struct cat_stream *cat_find_stream(
 	const struct cat_view *c, uint32_t service, struct str name) SL_NONNULL(1) SL_PURE;
 
+/* Why a stream's first ingest point is that one. */
+enum cat_ingest_choice { CAT_BY_NAME, CAT_BY_HASH, CAT_BY_REPORTS };
+
 /* The two ingest points of a stream: the one that is named (position in the service counted from 1;
- * 0: none), else one by the stream's hash; and the best of another unit. What avoid names (divided
- * by commas) comes last. NULL where there is none. */
+ * 0: none) unless it is to be avoided or its weight is poor, or the first by its hash; and the
+ * first of another unit than that one. `avoid`: names with commas between, last in any order.
+ * weight_ppm has one per point of the service, 1 to INGEST_WHOLE_PPM (scoring/ingest.h); NULL: all
+ * whole. */
 struct cat_ingest_pair {
 	const struct cat_ingest *first, *second;
-	bool named; /* the first is the named one */
+	enum cat_ingest_choice chosen;
 };
 struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t service,
-	struct str stream, uint16_t named, struct str avoid) SL_NONNULL(1);
+	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm)
+	SL_NONNULL(1);
 
 /* Ids by name, or BLOB_NONE; linear, not for the query path. */
 uint32_t cat_find_group(const struct cat_view *c, struct str name) SL_NONNULL(1) SL_PURE;

@@ -15,7 +15,7 @@ void facts_view_init(struct facts_view *view, const void *blob)
 const struct blob_def facts_def = {
 	.name = "facts",
 	.magic = {'S', 'L', 'U', 'F', 'A', 'C', 1, 2},
-	.layout = 2,
+	.layout = 3,
 	.arrays = arrays,
 	.n_arrays = FACTS_N_ARRAYS,
 };

@@ -39,6 +39,19 @@ static bool denied_good(const struct tick_view *t)
 	return true;
 }
 
+static bool ingests_good(const struct tick_view *t)
+{
+	for (uint32_t i = 0; i < t->n_ingests; i++) {
+		const struct tick_ingest *in = &t->ingests[i];
+
+		if (in->weight_ppm == 0 ||
+			(i && (in->group < in[-1].group ||
+				      (in->group == in[-1].group && in->ingest <= in[-1].ingest))))
+			return false;
+	}
+	return true;
+}
+
 static bool rungs_good(const struct tick_view *t, const struct tick_row *r)
 {
 	uint64_t sum = 0;
@@ -117,6 +130,8 @@ static int check(const void *blob, struct errbuf *err)
 		return err_set(err, SL_EFORMAT, "tick.denied: not in order");
 	if (!edges_good(&t))
 		return err_set(err, SL_EFORMAT, "tick.edges: bad record, or not one per cell");
+	if (!ingests_good(&t))
+		return err_set(err, SL_EFORMAT, "tick.ingests: not in order, or without weight");
 	for (uint32_t i = 0; i < t.n_rows; i++) {
 		if (!row_good(&t, &t.rows[i]))
 			return err_set(err, SL_EFORMAT,
@@ -128,7 +143,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 4,
+	.layout = 5,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "scoring/ingest.h"
 #include "world/world_int.h"
 
 #include <stdlib.h>
@@ -105,6 +106,38 @@ int world_join(const void *catalogue, const void *geo, const void *tick,
 	if (!rc)
 		*ret_world = f;
 	return rc;
+}
+
+/* The first entry of the tick that is not before this one. */
+static uint32_t ingest_at(const struct tick_view *t, uint32_t group, uint32_t ingest)
+{
+	uint32_t from = 0, to = t->n_ingests;
+
+	while (from < to) {
+		uint32_t at = from + (to - from) / 2;
+		const struct tick_ingest *in = &t->ingests[at];
+
+		if (in->group < group || (in->group == group && in->ingest < ingest))
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from;
+}
+
+void world_ingest_weights(
+	const struct world *w, uint32_t service, uint32_t group, uint32_t *ret_weight_ppm)
+{
+	struct blob_span span = w->cat.service_plays[service].ingests;
+	const struct tick_view *t = &w->tick;
+
+	for (uint32_t i = 0; i < span.count; i++)
+		ret_weight_ppm[i] = INGEST_WHOLE_PPM;
+	for (uint32_t i = ingest_at(t, group, span.first);
+		i < t->n_ingests && t->ingests[i].group == group &&
+		t->ingests[i].ingest < span.first + span.count;
+		i++)
+		ret_weight_ppm[t->ingests[i].ingest - span.first] = t->ingests[i].weight_ppm;
 }
 
 const struct world *world_of(const struct world_file *f)

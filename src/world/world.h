@@ -38,6 +38,11 @@ static inline bool world_stale(const struct world *w, uint64_t now_ms)
 	return now_ms > w->tick.head->time_ms + w->tick.meta->stale_after_ms;
 }
 
+/* Weights of the ingest points of a service for a group (scoring/ingest.h), by position there; at
+ * most 16. */
+void world_ingest_weights(const struct world *w, uint32_t service, uint32_t group,
+	uint32_t *ret_weight_ppm) SL_NONNULL_ALL;
+
 /* --- on disk (file.c) ------------------------------------------------------------------------
  * DIR/catalogue-SUM.blob, DIR/geo-SUM.blob, and DIR/tick.blob that names both: renaming the tick
  * into place is the one step that changes the world. */

@@ -62,12 +62,14 @@ def everything():
     do("meter push", "beta", "500", "--region", "south")
     reports = [{"session": "s%d" % i, "stream": "stage", "vendor": "beta", "ok": True,
                 "first_frame_ms": 300, "ip": GD, "bitrate_kbps": 3000} for i in range(20)]
+    reports += [{"kind": "push", "session": "p", "stream": "stage", "node": "north", "ip": GD, "frame_rate": 25,
+                 "bitrate_kbps": 3000, "rtt_ms": 30}]
     subprocess.run(["curl", "-s", "-d", json.dumps({"reports": reports}),
                     "http://127.0.0.1:%d/v1/qos" % daemon.reports], check=True, capture_output=True, timeout=20)
     wait_for("facts", lambda: daemon.ctl("quality", ok=False)[0] == 0 and
              any(isinstance(v, list) and v for v in daemon.ctl("hot").values()))
     for command in ("status", "vendor show", "meter show", "meter sources", "quality", "hot", "probe show",
-                    "harvest show",
+                    "harvest show", "ingest show",
                     "node show", "stream list", "alert list", "switch list", "plan list"):
         do(command)
     do("top", "--count", "1")

@@ -188,7 +188,7 @@ static void dumps_as_json(void **state)
 	(void)state;
 	blob_dump(&facts_def, blob, out);
 	(void)fclose(out);
-	assert_non_null(strstr(text, "{\"blob\":\"facts\",\"layout\":2"));
+	assert_non_null(strstr(text, "{\"blob\":\"facts\",\"layout\":3"));
 	assert_non_null(strstr(text, "\"pulls\":102"));
 	assert_non_null(strstr(text, "\"name\":\"beta\""));
 	free(text);

@@ -72,6 +72,12 @@ static void bodies(void **state)
 		{"{\"reports\":[{" R "}]}}", "ok 1syntax"},
 		{"{\"reports\":[{" R "},{\"sess", "ok 1syntax"},
 		{"{" R "}x", "0syntax"},
+		{"{\"kind\":\"push\",\"session\":\"s\",\"stream\":\"x\",\"node\":\"n\"}", "ok"},
+		{"{\"kind\":\"push\",\"session\":\"s\",\"stream\":\"x\"}", "0missing:vendor"},
+		{"{\"kind\":\"play\",\"session\":\"s\",\"stream\":\"x\",\"node\":\"n\"}",
+			"0missing:vendor"},
+		{"{\"reports\":[{" R ",\"frame_rate\":1001}]}", "0range:frame_rate"},
+		{"{\"reports\":[{" R ",\"rtt_ms\":60001}]}", "0range:rtt_ms"},
 		{"[]", "0syntax"},
 		{"", "0syntax"},
 		{"\x01\x02\xff", "0syntax"},
@@ -95,7 +101,7 @@ static void every_field_arrives(void **state)
 		"\"vendor\":\"v\",\"node\":\"n\",\"definition\":\"hd\",\"client_kind\":\"web\","
 		"\"ok\":true,\"first_frame_ms\":812.5,\"stalls\":[{\"start_ms\":0,\"ms\":1999},"
 		"{\"start_ms\":9,\"ms\":2000}],\"bitrate_kbps\":3000,\"cache_hit\":false,"
-		"\"ip\":\"::1\"}";
+		"\"ip\":\"::1\",\"host\":\"h\",\"frame_rate\":29.97,\"rtt_ms\":12.5}";
 	struct heard h = {""};
 	const struct collect_report *r = &h.last;
 
@@ -107,7 +113,8 @@ static void every_field_arrives(void **state)
 	assert_true(r->num.t_ms == 5 && r->num.first_frame_ms == 812.5);
 	assert_true(r->num.bitrate_kbps == 3000 && r->flag.ok && !r->flag.cache_hit);
 	assert_int_equal(r->text.session.n, 2);
-	assert_true(str_eq(r->text.ip, STR_LIT("::1")));
+	assert_true(str_eq(r->text.ip, STR_LIT("::1")) && str_eq(r->text.host, STR_LIT("h")));
+	assert_true(r->num.frame_rate == 29.97 && r->num.rtt_ms == 12.5);
 }
 
 static void names_at_their_limits(void **state)

@@ -62,10 +62,14 @@ static void facts(void **state)
 	struct facts_window *win = blob_add(w, FACTS_windows, 1, NULL);
 	struct facts_cell *c = blob_add(w, FACTS_cells, 1, NULL);
 	struct facts_source *s = blob_add(w, FACTS_sources, 1, NULL);
+	struct facts_push *p = blob_add(w, FACTS_pushes, 1, NULL);
 	void *blob;
 	size_t size;
 
 	(void)state;
+	p->name = blob_add_octets(w, FACTS_text, "north", 5);
+	p->voices = 2;
+	p->frame_rate_mfps = 25000;
 	m->number = 3;
 	win->length_ms = 5000;
 	c->pulls = 10;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ingest points by what pushers report: evidence per point and group, kept from tick to tick while
+ * it says anything, and the weights that it gives, in the tick. Forgotten with the process: the
+ * facts of the minute are there again at once.
+ */
+#include "base/hash.h"
+#include "engine/engine_int.h"
+#include "scoring/ingest.h"
+#include "world/facts.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define NOTHING 0.05 /* voices: less is forgotten */
+
+/* Points by service and name, because places in a catalogue come and go. */
+struct known {
+	uint64_t name; /* hash */
+	uint16_t service, group;
+	struct ingest_evidence e;
+	struct ingest_facts facts; /* of this tick; no voices: none */
+};
+
+/* Pages of groups that there are none of are never touched. */
+struct engine_ingests {
+	struct known *known; /* by service, group, name */
+	uint32_t n, room;
+	uint64_t last_ms;
+	/* of the service at hand */
+	struct ingest_evidence at[SL_MAX_GROUPS][INGEST_MAX];
+	struct ingest_carrier carrier[SL_MAX_GROUPS][INGEST_MAX];
+	/* of all, [group][ingest of the catalogue]; 0: whole */
+	uint32_t weight_ppm[SL_MAX_GROUPS][SL_MAX_SERVICES * INGEST_MAX];
+};
+
+int engine_ingest_open(struct engine *e, struct errbuf *err)
+{
+	struct engine_ingests *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (s == MAP_FAILED)
+		return err_set(err, SL_ENOMEM, "engine: no memory for ingests");
+	e->ingests = s;
+	return 0;
+}
+
+void engine_ingest_close(struct engine *e)
+{
+	if (!e->ingests)
+		return;
+	free(e->ingests->known);
+	(void)munmap(e->ingests, sizeof(*e->ingests));
+	e->ingests = NULL;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static struct ingest_facts facts_of(const struct facts_push *p)
+{
+	return (struct ingest_facts){.voices = p->voices,
+		.ok = p->ok_ppm / 1e6,
+		.frame_rates = p->frame_rates,
+		.fps = p->frame_rate_mfps / 1e3,
+		.bitrates = p->bitrates,
+		.kbps = p->kbps,
+		.rtts = p->rtts,
+		.rtt_ms = p->rtt_us / 1e3};
+}
+
+/* This tick's facts beside what is known, in order. */
+static int take_facts(struct engine *e)
+{
+	const struct facts_view *v = engine_facts_view(e);
+	struct engine_ingests *s = e->ingests;
+	uint32_t had = s->n, n = v && !(e->off & ENGINE_NO_QUALITY) ? v->n_pushes : 0;
+
+	if (had + n > s->room) {
+		struct known *more = realloc(s->known, 2 * (had + n) * sizeof(*more));
+
+		if (!more)
+			return SL_ENOMEM;
+		s->known = more;
+		s->room = 2 * (had + n);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct facts_push *p = &v->pushes[i];
+		const char *name = (const char *)&v->text[p->name.first].v;
+		struct known k = {.name = hash64(name, p->name.count, 0),
+			.service = p->service,
+			.group = p->group};
+		struct known *old = had ? bsearch(&k, s->known, had, sizeof(k), by_key) : NULL;
+
+		if (!old)
+			s->known[s->n++] = k;
+		(old ? old : &s->known[s->n - 1])->facts = facts_of(p);
+	}
+	if (s->n > had)
+		qsort(s->known, s->n, sizeof(*s->known), by_key);
+	return 0;
+}
+
+/* The points of one service in one group, against each other. */
+static void judge(struct known *k, uint32_t n, uint64_t elapsed_ms)
+{
+	struct ingest_facts facts[INGEST_MAX];
+	double quality[INGEST_MAX];
+
+	for (uint32_t i = 0; i < n; i++)
+		facts[i] = k[i].facts;
+	ingest_quality(facts, n, quality);
+	for (uint32_t i = 0; i < n; i++)
+		ingest_remember(&k[i].e, facts[i].voices, quality[i], elapsed_ms);
+}
+
+static void remember(struct engine_ingests *s, uint64_t now_ms)
+{
+	uint64_t elapsed_ms = now_ms > s->last_ms ? now_ms - s->last_ms : 0;
+	uint32_t kept = 0;
+
+	s->last_ms = now_ms;
+	for (uint32_t i = 0, n; i < s->n; i += n) {
+		for (n = 1; i + n < s->n && n < INGEST_MAX &&
+			    s->known[i + n].service == s->known[i].service &&
+			    s->known[i + n].group == s->known[i].group;)
+			n++;
+		judge(s->known + i, n, elapsed_ms);
+	}
+	for (uint32_t i = 0; i < s->n; i++) {
+		s->known[i].facts = (struct ingest_facts){0};
+		if (s->known[i].e.voices >= NOTHING)
+			s->known[kept++] = s->known[i];
+	}
+	s->n = kept;
+}
+
+/* Position of a name among the points of a service, or INGEST_MAX. */
+static uint32_t place_of(const struct engine *e, struct blob_span span, uint64_t name)
+{
+	for (uint32_t i = 0; i < span.count; i++) {
+		struct str s = cat_text(&e->cat, e->cat.ingests[span.first + i].name);
+
+		if (hash64(s.p, s.n, 0) == name)
+			return i;
+	}
+	return INGEST_MAX;
+}
+
+/* The weights of one service's points in all groups, from its part of what is known. */
+static void weigh(struct engine *e, struct blob_span span, const struct known *k, uint32_t n)
+{
+	struct engine_ingests *s = e->ingests;
+
+	memset(s->at, 0, e->cat.n_groups * sizeof(s->at[0]));
+	memset(s->carrier, 0, e->cat.n_groups * sizeof(s->carrier[0]));
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = place_of(e, span, k[i].name);
+
+		if (at == INGEST_MAX)
+			continue;
+		s->at[k[i].group][at] = k[i].e;
+		ingest_carrier_add(&s->carrier[engine_facts_carrier(e, k[i].group)][at], &k[i].e);
+	}
+	for (uint32_t g = 0; g < e->cat.n_groups; g++) {
+		double estimate[INGEST_MAX];
+
+		for (uint32_t i = 0; i < span.count; i++)
+			estimate[i] = ingest_estimate(&s->at[g][i],
+				ingest_carrier_quality(&s->carrier[engine_facts_carrier(e, g)][i]));
+		ingest_weigh(estimate, span.count, s->weight_ppm[g] + span.first);
+	}
+}
+
+static int put_weights(const struct engine *e, struct blob_writer *w)
+{
+	for (uint32_t g = 0; g < e->cat.n_groups; g++)
+		for (uint32_t i = 0; i < e->cat.n_ingests; i++) {
+			uint32_t ppm = e->ingests->weight_ppm[g][i];
+			struct tick_ingest *to;
+
+			if (ppm == 0 || ppm == INGEST_WHOLE_PPM)
+				continue;
+			to = blob_add(w, TICK_ingests, 1, NULL);
+			if (!to)
+				return SL_ENOMEM;
+			*to = (struct tick_ingest){(uint16_t)g, (uint16_t)i, ppm};
+		}
+	return 0;
+}
+
+int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
+{
+	struct engine_ingests *s = e->ingests;
+	int rc = take_facts(e);
+
+	if (rc)
+		return rc;
+	remember(s, now_ms);
+	if (s->n == 0 || e->cat.n_service_plays == 0 || e->off & ENGINE_NO_QUALITY)
+		return 0;
+	memset(s->weight_ppm, 0, e->cat.n_groups * sizeof(s->weight_ppm[0]));
+	for (uint32_t i = 0, n; i < s->n; i += n) {
+		uint16_t service = s->known[i].service;
+
+		for (n = 1; i + n < s->n && s->known[i + n].service == service;)
+			n++;
+		if (service < e->cat.n_service_plays)
+			weigh(e, e->cat.service_plays[service].ingests, s->known + i, n);
+	}
+	return put_weights(e, w);
+}

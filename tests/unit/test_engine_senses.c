@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known from outside, in the tick: own nodes, harvested edges, ingests. */
+#include "test.h"
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "engine/engine.h"
+#include "scoring/ingest.h"
+#include "world/facts.h"
+
+static const char sluice_yaml[] = "tick_ms: 1000\n"
+				  "geo: {overrides: nets.csv}\n";
+static const char catalog_yaml[] =
+	"vendors:\n"
+	"  - {name: alpha, max_mbps: 2000, addresses: [{a: [192.0.2.1]}]}\n"
+	"  - {name: own, max_mbps: 2000}\n"
+	"nodes:\n"
+	"  - {name: gd-1, vendor: own, group: CN/GD/telecom, capacity_mbps: 100, a: [192.0.2.11]}\n"
+	"  - {name: gd-2, vendor: own, group: CN/GD/telecom, capacity_mbps: 100, a: [192.0.2.12]}\n"
+	"services:\n"
+	"  - {name: live, hosts: [live.example], vendors: [{vendor: alpha}, {vendor: own}],\n"
+	"     ingest: [{name: north, unit: a, url: \"rtmp://n.example/{stream}\"},\n"
+	"              {name: south, unit: b, url: \"rtmp://s.example/{stream}\"}]}\n"
+	"zones: [{name: example, file: zone}]\n";
+static const char zone[] =
+	"$TTL 60\n@ SOA ns1 host 1 7200 900 1209600 30\n NS ns1\nns1 A 192.0.2.53\n";
+static const char nets[] =
+	"10.1.0.0/16,CN,GD,telecom,t\n10.2.0.0/16,CN,GD,unicom,t\n10.3.0.0/16,CN,BJ,telecom,t\n";
+
+static struct engine *engine;
+static char dir[64];
+static uint64_t now_ms = UINT64_C(1795000000000), number;
+
+static int set_up(void **state)
+{
+	struct errbuf err = {""};
+	struct conf *conf = NULL;
+	int rc;
+
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/engine-senses-XXXXXX");
+	if (!mkdtemp(dir) || chdir(dir))
+		return 1;
+	rc = os_write_file("nets.csv", nets, sizeof(nets) - 1, 0644, &err);
+	if (!rc)
+		rc = os_write_file("zone", zone, sizeof(zone) - 1, 0644, &err);
+	if (!rc)
+		rc = conf_load_mem(sluice_yaml, sizeof(sluice_yaml) - 1, catalog_yaml,
+			sizeof(catalog_yaml) - 1, &conf, &err);
+	if (!rc)
+		rc = engine_new(dir, now_ms, &engine, &err);
+	if (!rc)
+		rc = engine_load(engine, conf, now_ms, &err);
+	if (rc)
+		(void)fprintf(stderr, "%s\n", err.s);
+	return rc;
+}
+
+static int unlink_any(const char *path, const struct stat *st, int flag, struct FTW *f)
+{
+	(void)st;
+	(void)flag;
+	(void)f;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	engine_free(engine);
+	return nftw(dir, unlink_any, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static const struct world *tick(void)
+{
+	struct errbuf err = {""};
+
+	now_ms += 1000;
+	if (engine_tick(engine, now_ms, &err))
+		fail_msg("%s", err.s);
+	return engine_view(engine)->world;
+}
+
+static uint32_t group_named(const char *name)
+{
+	uint32_t g = cat_find_group(&engine_view(engine)->world->cat, str_from(name));
+
+	assert_true(g != BLOB_NONE);
+	return g;
+}
+
+/* --- own nodes ------------------------------------------------------------------------------ */
+
+static uint8_t own_reason(const struct world *w, const char *group)
+{
+	const struct tick_row *row = world_row(w, 0, group_named(group));
+
+	return row->reasons >> 4 & 15;
+}
+
+static void a_loaded_node_and_one_that_is_down(void **state)
+{
+	struct engine_node nodes[] = {{.name = "no-such-node", .down = true},
+		{.name = "gd-2", .mbps = 250}, {.name = "gd-1", .down = true, .mbps = 50}};
+	const struct world *w = tick();
+
+	(void)state;
+	assert_int_equal(w->tick.node_loads[0].v, 0);
+	assert_int_equal(engine_set_nodes(engine, nodes, SL_COUNT(nodes)), 0);
+	w = tick();
+	assert_int_equal(w->tick.node_loads[0].v, TICK_NODE_DOWN);
+	assert_int_equal(w->tick.node_loads[1].v, 2500); /* permille of its capacity */
+	assert_int_not_equal(own_reason(w, "CN/GD/telecom"), SCORE_DOWN);
+	nodes[1].mbps = 1e9; /* never so much that it looks as if it were down */
+	assert_int_equal(engine_set_nodes(engine, nodes, SL_COUNT(nodes)), 0);
+	assert_int_equal(tick()->tick.node_loads[1].v, TICK_NODE_DOWN - 1);
+	nodes[1].mbps = -1; /* not known */
+	assert_int_equal(engine_set_nodes(engine, nodes, SL_COUNT(nodes)), 0);
+	assert_int_equal(tick()->tick.node_loads[1].v, 0);
+	assert_int_equal(engine_set_nodes(engine, nodes, SL_MAX_NODES + 1), SL_ELIMIT);
+}
+
+/* Nobody is sent to a vendor all of whose nodes are down and that has nothing else. */
+static void all_nodes_down_close_their_vendor(void **state)
+{
+	const struct engine_node nodes[] = {
+		{.name = "gd-1", .down = true}, {.name = "gd-2", .down = true}};
+	const struct world *w;
+
+	(void)state;
+	assert_int_equal(engine_set_nodes(engine, nodes, SL_COUNT(nodes)), 0);
+	w = tick();
+	assert_int_equal(own_reason(w, "CN/GD/telecom"), SCORE_DOWN);
+	assert_false(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 2);
+	assert_true(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 1);
+	assert_int_equal(engine_set_nodes(engine, nodes, 1), 0);
+	w = tick();
+	assert_true(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 2);
+	assert_int_equal(engine_set_nodes(engine, NULL, 0), 0);
+	assert_int_equal(tick()->tick.node_loads[0].v, 0);
+}
+
+/* --- harvested edges ------------------------------------------------------------------------ */
+
+static struct engine_edges edges_of(const char *vendor, const char *group, uint8_t last)
+{
+	struct engine_edges e = {
+		.n_a = 2, .a = {{{198, 51, 100, last}, IP_V4}, {{198, 51, 100, 9}, IP_V4}}};
+
+	(void)snprintf(e.vendor, sizeof(e.vendor), "%s", vendor);
+	(void)snprintf(e.group, sizeof(e.group), "%s", group);
+	e.until_ms = now_ms + 5000;
+	return e;
+}
+
+static void give(const struct engine_edges *edges, uint32_t n)
+{
+	struct engine_edges *copy = malloc(n * sizeof(*copy));
+
+	assert_non_null(copy);
+	memcpy(copy, edges, n * sizeof(*copy));
+	engine_set_edges(engine, copy, n);
+}
+
+static const struct tick_edges *edges_in(const struct world *w, const char *group, uint32_t vendor)
+{
+	uint32_t at = w->tick.n_edge_of
+			      ? w->tick.edge_of[world_cell(w, group_named(group), vendor)].v
+			      : BLOB_NONE;
+
+	return at == BLOB_NONE ? NULL : &w->tick.edges[at];
+}
+
+static void edges_in_their_order_for_their_time(void **state)
+{
+	struct engine_edges e[] = {edges_of("alpha", "CN/GD/telecom", 3),
+		edges_of("alpha", "CN/BJ/telecom", 3), edges_of("alpha", "CN/GD/unicom", 4),
+		edges_of("nobody", "CN/GD/telecom", 5), edges_of("alpha", "CN/XX/none", 6)};
+	const struct tick_edges *here, *there;
+	const struct world *w;
+
+	(void)state;
+	e[0].n_aaaa = 1;
+	e[0].aaaa[0] = (struct ip){{0x20, 0x01, 0x0d, 0xb8}, IP_V6};
+	e[2].until_ms = now_ms + 2000;
+	give(e, SL_COUNT(e));
+	w = tick();
+	here = edges_in(w, "CN/GD/telecom", 0);
+	there = edges_in(w, "CN/BJ/telecom", 0);
+	if (!here || !there)
+		fail_msg("no edges where there were some");
+	assert_int_equal(here->until_ms, e[0].until_ms);
+	assert_int_equal(here->a.count, 2 * CAT_A_RR_SIZE);
+	assert_int_equal(w->tick.wire[here->a.first + 15].v, 3);
+	assert_int_equal(w->tick.wire[here->a.first + CAT_A_RR_SIZE + 15].v, 9);
+	assert_int_equal(here->aaaa.count, CAT_AAAA_RR_SIZE);
+	assert_int_equal(there->a.first, here->a.first); /* equal ones are stored once */
+	assert_int_equal(there->aaaa.count, 0);
+	assert_int_equal(w->tick.n_edges, 3); /* unknown names are passed over */
+	assert_null(edges_in(w, "CN/GD/telecom", 1));
+	w = tick();
+	assert_null(edges_in(w, "CN/GD/unicom", 0)); /* its time is over */
+	assert_non_null(edges_in(w, "CN/GD/telecom", 0));
+	engine_set_edges(engine, NULL, 0);
+	assert_int_equal(tick()->tick.n_edge_of, 0);
+}
+
+/* --- ingests -------------------------------------------------------------------------------- */
+
+/* Facts of north and south in a group: voices, and frames a second of north's. */
+static void write_pushes(uint32_t group, uint32_t service, uint32_t voices, uint32_t fps)
+{
+	struct blob_writer *w = blob_writer_new(&facts_def);
+	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
+	struct errbuf err = {""};
+	char path[128];
+	void *blob;
+	size_t size;
+
+	m->number = ++number;
+	for (int i = 0; voices && i < 2; i++) {
+		struct facts_push *p = blob_add(w, FACTS_pushes, 1, NULL);
+
+		*p = (struct facts_push){.service = (uint16_t)service,
+			.group = (uint16_t)group,
+			.pushers = voices,
+			.voices = voices,
+			.ok_ppm = 1000000,
+			.frame_rates = voices,
+			.frame_rate_mfps = 1000 * (i ? 25 : fps)};
+		p->name = blob_add_octets(w, FACTS_text, i ? "south" : "north", 5);
+	}
+	assert_int_equal(
+		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
+		0);
+	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
+	assert_int_equal(os_write_file(path, blob, size, 0644, &err), 0);
+	free(blob);
+	blob_writer_free(w);
+}
+
+static uint32_t weight_of_north(const struct world *w, const char *group)
+{
+	uint32_t ppm[INGEST_MAX];
+
+	world_ingest_weights(w, 0, group_named(group), ppm);
+	assert_int_equal(ppm[1], INGEST_WHOLE_PPM);
+	return ppm[0];
+}
+
+static void an_ingest_loses_weight_where_it_is_bad(void **state)
+{
+	uint32_t before, ticks = 0;
+	const struct world *w;
+
+	(void)state;
+	(void)tick();
+	write_pushes(group_named("CN/GD/telecom"), 0, 10, 25);
+	w = tick();
+	assert_int_equal(w->tick.n_ingests, 0); /* all are as good as the best */
+	write_pushes(group_named("CN/GD/telecom"), 0, 10, 6);
+	w = tick();
+	assert_int_equal(w->tick.n_ingests, 1);
+	assert_true(weight_of_north(w, "CN/GD/telecom") < INGEST_POOR_PPM / 10);
+	assert_int_equal(weight_of_north(w, "CN/GD/unicom"), INGEST_WHOLE_PPM);
+	assert_int_equal(weight_of_north(w, "CN/BJ/telecom"), INGEST_WHOLE_PPM);
+	/* nobody pushes any more: it comes back by steps, in some minutes */
+	for (before = 0; weight_of_north(w, "CN/GD/telecom") < INGEST_WHOLE_PPM; ticks++) {
+		assert_true(weight_of_north(w, "CN/GD/telecom") >= before);
+		before = weight_of_north(w, "CN/GD/telecom");
+		now_ms += 9000;
+		write_pushes(0, 0, 0, 0);
+		w = tick();
+	}
+	assert_in_range(ticks, 30, 120);
+	/* and at once when those who push are well */
+	write_pushes(group_named("CN/GD/telecom"), 0, 10, 6);
+	assert_true(weight_of_north(tick(), "CN/GD/telecom") < INGEST_POOR_PPM);
+	engine_set_off(engine, ENGINE_NO_QUALITY);
+	assert_int_equal(tick()->tick.n_ingests, 0);
+	engine_set_off(engine, 0);
+	assert_true(weight_of_north(tick(), "CN/GD/telecom") < INGEST_POOR_PPM);
+	write_pushes(group_named("CN/GD/telecom"), 0, 10, 25);
+	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), INGEST_WHOLE_PPM);
+}
+
+static void pushes_of_nowhere_are_refused(void **state)
+{
+	uint64_t refused = engine_view(engine)->facts_refused;
+
+	(void)state;
+	write_pushes(0, 40, 10, 25);
+	(void)tick();
+	assert_int_equal(engine_view(engine)->facts_refused, refused + 1);
+	write_pushes(4000, 0, 10, 25);
+	(void)tick();
+	assert_int_equal(engine_view(engine)->facts_refused, refused + 2);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_loaded_node_and_one_that_is_down),
+		cmocka_unit_test(all_nodes_down_close_their_vendor),
+		cmocka_unit_test(edges_in_their_order_for_their_time),
+		cmocka_unit_test(an_ingest_loses_weight_where_it_is_bad),
+		cmocka_unit_test(pushes_of_nowhere_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
