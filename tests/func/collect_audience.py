@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A scripted audience of 100 000 viewers over three vendors, with known stalls and failures, posted
-through the real listener: every indicator equals what is counted here from the script alone."""
+"""A scripted audience of 100 000 viewers over three vendors (fewer where the machine is too busy), with
+known stalls and failures, posted through the real listener: every indicator equals what is counted here
+from the script alone."""
 import collections
 import http.client
 import json
@@ -17,10 +18,14 @@ SERVER = os.path.join(BUILD, "tests/func/collect_server")
 VENDORS = ("alpha", "beta", "gamma")
 GROUPS = (0, 1, 2, 3)  # of the test world: default, CN/GD/telecom, CN/GD/unicom, US
 NETS = ("192.168", "10.1", "10.2", "10.3")
-VIEWERS = 100000
-BATCH = 200
-SENDERS = 4
 PACE = 1000  # of a sender, before it waits for the facts
+# Viewers, senders, reports of a request, and the tick. Where the machine is so busy that the server sheds,
+# or that reports are a minute old when they come, nothing is exact, and the next of these is tried.
+TRIES = ((100000, 4, 200, 200), (20000, 2, 50, 1000), (4000, 1, 20, 1000))
+
+
+class Busy(Exception):
+    pass
 
 
 class Server:
@@ -36,14 +41,18 @@ class Server:
         self.p.stdin.flush()
         return json.loads(self.p.stdout.readline())
 
-    def facts_of(self, accepted):
-        """The first facts that know of so many reports."""
-        deadline = time.monotonic() + 30
+    def facts_of(self, sent):
+        """The first facts that know of so many reports, unless some were shed."""
+        deadline = time.monotonic() + 60
         while True:
             f = self.facts()
-            if f and f["meta"][0]["accepted"] >= accepted:
+            shed = sum(s["refused"] for s in f["sources"] if s["name"] in ("qos/shed", "qos/dropped")) if f else 0
+            if f and f["meta"][0]["accepted"] + shed >= sent:
+                if shed:
+                    raise Busy("%d of %d reports shed" % (shed, sent))
                 return f
-            assert time.monotonic() < deadline, "facts never knew of %d reports: %s" % (accepted, f and f["meta"])
+            assert time.monotonic() < deadline, "facts never knew of %d reports: %s" % (
+                sent, f and (f["meta"], f["sources"]))
             time.sleep(0.05)
 
     def stop(self):
@@ -54,11 +63,11 @@ class Server:
         self.dir.cleanup()
 
 
-def script(seed, now_ms):
+def script(seed, viewers, now_ms):
     """Each viewer: a pull attempt 20 s ago to now that succeeds or not, maybe a heartbeat behind it."""
     rnd = random.Random(seed)
     reports = []
-    for i in range(VIEWERS):
+    for i in range(viewers):
         v = rnd.choices((0, 1, 2), (5, 3, 2))[0]
         g = rnd.choices(GROUPS, (1, 5, 4, 2))[0]
         ok = rnd.random() > (0.3 if (v, g) == (1, 2) else 0.02)
@@ -81,13 +90,15 @@ def script(seed, now_ms):
     return reports
 
 
-def post(port, reports):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    for i in range(0, len(reports), BATCH):
-        c.request("POST", "/v1/qos", json.dumps({"reports": [r for _, _, r in reports[i:i + BATCH]]}))
+def post(port, reports, batch):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for i in range(0, len(reports), batch):
+        c.request("POST", "/v1/qos", json.dumps({"reports": [r for _, _, r in reports[i:i + batch]]}))
         answer = c.getresponse()
         body = answer.read()
-        assert answer.status == 200 and json.loads(body) == {"accepted": len(reports[i:i + BATCH])}, body
+        if answer.status == 202 or (answer.status == 400 and json.loads(body)["error"]["code"] == "old"):
+            raise Busy(body)
+        assert answer.status == 200 and json.loads(body) == {"accepted": len(reports[i:i + batch])}, body
     c.close()
 
 
@@ -148,12 +159,12 @@ def compare(reports, facts):
     assert streams == {(s["name"], s["vendor"]): s["sessions"] for s in facts["streams"]}
 
 
-def main():
-    s = Server()
+def play(viewers, senders, batch, tick_ms):
+    s = Server(tick_ms=tick_ms)
     try:
-        reports = script(7, int(time.time() * 1000))
+        reports = script(7, viewers, int(time.time() * 1000))
         # The order of a session's reports is kept, whoever sends them.
-        parts = [[x for x in reports if hash(x[2]["session"]) % SENDERS == i] for i in range(SENDERS)]
+        parts = [[x for x in reports if hash(x[2]["session"]) % senders == i] for i in range(senders)]
         began = time.monotonic()
         failed = []
 
@@ -163,10 +174,10 @@ def main():
             nonlocal sent
             try:
                 for i in range(0, len(part), PACE):
-                    post(s.port, part[i:i + PACE])
-                    with one_at_a_time:  # a slow machine would shed, and then nothing is exact
+                    post(s.port, part[i:i + PACE], batch)
+                    with one_at_a_time:
                         sent += len(part[i:i + PACE])
-                        s.facts_of(sent - SENDERS * PACE)
+                        s.facts_of(sent - senders * PACE)
             except Exception as e:  # told after the threads have ended
                 failed.append(e)
 
@@ -175,15 +186,25 @@ def main():
             t.start()
         for t in threads:
             t.join()
-        assert not failed, failed
+        for e in failed:
+            raise e
         took = time.monotonic() - began
         facts = s.facts_of(len(reports))
         assert facts["meta"][0]["sampled_ppm"] == 1000000 and facts["meta"][0]["refused"] == 0, facts["meta"]
         compare(reports, facts)
         assert facts["sources"] == [x for x in facts["sources"] if x["name"] == "qos"], facts["sources"]
-        print("%d viewers, %d reports in %.1f s: all indicators equal" % (VIEWERS, len(reports), took))
+        print("%d viewers, %d reports in %.1f s: all indicators equal" % (viewers, len(reports), took))
     finally:
         s.stop()
+
+
+def main():
+    for i, how in enumerate(TRIES):
+        try:
+            return play(*how)
+        except Busy as e:
+            print("too busy for %d viewers, %d senders, %d reports a request, ticks of %d ms: %s" % (*how, e))
+            assert i + 1 < len(TRIES), "too busy a machine for an exact count"
 
 
 main()
