@@ -235,6 +235,28 @@ static void regions_bind(void **state)
 	assert_int_equal(w.out[1].reason[A], SCORE_UNDER);
 }
 
+/* The total counts what its regions carry: what it cannot take goes to the others in their ratio,
+ * not to whoever comes first. */
+static void regions_count_to_the_total(void **state)
+{
+	(void)state;
+	w.fleet.n_regions = 2;
+	for (uint16_t g = 0; g < 2; g++) {
+		w.region[g] = (struct alloc_region){A, HUGE_VAL, HUGE_VAL, 0, -1};
+		w.region_of[g * VENDORS + A] = g;
+		w.row[g].demand_mbps = 400;
+	}
+	w.service[0].by_guarantee = true; /* 6 : 3 : 1 */
+	w.vendor[A].current_mbps = 900;
+	w.vendor[C].guaranteed_mbps = 100;
+	run();
+	for (uint32_t g = 0; g < 2; g++) {
+		near_ppm(w.out[g].share_ppm[A], 125000, 100);
+		near_ppm(w.out[g].share_ppm[B], 656250, 100);
+		near_ppm(w.out[g].share_ppm[C], 218750, 100);
+	}
+}
+
 static void sticky_demand_is_charged_by_its_table(void **state)
 {
 	(void)state;
@@ -428,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup(one_vendor_two_services, reset),
 		cmocka_unit_test_setup(those_with_a_choice_give_way, reset),
 		cmocka_unit_test_setup(regions_bind, reset),
+		cmocka_unit_test_setup(regions_count_to_the_total, reset),
 		cmocka_unit_test_setup(sticky_demand_is_charged_by_its_table, reset),
 		cmocka_unit_test_setup(warm_start_is_state, reset),
 		cmocka_unit_test_setup(breakers_withhold_a_part, reset),
