@@ -27,6 +27,20 @@ static int check_plays(const struct conf *c, uint32_t s, struct errbuf *err)
 	return 0;
 }
 
+/* CloudFront finds the key by its name, so without one no URL of it is any good. */
+static int check_key_id(const struct conf *c, uint32_t i, struct errbuf *err)
+{
+	const struct conf_signer *s = &c->catalog.signers[i];
+	const char *id = s->use_backup ? s->backup_key_id : s->key_id;
+	char path[CONF_PATH_SIZE];
+
+	if (id || s->url || s->scheme != CONF_SIGN_CLOUDFRONT)
+		return 0;
+	return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "signers[%u].scheme", i),
+		"the vendor's name of the key is missing, want %s",
+		s->use_backup ? "backup_key_id" : "key_id");
+}
+
 /* SCHEME://HOST/PATH */
 static bool is_url(const char *text)
 {
@@ -99,11 +113,13 @@ int conf_check_plays(const struct conf *c, struct errbuf *err)
 	char path[CONF_PATH_SIZE];
 	int rc = conf_names_init(&signers, c, cat->signers_count, err);
 
-	for (uint32_t i = 0; i < cat->signers_count && rc == 0; i++)
-		if (conf_names_add(&signers, cat->signers[i].name, i) >= 0)
+	for (uint32_t i = 0; i < cat->signers_count && rc == 0; i++) {
+		rc = check_key_id(c, i, err);
+		if (rc == 0 && conf_names_add(&signers, cat->signers[i].name, i) >= 0)
 			rc = conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "signers[%u].name", i),
 				"name given twice, got \"%s\", want it unique",
 				cat->signers[i].name);
+	}
 	for (uint32_t s = 0; s < cat->services_count && rc == 0; s++) {
 		rc = check_plays(c, s, err);
 		if (rc == 0)

@@ -85,6 +85,7 @@ enum {
 	X(CONF_SIGN_TYPE_D, "type_d")                                                              \
 	X(CONF_SIGN_TENCENT_LIVE, "tencent_live")                                                  \
 	X(CONF_SIGN_HUAWEI_LIVE_B, "huawei_live_b")                                                \
+	X(CONF_SIGN_HUAWEI_LIVE_C, "huawei_live_c")                                                \
 	X(CONF_SIGN_HUAWEI_LIVE_D, "huawei_live_d")                                                \
 	X(CONF_SIGN_VOLC_LIVE_B, "volc_live_b")                                                    \
 	X(CONF_SIGN_WANGSU, "wangsu")                                                              \
@@ -94,7 +95,9 @@ enum {
 	X(CONF_SIGN_CLOUDFLARE, "cloudflare")                                                      \
 	X(CONF_SIGN_FASTLY, "fastly")                                                              \
 	X(CONF_SIGN_BUNNY, "bunny")                                                                \
-	X(CONF_SIGN_GOOGLE_MEDIA, "google_media")
+	X(CONF_SIGN_GOOGLE_MEDIA, "google_media")                                                  \
+	X(CONF_SIGN_GOOGLE_MEDIA_ED25519, "google_media_ed25519")                                  \
+	X(CONF_SIGN_CLOUDFRONT, "cloudfront")
 #define CONF_DIGEST_MAP(X)                                                                         \
 	X(CONF_DIGEST_SCHEME, "scheme")                                                            \
 	X(CONF_DIGEST_MD5, "md5")                                                                  \
@@ -108,7 +111,8 @@ enum {
 	X(CONF_TIME_DEC, "dec")                                                                    \
 	X(CONF_TIME_HEX, "hex")                                                                    \
 	X(CONF_TIME_HEX_UPPER, "hex_upper")                                                        \
-	X(CONF_TIME_MINUTE_CN, "minute_cn")
+	X(CONF_TIME_MINUTE_CN, "minute_cn")                                                        \
+	X(CONF_TIME_SECOND_UTC, "second_utc")
 #define CONF_MEANS_MAP(X)                                                                          \
 	X(CONF_MEANS_SCHEME, "scheme")                                                             \
 	X(CONF_MEANS_ISSUE, "issue")                                                               \

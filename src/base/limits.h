@@ -45,6 +45,7 @@ enum {
 	SL_MAX_ACCESS = 256,           /* prefixes of an allow or deny list */
 	SL_MAX_QUOTAS = 32,            /* limits of request rates by group */
 	SL_MAX_QUOTA_GLOBS = 16,       /* patterns of groups in one */
+	SL_HTTP_KEY_SIGNS_PER_S = 200, /* new signatures by private keys, of one thread */
 	SL_MAX_SECRET = 4096,          /* octets of a secret's file */
 
 	/* DNS */

@@ -8,6 +8,7 @@
 #include "dns/answer.h"
 #include "http/access.h"
 #include "http/memo.h"
+#include "http/sign_key.h"
 #include "httpd/httpd.h"
 #include "tally/worker.h"
 
@@ -26,6 +27,7 @@ struct http_worker {
 	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */
 	uint32_t notes;
 	struct http_memo memo;
+	struct http_sign_memo signatures;
 	struct dnsd_settings dns_settings;
 	struct dnsd_worker dns; /* of DNS over HTTPS */
 	struct http_access access;

@@ -28,7 +28,8 @@ static bool put_point(struct buf *b, struct http_worker *w, const struct http_qu
 		return false;
 	path = (struct str){slash, (size_t)((char *)plain.p - slash)};
 	buf_put(&url, plain.base, (size_t)(slash - (char *)plain.base));
-	if (!http_put_signed(&url, w, in->signer, path, (struct str){NULL, 0}, in->validity_s,
+	if (!http_put_signed(&url, w, in->signer, (struct str){(char *)url.base, buf_len(&url)},
+		    path, (struct str){NULL, 0}, in->validity_s,
 		    hash64(query->stream.p, query->stream.n, 1)) ||
 		url.overflow)
 		return false;

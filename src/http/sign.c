@@ -2,13 +2,18 @@
 #include "http/sign.h"
 
 #include "base/hash.h"
+#include "base/limits.h"
 
+#include <nettle/aes.h>
 #include <nettle/base64.h>
+#include <nettle/cbc.h>
 #include <nettle/hmac.h>
 #include <nettle/md5.h>
 #include <nettle/memops.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
+
+enum { KEPT_S = 60 }; /* times of signatures that are remembered are full minutes */
 
 static const struct http_sign_scheme schemes[] = {
 #define SIGN(name, digest, key, time, means, mac, input, url)                                      \
@@ -24,6 +29,18 @@ const struct http_sign_scheme *http_sign_find(struct str name)
 		if (str_eq(schemes[i].name, name))
 			return &schemes[i];
 	return NULL;
+}
+
+bool http_sign_by_key(const struct http_sign_scheme *s)
+{
+	return s->digest == SIGN_ED25519 || s->digest == SIGN_RSA_SHA1;
+}
+
+bool http_sign_binds_host(const struct http_sign_scheme *s)
+{
+	static const char base[] = "{base}";
+
+	return s->input.n && memmem(s->input.p, s->input.n, base, sizeof(base) - 1);
 }
 
 static void put_hex(struct buf *b, const uint8_t *p, size_t n)
@@ -54,10 +71,10 @@ static void put_two(struct buf *b, unsigned v)
 	buf_put_u8(b, (uint8_t)('0' + v % 10));
 }
 
-/* YYYYMMDDHHMM at UTC+8. Days to civil date after H. Hinnant, chrono-compatible algorithms. */
-static void put_minute_cn(struct buf *b, uint64_t unix_s)
+/* YYYYMMDDHHMM. Days to civil date after H. Hinnant, chrono-compatible algorithms. */
+static void put_minute(struct buf *b, uint64_t s)
 {
-	uint64_t s = unix_s + 8 * 3600, z = s / 86400 + 719468, era = z / 146097;
+	uint64_t z = s / 86400 + 719468, era = z / 146097;
 	unsigned doe = (unsigned)(z - era * 146097);
 	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
@@ -81,7 +98,11 @@ static void put_time(struct buf *b, uint8_t form, uint64_t unix_s)
 		put_number(b, unix_s, "0123456789ABCDEF", 16);
 		break;
 	case SIGN_T_MINUTE_CN:
-		put_minute_cn(b, unix_s);
+		put_minute(b, unix_s + 8 * 3600);
+		break;
+	case SIGN_T_SECOND_UTC:
+		put_minute(b, unix_s);
+		put_two(b, (unsigned)(unix_s % 60));
 		break;
 	default:
 		buf_put_u64_dec(b, unix_s);
@@ -113,6 +134,7 @@ struct values {
 	uint64_t t;
 	uint8_t time;
 	struct str key, stream, app, dir, mac;
+	uint8_t iv[AES_BLOCK_SIZE]; /* {rand} */
 };
 
 /* /APP/STREAM.EXT: the last part without its extension, and what stands before it. */
@@ -131,11 +153,30 @@ static void split_path(struct values *v, struct str path)
 		v->dir.n > 2 ? (struct str){v->dir.p + 1, v->dir.n - 2} : (struct str){v->dir.p, 0};
 }
 
-static void put_rand(struct buf *b, uint64_t nonce)
+static void make_iv(struct values *v, uint64_t nonce)
 {
 	uint64_t o[2] = {hash_mix(nonce, 1), hash_mix(nonce, 2)};
 
-	put_hex(b, (const uint8_t *)o, sizeof(o));
+	memcpy(v->iv, o, sizeof(v->iv));
+}
+
+/* Appends a text, unless one of these octets is in it. */
+static bool put_without(struct buf *b, struct str s, const char *odd)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (strchr(odd, s.p[i]))
+			return false;
+	buf_put_str(b, s);
+	return true;
+}
+
+static bool put_target(struct buf *b, const struct http_sign_args *a)
+{
+	if (!put_without(b, a->path, "\"\\*"))
+		return false;
+	if (a->query.n)
+		buf_put_u8(b, '?');
+	return put_without(b, a->query, "\"\\*");
 }
 
 static bool put_value(struct buf *b, const struct values *v, struct str name)
@@ -147,7 +188,7 @@ static bool put_value(struct buf *b, const struct values *v, struct str name)
 	else if (str_eq(name, STR_LIT("t")))
 		put_time(b, v->time, v->t);
 	else if (str_eq(name, STR_LIT("rand")))
-		put_rand(b, v->a->nonce);
+		put_hex(b, v->iv, sizeof(v->iv));
 	else if (str_eq(name, STR_LIT("key")))
 		buf_put_str(b, v->key);
 	else if (str_eq(name, STR_LIT("mac")))
@@ -157,7 +198,13 @@ static bool put_value(struct buf *b, const struct values *v, struct str name)
 	else if (str_eq(name, STR_LIT("app")))
 		buf_put_str(b, v->app);
 	else if (str_eq(name, STR_LIT("dir")))
-		buf_put_str(b, v->dir);
+		return put_without(b, v->dir, "*?!~\"\\");
+	else if (str_eq(name, STR_LIT("base")))
+		buf_put_str(b, v->a->base);
+	else if (str_eq(name, STR_LIT("target")))
+		return put_target(b, v->a);
+	else if (str_eq(name, STR_LIT("id")))
+		buf_put_str(b, v->a->id);
 	else
 		return false;
 	return true;
@@ -173,7 +220,9 @@ static bool expand(struct buf *b, struct str template, const struct values *v, b
 		char c = *template.p;
 
 		template = (struct str){template.p + 1, template.n - 1};
-		if (c == '{') {
+		if (c == '{' && template.n && *template.p == '{') {
+			template = (struct str){template.p + 1, template.n - 1};
+		} else if (c == '{') {
 			const char *end = template.n ? memchr(template.p, '}', template.n) : NULL;
 
 			if (!end || !put_value(b, v, str_cut(&template, '}')))
@@ -207,7 +256,7 @@ static int hex_value(char c)
 static int decode_key(uint8_t form, struct str key, uint8_t *to, struct str *ret_key)
 {
 	*ret_key = key;
-	if (key.n > HTTP_SIGN_KEY_MAX)
+	if (key.n > (form == SIGN_KEY_PEM ? (size_t)SL_MAX_SECRET : (size_t)HTTP_SIGN_KEY_MAX))
 		return SL_ELIMIT;
 	if (form == SIGN_KEY_HEX) {
 		if (key.n % 2)
@@ -272,9 +321,65 @@ static size_t digest(uint8_t which, struct str key, struct str text, uint8_t *ou
 	}
 }
 
+/* The text in CBC with PKCS#7 padding, by a key of 16 or 32 octets. */
+static int seal(const struct values *v, struct str text, struct http_signature *to)
+{
+	uint8_t padded[HTTP_SIGNATURE_MAX], iv[AES_BLOCK_SIZE];
+	size_t pad = AES_BLOCK_SIZE - text.n % AES_BLOCK_SIZE, n = text.n + pad;
+	struct aes256_ctx long_key;
+	struct aes128_ctx short_key;
+
+	if (v->key.n != AES128_KEY_SIZE && v->key.n != AES256_KEY_SIZE)
+		return SL_EINVAL;
+	if (n > sizeof(padded))
+		return SL_ELIMIT;
+	memcpy(padded, text.p, text.n);
+	memset(padded + text.n, (int)pad, pad);
+	memcpy(iv, v->iv, sizeof(iv));
+	if (v->key.n == AES128_KEY_SIZE) {
+		aes128_set_encrypt_key(&short_key, (const uint8_t *)v->key.p);
+		cbc_encrypt(&short_key, (nettle_cipher_func *)aes128_encrypt, AES_BLOCK_SIZE, iv, n,
+			to->octets, padded);
+	} else {
+		aes256_set_encrypt_key(&long_key, (const uint8_t *)v->key.p);
+		cbc_encrypt(&long_key, (nettle_cipher_func *)aes256_encrypt, AES_BLOCK_SIZE, iv, n,
+			to->octets, padded);
+	}
+	to->n = (uint16_t)n;
+	return 0;
+}
+
+static int make_mac(
+	uint8_t which, const struct values *v, struct str text, struct http_signature *to)
+{
+	const struct http_sign_args *a = v->a;
+
+	switch (which) {
+	case SIGN_AES_CBC:
+		return seal(v, text, to);
+	case SIGN_ED25519:
+		return http_sign_ed25519(v->key, text, a->memo, a->now_s, to);
+	case SIGN_RSA_SHA1:
+		return http_sign_rsa_sha1(v->key, text, a->memo, a->now_s, to);
+	default:
+		to->n = (uint16_t)digest(which, v->key, text, to->octets);
+		return 0;
+	}
+}
+
+static void replace(char *text, size_t n, const char *what, const char *by)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; what[k]; k++)
+			if (text[i] == what[k]) {
+				text[i] = by[k];
+				break;
+			}
+}
+
 static void put_mac(struct buf *b, uint8_t form, const uint8_t *mac, size_t n)
 {
-	char text[BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)];
+	char text[BASE64_ENCODE_RAW_LENGTH(HTTP_SIGNATURE_MAX)];
 	size_t len = BASE64_ENCODE_RAW_LENGTH(n);
 
 	if (form == SIGN_MAC_HEX) {
@@ -287,11 +392,12 @@ static void put_mac(struct buf *b, uint8_t form, const uint8_t *mac, size_t n)
 	}
 	base64_encode_raw(text, n, mac);
 	if (form == SIGN_MAC_BASE64URL) {
-		for (size_t i = 0; i < len; i++)
-			text[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
+		replace(text, len, "+/", "-_");
 		while (len && text[len - 1] == '=')
 			len--;
 	}
+	if (form == SIGN_MAC_BASE64_CLOUDFRONT)
+		replace(text, len, "+=/", "-_~");
 	if (form == SIGN_MAC_BASE64_ESCAPED)
 		http_sign_put_escaped(b, (struct str){text, len}, "");
 	else
@@ -300,8 +406,9 @@ static void put_mac(struct buf *b, uint8_t form, const uint8_t *mac, size_t n)
 
 int http_sign_url(const struct http_sign_scheme *s, const struct http_sign_args *a, struct buf *out)
 {
-	uint8_t key[HTTP_SIGN_KEY_MAX], mac[SHA256_DIGEST_SIZE], mac_text[128],
-		input[HTTP_SIGN_INPUT_MAX];
+	uint8_t key[HTTP_SIGN_KEY_MAX], input[HTTP_SIGN_INPUT_MAX];
+	uint8_t mac_text[3 * BASE64_ENCODE_RAW_LENGTH(HTTP_SIGNATURE_MAX)];
+	struct http_signature mac;
 	struct values v = {.a = a,
 		.time = s->time,
 		.t = a->now_s + (s->means == SIGN_EXPIRY ? a->validity_s : 0)};
@@ -311,13 +418,18 @@ int http_sign_url(const struct http_sign_scheme *s, const struct http_sign_args 
 
 	if (rc)
 		return rc;
+	if (http_sign_by_key(s))
+		v.t = (v.t + KEPT_S - 1) / KEPT_S * KEPT_S;
 	split_path(&v, a->path);
+	make_iv(&v, a->nonce);
 	if (!expand(&in, s->input, &v, false))
 		return SL_EINVAL;
 	if (in.overflow)
 		return SL_ELIMIT;
-	put_mac(&m, s->mac, mac,
-		digest(s->digest, v.key, (struct str){(char *)input, buf_len(&in)}, mac));
+	rc = make_mac(s->digest, &v, (struct str){(char *)input, buf_len(&in)}, &mac);
+	if (rc)
+		return rc;
+	put_mac(&m, s->mac, mac.octets, mac.n);
 	v.mac = (struct str){(char *)mac_text, buf_len(&m)};
 	v.key = (struct str){NULL, 0}; /* no template may put it into a URL */
 	if (!expand(out, s->url, &v, true)) {

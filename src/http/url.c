@@ -43,13 +43,15 @@ static bool scheme_of(
 	return true;
 }
 
-bool http_put_signed(struct buf *b, struct http_worker *hw, uint32_t signer, struct str path,
-	struct str query, uint32_t validity_s, uint64_t key)
+bool http_put_signed(struct buf *b, struct http_worker *hw, uint32_t signer, struct str base,
+	struct str path, struct str query, uint32_t validity_s, uint64_t key)
 {
 	const struct worker *w = &hw->worker;
 	const struct cat_view *c = &w->world->cat;
 	struct http_sign_args a = {.path = path,
 		.query = query,
+		.base = base,
+		.memo = &hw->signatures,
 		.now_s = w->now_ms / 1000,
 		.validity_s = validity_s,
 		.nonce = hash_mix(key, w->now_ms)};
@@ -66,6 +68,7 @@ bool http_put_signed(struct buf *b, struct http_worker *hw, uint32_t signer, str
 	}
 	s = &c->signers[signer];
 	a.key = keys_secret(w->keys, cat_text(c, s->use_backup ? s->backup_key : s->key));
+	a.id = cat_text(c, s->use_backup ? s->backup_key_id : s->key_id);
 	if (a.key.n && scheme_of(c, s, &scheme) && http_sign_url(&scheme, &a, b) == 0)
 		return true;
 	tally_count(w->tally, TALLY_HTTP_UNSIGNED);
@@ -95,6 +98,14 @@ struct str http_slot_host(const struct world *w, const struct http_decision *d, 
 		cat_text(&w->cat, w->cat.slots[d->service->slots.first + slot].cname_text));
 }
 
+static bool binds_host(const struct cat_view *c, const struct cat_slot_play *p)
+{
+	struct http_sign_scheme scheme;
+
+	return p && p->signer != BLOB_NONE && scheme_of(c, &c->signers[p->signer], &scheme) &&
+	       http_sign_binds_host(&scheme);
+}
+
 bool http_same_but_host(const struct world *w, const struct http_decision *d, uint8_t a, uint8_t b)
 {
 	const struct cat_slot_play *pa = slot_play(w, d, a), *pb = slot_play(w, d, b);
@@ -102,7 +113,8 @@ bool http_same_but_host(const struct world *w, const struct http_decision *d, ui
 
 	if (!str_cut(&port_a, ':').n || !str_cut(&port_b, ':').n || !str_eq(port_a, port_b))
 		return false;
-	return !pa || !pb || (pa->https == pb->https && pa->signer == pb->signer);
+	return !pa || !pb ||
+	       (pa->https == pb->https && pa->signer == pb->signer && !binds_host(&w->cat, pa));
 }
 
 /* An address of the vendor, in brackets where its family wants them. */
@@ -146,8 +158,9 @@ bool http_put_url(struct buf *b, struct http_worker *hw, const struct http_decis
 		buf_put_str(b, host);
 	else
 		good = put_address(b, w, d, slot);
-	good = good &&
-	       http_put_signed(b, hw, p ? p->signer : BLOB_NONE, path, query, validity_s, d->q.key);
+	good = good && http_put_signed(b, hw, p ? p->signer : BLOB_NONE,
+			       (struct str){(char *)start, (size_t)(b->p - start)}, path, query,
+			       validity_s, d->q.key);
 	if (!good || b->overflow)
 		b->p = start;
 	return good && !b->overflow;

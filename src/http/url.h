@@ -8,10 +8,11 @@
 /* Text with {stream} replaced by the name, percent-encoded. */
 void http_put_template(struct buf *b, struct str template, struct str stream) SL_NONNULL(1);
 
-/* Path and query, signed as the signer (index, BLOB_NONE for none) wants it. false, and nothing
- * written, when its key is not there or the template is at fault; counted. */
-bool http_put_signed(struct buf *b, struct http_worker *w, uint32_t signer, struct str path,
-	struct str query, uint32_t validity_s, uint64_t key) SL_NONNULL(1, 2);
+/* Path and query, signed as the signer (index, BLOB_NONE for none) wants it for a URL that begins
+ * with base (SCHEME://HOST). false, and nothing written, when its key is not there, the template or
+ * the path is at fault, or too many have just been signed by private keys; counted. */
+bool http_put_signed(struct buf *b, struct http_worker *w, uint32_t signer, struct str base,
+	struct str path, struct str query, uint32_t validity_s, uint64_t key) SL_NONNULL(1, 2);
 
 /* The host that a slot's URLs have (with port), empty where none is known. */
 struct str http_slot_host(

@@ -28,6 +28,8 @@ static void put_signers(struct cat_builder *b)
 			.scheme = cat_put_text(b, scheme_names[from->scheme]),
 			.key = cat_put_text(b, from->key),
 			.backup_key = cat_put_text(b, from->backup_key),
+			.key_id = cat_put_text(b, from->key_id),
+			.backup_key_id = cat_put_text(b, from->backup_key_id),
 			.input = cat_put_text(b, from->input),
 			.url = cat_put_text(b, from->url),
 			.digest = (uint8_t)from->digest,

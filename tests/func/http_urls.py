@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doors that make URLs, and signed requests, on the real daemon: every signature is computed again
 here, and a vendor of this test's own serves what is signed and refuses what is forged."""
+import base64
 import collections
 import hashlib
 import hmac
@@ -20,7 +21,8 @@ import urllib.parse
 from sluice import BUILD, Sluice, free_port, run, wait_for
 
 KEYS = {"alpha-1": "first of alpha", "alpha-2": "second of alpha", "gamma-1": "00112233445566778899aabbccddeeff",
-        "app-1": "key of the app", "app-2": "next key of the app"}
+        "app-1": "key of the app", "app-2": "next key of the app",
+        "cf-1": subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True, text=True).stdout}
 
 CATALOG = """
 vendors:
@@ -34,6 +36,7 @@ signers:
   - {name: sign-alpha, scheme: wangsu, key: alpha-1, backup_key: alpha-2%s}
   - {name: sign-gamma, scheme: akamai, key: gamma-1}
   - {name: sign-push, scheme: tencent_live, key: alpha-1}
+  - {name: sign-cf, scheme: cloudfront, key: cf-1, key_id: K2JCJMDEHXQW5F}
   - {name: sign-none, scheme: type_d, key: absent}
 services:
   - name: live
@@ -54,6 +57,10 @@ services:
   - name: drill
     hosts: [drill.sluice.example]
     vendors: [{vendor: alpha}, {vendor: beta}, {vendor: gamma}]
+  - name: cloud
+    hosts: [cloud.sluice.example]
+    vendors: [{vendor: alpha, cname: d1.cloudfront.example., signer: sign-cf}]
+    play: [{format: hls, definition: hd, path: "/live/{stream}/index.m3u8"}]
   - name: shut
     hosts: [shut.sluice.example]
     vendors: [{vendor: alpha, cname: a.alpha.example., signer: sign-none}, {vendor: beta, cname: b.beta.example.}]
@@ -210,6 +217,33 @@ def redirects(s):
         assert plain(s, path, {"Host": host})[0].status == 404, host
 
 
+def by_private_key(s):
+    """CloudFront's canned policy over the whole URL, verified by openssl with the public key."""
+    private, public, policy, mac = (os.path.join(s.state, n) for n in ("cf.pem", "cf.pub", "policy", "mac"))
+    s.write(private, KEYS["cf-1"])
+    subprocess.run(["openssl", "rsa", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+
+    def verified(url):
+        before, _, rest = url.partition("Expires=")
+        until, signature, key = (p.split("=")[-1] for p in rest.split("&"))
+        s.write(policy, '{"Statement":[{"Resource":"%s","Condition":{"DateLessThan":{"AWS:EpochTime":%s}}}]}' %
+                (before[:-1], until))
+        with open(mac, "wb") as f:
+            f.write(base64.b64decode(signature.translate(str.maketrans("-_~", "+=/"))))
+        done = subprocess.run(["openssl", "dgst", "-sha1", "-verify", public, "-signature", mac, policy],
+                              check=False, capture_output=True)
+        return done.returncode == 0 and key == "K2JCJMDEHXQW5F" and int(until) % 60 == 0
+
+    url = s.get("/v1/play?host=cloud.sluice.example&stream=cup")[1]["answers"][0]["urls"][0]["url"]
+    assert url.startswith("https://d1.cloudfront.example/live/cup/index.m3u8?Expires=") and verified(url), url
+    assert not verified(url.replace("/cup/", "/cap/")), url
+    r, _ = plain(s, "/live/a.ts?x=1&y=2", {"Host": "cloud.sluice.example"})
+    assert r.status == 302 and "?x=1&y=2&Expires=" in r.getheader("Location") and verified(r.getheader("Location"))
+    for path in ("/*", "/a%22}]}", "/live/x?y=*"):  # a signature over a pattern would be one over everything
+        r, _ = plain(s, path.replace("%22", '"'), {"Host": "cloud.sluice.example"})
+        assert r.status == 503, (path, r.status)
+
+
 def publishes(s):
     firsts = collections.Counter()
     for i in range(40):
@@ -286,8 +320,8 @@ def signed_requests(s):
 
 def the_doors():
     with daemon() as s:
-        for case in (own_nodes, play, play_limits, a_missing_key_closes_its_doors_only, redirects, publishes, fallback,
-                     signed_requests):
+        for case in (own_nodes, play, play_limits, a_missing_key_closes_its_doors_only, redirects, by_private_key,
+                     publishes, fallback, signed_requests):
             case(s)
 
 

@@ -146,8 +146,17 @@ static const struct row catalog_rows[] = {
 	{"a scheme nobody has", NULL, "signers: [{name: x, scheme: type_z, key: k}]\n",
 		"catalog.yaml:44: signers[0].scheme: unknown word, got \"type_z\", want type_a, "
 		"tencent_a, type_b, type_c, type_c_query, type_d, tencent_live, huawei_live_b, "
-		"huawei_live_d, volc_live_b, wangsu, qiniu, upyun, akamai, cloudflare, fastly, "
-		"bunny, google_media"},
+		"huawei_live_c, huawei_live_d, volc_live_b, wangsu, qiniu, upyun, akamai, "
+		"cloudflare, fastly, bunny, google_media, google_media_ed25519, cloudfront"},
+	{"CloudFront without the key's name", NULL,
+		"signers: [{name: x, scheme: cloudfront, key: k}]\n",
+		"catalog.yaml:44: signers[0].scheme: the vendor's name of the key is missing, want "
+		"key_id"},
+	{"CloudFront without the second key's name", NULL,
+		"signers: [{name: x, scheme: cloudfront, key: k, key_id: K1, backup_key: l, "
+		"use_backup: true}]\n",
+		"catalog.yaml:44: signers[0].scheme: the vendor's name of the key is missing, want "
+		"backup_key_id"},
 	{"a play path that is none", "hosts: [live.x.example]\n",
 		"hosts: [live.x.example]\n"
 		"    play: [{format: flv, definition: hd, path: x}]\n",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signed URLs: the vectors that vendors publish, the rest against digests computed elsewhere,
- * queries, limits, and keys that must not leak. */
+ * queries, limits, and keys that must not leak. Long because every vendor has its vectors here. */
 #include "test.h"
 
+#include "base/limits.h"
 #include "http/sign.h"
 
 static char out[8192];
@@ -160,6 +161,201 @@ static void test_google_media(void **state)
 	}
 }
 
+/* Vectors of snippets_test.py and dualtoken_test.py in the same place, signed by Ed25519. */
+static void test_google_media_ed25519(void **state)
+{
+	static const char key_one[] = "BxwXXNjeGaoWqjr7GHEymRJkP4SaOC12dTGixk7Yr8I=",
+			  key_two[] = "DJUcnLguVFKmVCFnWGubG1MZg7fWAnxacMjKDhVZMGI=";
+	static const struct {
+		const char *key, *base, *path, *input, *url, *want;
+		uint64_t t;
+	} rows[] = {
+		{key_two, "", "/example.m3u8", NULL, NULL,
+			"/example.m3u8?edge-cache-token=PathGlobs=/*~Expires=1663070400~Signature="
+			"9pBdD_6O6LB-4V67HZ_SOc2G_jIkSZ_"
+			"tMsKnVqElmPlwKB_xDiW7DKAnv8L8CmweeZquaLFlnLogbMcIV8bNCQ",
+			1663070400},
+		{key_two, "", "/example.m3u8", "FullPath={path}~Expires={t}",
+			"{path}?token=FullPath~Expires={t}~Signature={mac}",
+			"/example.m3u8?token=FullPath~Expires=1663070400~Signature="
+			"X74OTNjtseIUmsab-YiOTZ8jyX_"
+			"KG7v4YQWwcFpfFmjhzaX8NdweMc9Wglj8wxEsEW85g3_MBG3T9jzLZFQDCw",
+			1663070400},
+		{key_one, "http://35.186.234.33", "/index.html",
+			"{base}{path}?Expires={t}&KeyName={id}",
+			"{path}?Expires={t}&KeyName={id}&Signature={mac}==",
+			"/index.html?Expires=1650848400&KeyName=my-key&Signature=16-oE9GZ5U9S_"
+			"LYrW8RplZhvMfI7RGtGRY0C-"
+			"Ahh6YAwiJ0UaEi6rQuPxfm6R-cBPfs8MwRGiu2fAoS1JOoKCA==",
+			1650848400},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct http_sign_scheme s = *http_sign_find(STR_LIT("google_media_ed25519"));
+		struct http_sign_args a = {.path = str_from(rows[i].path),
+			.base = str_from(rows[i].base),
+			.id = STR_LIT("my-key"),
+			.key = str_from(rows[i].key),
+			.now_s = rows[i].t};
+
+		if (rows[i].input) {
+			s.input = str_from(rows[i].input);
+			s.url = str_from(rows[i].url);
+		}
+		assert_int_equal(sign(&s, &a), 0);
+		assert_string_equal(out, rows[i].want);
+	}
+}
+
+/* RFC 8032 section 7.1, the second test; and with the public key behind the seed. */
+static void test_ed25519(void **state)
+{
+	static const uint8_t key[65] = {0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96, 0xda, 0x9d, 0xb6,
+		0xc3, 0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31, 0x9f, 0x35, 0xab, 0xa6, 0x24,
+		0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb};
+	static const uint8_t want[] = {0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e,
+		0x82, 0x0b, 0x5f, 0x64, 0x25, 0x40};
+	struct http_signature s;
+
+	(void)state;
+	for (size_t n = 31; n <= 65; n++) {
+		struct str k = {(const char *)key, n};
+		int rc = http_sign_ed25519(k, STR_LIT("\x72"), NULL, 0, &s);
+
+		assert_int_equal(rc, n == 32 || n == 64 ? 0 : SL_EINVAL);
+		if (rc == 0)
+			assert_memory_equal(s.octets, want, sizeof(want));
+	}
+}
+
+static const char rsa_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+			      "MIICXQIBAAKBgQC7Exm4dyYSNTYwHEDjpO/6RAs6VBU1Yej9xEX9607MeeWp7ocR\n"
+			      "oOOWd9OyqEH8snPU5Qk1wdWzbHtB7tMtpR30jIlI+XKYSzQ9IfN9BMqyH1TW78lW\n"
+			      "Lylx01KrpNuY128l7nuCf1LHm3iFY2MdkDWf4R96dPImzvQs9IP0gbZyrwIDAQAB\n"
+			      "AoGASK/LNplU+Y4jV94ieFEFzT/S/P7enrdESBWS/G4JV/mk+rnrUTYqN7SnVKt7\n"
+			      "uCu+ReIYCgMefXCRE7Uv6HRXhpp8+3nA4P0O9z51MWZZSPtG5O70v7f5liBx/3/Y\n"
+			      "FEaaLXTTiIQqz952XuROB3C019twhyPhzS4VPBqqaIoS64ECQQDynrBewC0+2aUw\n"
+			      "rr2WUhWQTwCrVSaiObIv6OziGAFHVQ9B39pd4p8fh8jXvsFHQhYY42JKH/MdKXCS\n"
+			      "cA3Mc4mHAkEAxWQ4/S0z+e++K9r8ww26/qg3r7oXIjJH8S9bAzDFVtpuBz1XoD0L\n"
+			      "1tdEhWZQO8xx5HX54d01tNLq3v8Jz0j3mQJBAMgUceJRnX59Qis5j4ONwda2MBkb\n"
+			      "KbcS2Y2FCwURQsyuqtxqXMyb/Rmlgs3Ys8+uAkcYDZCPdJASApHg8qAuj7UCQQCd\n"
+			      "oZuhEygewEWt4ANaAO0D0HIn8wPmWyD4iki0E46D/YtAXMxNOnLp7p7ZqQsJtgp9\n"
+			      "13jl1jG9ZXILAsBiuHKBAkAK0LkVKCGOlhh+rBVmR1KApMyksV1JImMj9bXxioBA\n"
+			      "qsb5nokllNtp7XPSLyf1t+4SXeNoJfBTk/Z7ukO8qx7T\n"
+			      "-----END RSA PRIVATE KEY-----\n";
+
+/* The MAC is that of `openssl dgst -sha1 -sign` over the policy, PKCS#1 v1.5 being without chance.
+ */
+static void test_cloudfront(void **state)
+{
+	struct http_sign_args a = {.path = STR_LIT("/image.jpg"),
+		.query = STR_LIT("color=red&size=medium"),
+		.base = STR_LIT("https://d111111abcdef8.cloudfront.net"),
+		.id = STR_LIT("K2JCJMDEHXQW5F"),
+		.key = STR_LIT(rsa_pem),
+		.now_s = 1767290361, /* the expiry is the end of that minute */
+		.validity_s = 0};
+	const struct http_sign_scheme *s = http_sign_find(STR_LIT("cloudfront"));
+
+	(void)state;
+	assert_int_equal(sign(s, &a), 0);
+	assert_string_equal(out,
+		"/image.jpg?color=red&size=medium&Expires=1767290400&Signature="
+		"mSnHHZKfsLE7sLRXK~yQzX6C2LjxX7Zm9wo0E6THgfglVBGT34sHAJe9jC1Nf2scVMILG7SzuJrin2gAJG"
+		"I0RrZJ34R2CICLa1WVPRUCmwgik7-W08umLotWgEyhO67pDdfG4YR4tY2mmZJeLkNspFzzwB8z17VAbtbC"
+		"llGVXyg_&Key-Pair-Id=K2JCJMDEHXQW5F");
+	assert_true(http_sign_by_key(s) && http_sign_binds_host(s));
+	assert_false(http_sign_binds_host(http_sign_find(STR_LIT("google_media_ed25519"))));
+	a.key = STR_LIT(
+		"-----BEGIN RSA PRIVATE KEY-----\nnothing\n-----END RSA PRIVATE KEY-----\n");
+	assert_int_equal(sign(s, &a), SL_EINVAL);
+}
+
+/* The text in `openssl enc -d -aes-128-cbc` is the template's; with a key of 32 octets
+ * -aes-256-cbc. */
+static void test_huawei_live_c(void **state)
+{
+	struct http_sign_args a = {.path = STR_LIT("/live/stream01.flv"),
+		.key = STR_LIT("0123456789abcdef"),
+		.now_s = 1556449200,
+		.nonce = 7};
+	const struct http_sign_scheme *s = http_sign_find(STR_LIT("huawei_live_c"));
+
+	(void)state;
+	assert_int_equal(sign(s, &a), 0);
+	assert_string_equal(out,
+		"/live/stream01.flv?auth_info=6NIONdsiL5eiuTDcUBl9DAMKDeHizitRMZ8ChDBWVBY%3D."
+		"496cd68728baa32dfef3271ebf994765");
+	a.key = STR_LIT("0123456789abcdef0123456789abcdef");
+	assert_int_equal(sign(s, &a), 0);
+	assert_string_equal(out,
+		"/live/stream01.flv?auth_info=IebqEzooO9z%2FlPKYypzAvlkQOw9iGHvykcFxQjkFgQU%3D."
+		"496cd68728baa32dfef3271ebf994765");
+	a.key.n = 31;
+	assert_int_equal(sign(s, &a), SL_EINVAL);
+}
+
+/* What a viewer may choose must not become a pattern, another field or more of the policy. */
+static void test_paths_mean_themselves(void **state)
+{
+	static const struct {
+		const char *scheme, *key, *path, *query;
+		int rc;
+	} rows[] = {
+		{"cloudfront", rsa_pem, "/a/x", "", 0},
+		{"cloudfront", rsa_pem, "/a/*", "", SL_EINVAL},
+		{"cloudfront", rsa_pem, "/a\"}]}/x", "", SL_EINVAL},
+		{"cloudfront", rsa_pem, "/a\\/x", "", SL_EINVAL},
+		{"cloudfront", rsa_pem, "/a/x", "q=*", SL_EINVAL},
+		{"cloudfront", rsa_pem, "/a/x", "q=\"", SL_EINVAL},
+		{"akamai", "0011", "/a/x", "", 0},
+		{"akamai", "0011", "/a/x*", "", 0}, /* the last part is not in the pattern */
+		{"akamai", "0011", "/*/x", "", SL_EINVAL},
+		{"akamai", "0011", "/a?/x", "", SL_EINVAL},
+		{"akamai", "0011", "/a!/x", "", SL_EINVAL},
+		{"akamai", "0011", "/a~exp=9~acl=/b/x", "", SL_EINVAL},
+		{"google_media", "AAAA", "/a~Expires=9/x", "", SL_EINVAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct http_sign_args a = {.path = str_from(rows[i].path),
+			.query = str_from(rows[i].query),
+			.key = str_from(rows[i].key),
+			.now_s = 1};
+
+		if (sign(http_sign_find(str_from(rows[i].scheme)), &a) != rows[i].rc)
+			fail_msg("row %zu: %s", i, out);
+	}
+}
+
+/* A thread makes so many new signatures a second; what it has made it remembers, and by key. */
+static void test_signatures_are_remembered(void **state)
+{
+	static struct http_sign_memo memo;
+	static const char keys[2][32] = {"one", "two"};
+	struct http_signature first, s;
+	struct str key = {keys[0], 32};
+	char text[16];
+
+	(void)state;
+	for (uint32_t i = 0; i <= SL_HTTP_KEY_SIGNS_PER_S; i++) {
+		(void)snprintf(text, sizeof(text), "%u", i);
+		assert_int_equal(http_sign_ed25519(key, str_from(text), &memo, 5, &s),
+			i < SL_HTTP_KEY_SIGNS_PER_S ? 0 : SL_ELIMIT);
+		if (i + 1 == SL_HTTP_KEY_SIGNS_PER_S)
+			first = s;
+	}
+	(void)snprintf(text, sizeof(text), "%u", SL_HTTP_KEY_SIGNS_PER_S - 1);
+	assert_int_equal(http_sign_ed25519(key, str_from(text), &memo, 5, &s), 0);
+	assert_memory_equal(&s.octets, &first.octets, 64);
+	key.p = keys[1];
+	assert_int_equal(http_sign_ed25519(key, str_from(text), &memo, 5, &s), SL_ELIMIT);
+	assert_int_equal(http_sign_ed25519(key, str_from(text), &memo, 6, &s), 0);
+	assert_memory_not_equal(&s.octets, &first.octets, 64);
+}
+
 static void test_expiry_and_issue(void **state)
 {
 	struct http_sign_scheme s = *http_sign_find(STR_LIT("type_d"));
@@ -205,7 +401,8 @@ static void test_every_time_form(void **state)
 		{SIGN_T_MINUTE_CN, 951782400, "200002290800"},
 		{SIGN_T_MINUTE_CN, 1709222340, "202402292359"},
 		{SIGN_T_MINUTE_CN, 1709222400, "202403010000"},
-		{SIGN_T_MINUTE_CN, 4102415940, "209912312359"}};
+		{SIGN_T_MINUTE_CN, 4102415940, "209912312359"},
+		{SIGN_T_SECOND_UTC, 1556449259, "20190428110059"}};
 
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++) {
@@ -291,6 +488,12 @@ int main(void)
 		cmocka_unit_test(test_time_form_is_a_field),
 		cmocka_unit_test(test_formulas),
 		cmocka_unit_test(test_google_media),
+		cmocka_unit_test(test_google_media_ed25519),
+		cmocka_unit_test(test_ed25519),
+		cmocka_unit_test(test_cloudfront),
+		cmocka_unit_test(test_huawei_live_c),
+		cmocka_unit_test(test_paths_mean_themselves),
+		cmocka_unit_test(test_signatures_are_remembered),
 		cmocka_unit_test(test_expiry_and_issue),
 		cmocka_unit_test(test_query_is_kept),
 		cmocka_unit_test(test_every_time_form),
