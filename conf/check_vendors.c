@@ -202,6 +202,9 @@ static int check_probe(const struct conf *c, uint32_t i, struct errbuf *err)
 	if (p->vendor && conf_find_vendor(&c->catalog, p->vendor) < 0)
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].vendor", i),
 			"unknown vendor, got \"%s\", want a name of vendors", p->vendor);
+	if (p->kind == CONF_PROBE_DNS && (!p->host || !p->targets_count))
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u]", i),
+			"no %s, want host and targets for dns", p->host ? "targets" : "host");
 	if (p->path[0] != '/')
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].path", i),
 			"no path, got \"%s\", want it to begin with /", p->path);

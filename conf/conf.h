@@ -150,7 +150,8 @@ enum {
 	X(CONF_PROBE_TCP, "tcp")                                                                   \
 	X(CONF_PROBE_HTTP, "http")                                                                 \
 	X(CONF_PROBE_FLV, "flv")                                                                   \
-	X(CONF_PROBE_HLS, "hls")
+	X(CONF_PROBE_HLS, "hls")                                                                   \
+	X(CONF_PROBE_DNS, "dns")
 #define CONF_METHOD_MAP(X)                                                                         \
 	X(CONF_METHOD_AUTO, "auto")                                                                \
 	X(CONF_METHOD_GET, "get")                                                                  \

@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* harvest show; groups to the harvest, and what it gave to the engine. */
 #include "base/glob.h"
+#include "base/hash.h"
 #include "control/control_int.h"
 #include "sense/sense.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The widest block of each group: a client there stands for all of it. */
-static void find_nets(const struct world *w, struct sense_group *group, uint8_t *len)
+/* The widest block of a group so far, and its begin. */
+struct widest {
+	uint8_t len; /* NO_BLOCK: none */
+	struct ip net;
+};
+
+enum { NO_BLOCK = 0xff };
+
+static void widen(struct widest *w, const struct geo_hit *hit, struct ip a)
+{
+	if (hit->len < w[hit->group].len)
+		w[hit->group] = (struct widest){hit->len, a};
+}
+
+/* A client of the widest block stands for all of its group. */
+static void find_nets_v4(const struct world *w, struct widest *of)
 {
 	uint64_t at = 0, end = UINT64_C(1) << 32;
 
-	memset(len, 0xff, w->cat.n_groups);
 	while (at < end) {
 		struct ip a = {.b = {(uint8_t)(at >> 24), (uint8_t)(at >> 16), (uint8_t)(at >> 8),
 				       (uint8_t)at},
@@ -20,29 +34,54 @@ static void find_nets(const struct world *w, struct sense_group *group, uint8_t 
 		struct geo_hit hit;
 
 		geo_lookup(w->geo, a, &hit);
-		if (hit.len < len[hit.group]) {
-			len[hit.group] = hit.len;
-			group[hit.group].net = a;
-		}
+		widen(of, &hit, a);
 		at += UINT64_C(1) << (32 - SL_MIN(hit.len, (uint8_t)32));
 	}
 }
 
-/* Groups that have a block, but for the one of who is nowhere. */
+/* The same among the global unicast addresses of IPv6, 2000::/3. Of Teredo and 6to4 the v4 address
+ * within says where they are. */
+static void find_nets_v6(const struct world *w, struct widest *of)
+{
+	const unsigned __int128 one = 1, teredo = one * 0x20010000 << 96,
+				sixto4 = one * 0x2002 << 112;
+	unsigned __int128 at = one << 125;
+
+	while (at < one << 126) {
+		struct ip a = {.family = IP_V6};
+		struct geo_hit hit;
+
+		if (at == teredo || at == sixto4) {
+			at += one << (at == teredo ? 96 : 112);
+			continue;
+		}
+		for (int i = 0; i < 16; i++)
+			a.b[i] = (uint8_t)(at >> (120 - 8 * i));
+		geo_lookup(w->geo, a, &hit);
+		widen(of, &hit, a);
+		at += one << (128 - SL_MIN(hit.len, (uint8_t)127));
+	}
+}
+
+/* Groups that have a block, but for the one of who is nowhere: v4 where there is any. */
 static void give_groups(struct control *c, const struct world *w)
 {
 	uint32_t n = w->cat.n_groups, kept = 0;
 	struct sense_group *group = calloc(n + 1, sizeof(*group));
-	uint8_t *len = malloc(n + 1);
+	struct widest *v4 = malloc((n + 1) * sizeof(*v4)), *v6 = malloc((n + 1) * sizeof(*v6));
 
-	if (group && len) {
-		find_nets(w, group, len);
+	for (uint32_t g = 0; v4 && v6 && g < n; g++)
+		v4[g].len = v6[g].len = NO_BLOCK;
+	if (group && v4 && v6) {
+		find_nets_v4(w, v4);
+		find_nets_v6(w, v6);
 		for (uint32_t g = 0; g < n; g++) {
+			const struct widest *of = v4[g].len != NO_BLOCK ? &v4[g] : &v6[g];
 			struct str name = cat_text(&w->cat, w->cat.groups[g].name);
 
-			if (len[g] > 32 || g == w->cat.meta->default_group)
+			if (of->len == NO_BLOCK || g == w->cat.meta->default_group)
 				continue;
-			group[kept].net = group[g].net;
+			group[kept].net = of->net;
 			(void)snprintf(
 				group[kept].name, sizeof(group[kept].name), STR_FMT, STR_ARG(name));
 			kept++;
@@ -51,7 +90,8 @@ static void give_groups(struct control *c, const struct world *w)
 		group = NULL;
 	}
 	free(group);
-	free(len);
+	free(v4);
+	free(v6);
 }
 
 static bool is_harvested(const struct conf *conf)
@@ -62,22 +102,62 @@ static bool is_harvested(const struct conf *conf)
 	return false;
 }
 
+/* Edges that probes find down. */
+struct down {
+	struct sense_down *at;
+	uint32_t n;
+};
+
+/* Those that are not down, in their order; how many. */
+static uint32_t keep_up(const struct down *down, const char *vendor, const struct ip *from,
+	uint32_t n, struct ip *to)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = 0;
+
+		while (k < down->n && !(ip_eq(down->at[k].ip, from[i]) &&
+					      strcmp(down->at[k].vendor, vendor) == 0))
+			k++;
+		if (k == down->n)
+			to[kept++] = from[i];
+	}
+	return kept;
+}
+
 /* The end of what holds; a family that has ended is left out. Without IPv4 there is nothing: most
  * clients would be left with no address at all. */
-static void give_edges(struct engine_edges *to, const struct sense_edges *from, uint64_t now_ms)
+static void give_edges(struct engine_edges *to, const struct sense_edges *from,
+	const struct down *down, uint64_t now_ms)
 {
 	memcpy(to->vendor, from->vendor, sizeof(to->vendor));
 	memcpy(to->group, from->group, sizeof(to->group));
 	if (from->until_a_ms <= now_ms)
 		return;
-	to->n_a = from->n_a;
-	memcpy(to->a, from->a, sizeof(to->a));
+	to->n_a = keep_up(down, from->vendor, from->a, from->n_a, to->a);
+	if (!to->n_a)
+		return;
 	to->until_ms = from->until_a_ms;
 	if (from->until_aaaa_ms <= now_ms)
 		return;
-	to->n_aaaa = from->n_aaaa;
-	memcpy(to->aaaa, from->aaaa, sizeof(to->aaaa));
+	to->n_aaaa = keep_up(down, from->vendor, from->aaaa, from->n_aaaa, to->aaaa);
 	to->until_ms = SL_MIN(to->until_ms, from->until_aaaa_ms);
+}
+
+/* What is down now; all are taken again when that is not what it was. */
+static struct down take_down(struct control *c)
+{
+	struct down down = {NULL, 0};
+	uint64_t hash;
+
+	if (!(c->switched_off >> SWITCH_PROBES & 1))
+		down.at = sense_edges_down(c->opt.sense, &down.n);
+	hash = down.n ? hash64(down.at, down.n * sizeof(*down.at), 0) : 0;
+	if (hash != c->harvest_down)
+		c->harvest_version = 0;
+	c->harvest_down = hash;
+	return down;
 }
 
 _Static_assert((int)ENGINE_MAX_EDGES == (int)SENSE_MAX_EDGES, "the same list");
@@ -88,6 +168,7 @@ void control_take_harvest(struct control *c, uint64_t now_ms)
 	const struct world *w = view->world;
 	struct sense_edges *e;
 	struct engine_edges *to;
+	struct down down;
 	uint32_t n;
 
 	if (w && is_harvested(view->conf) &&
@@ -102,14 +183,15 @@ void control_take_harvest(struct control *c, uint64_t now_ms)
 		c->harvest_version = 0; /* all are taken again when it is on */
 		return;
 	}
+	down = take_down(c);
 	e = sense_harvest_edges(c->opt.sense, &c->harvest_version, &n);
-	if (!e)
-		return;
-	to = calloc(n, sizeof(*to));
+	to = e ? calloc(n, sizeof(*to)) : NULL;
 	for (uint32_t i = 0; to && i < n; i++)
-		give_edges(&to[i], &e[i], now_ms);
-	engine_set_edges(c->engine, to, n);
+		give_edges(&to[i], &e[i], &down, now_ms);
+	if (e)
+		engine_set_edges(c->engine, to, n);
 	free(e);
+	free(down.at);
 }
 
 static void put_ips(cJSON *row, const struct ip *ip, uint32_t n, uint64_t until_ms, uint64_t now_ms)

@@ -64,6 +64,7 @@ struct control {
 
 	uint32_t switched_off; /* bit per enum control_switch, as last looked at */
 	uint64_t harvest_version, harvest_geo, harvest_catalogue; /* as last handed on */
+	uint64_t harvest_down;                                    /* hash of the edges left out */
 	struct control_rollup *rollup;                            /* NULL before the first facts */
 };
 

@@ -9,7 +9,7 @@
 #include <ldns/packet.h>
 #include <ldns/wire2host.h>
 
-enum { OPTION_ECS = 8, HOPS = 16 };
+enum { OPTION_ECS = 8, ECS_MAX = 4 + 16, HOPS = 16 };
 
 /* The option's octets: family, source, scope, address up to the last bit told. */
 static size_t put_ecs(const struct sense_dns_question *q, uint8_t *to)
@@ -18,7 +18,7 @@ static size_t put_ecs(const struct sense_dns_question *q, uint8_t *to)
 	struct ip net = ip_mask(q->net, q->bits);
 
 	to[0] = 0;
-	to[1] = 1;
+	to[1] = q->net.family == IP_V4 ? 1 : 2;
 	to[2] = q->bits;
 	to[3] = 0;
 	memcpy(to + 4, net.b, n);
@@ -33,8 +33,8 @@ static ldns_rr_type type_of(const struct sense_dns_question *q)
 size_t sense_dns_query(const struct sense_dns_question *q, uint8_t *ret, size_t size)
 {
 	ldns_rdf *name = ldns_dname_new_frm_str(q->host), *data;
-	uint8_t option[4 + 8] = {0, OPTION_ECS}, *wire = NULL;
-	size_t n = put_ecs(q, option + 4), n_wire = 0;
+	uint8_t option[4 + ECS_MAX] = {0, OPTION_ECS}, *wire = NULL;
+	size_t n = q->bits ? put_ecs(q, option + 4) : 0, n_wire = 0;
 	ldns_pkt *p;
 
 	option[3] = (uint8_t)n;
@@ -47,8 +47,9 @@ size_t sense_dns_query(const struct sense_dns_question *q, uint8_t *ret, size_t 
 	}
 	ldns_pkt_set_id(p, q->id);
 	ldns_pkt_set_edns_udp_size(p, SENSE_DNS_MAX);
-	data = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, 4 + n, option);
-	ldns_pkt_set_edns_data(p, data);
+	data = n ? ldns_rdf_new_frm_data(LDNS_RDF_TYPE_UNKNOWN, 4 + n, option) : NULL;
+	if (data)
+		ldns_pkt_set_edns_data(p, data);
 	if (ldns_pkt2wire(&wire, p, &n_wire) != LDNS_STATUS_OK || n_wire > size)
 		n_wire = 0;
 	if (n_wire)
@@ -64,8 +65,10 @@ static bool same_subnet(const struct sense_dns_question *q, const ldns_pkt *p)
 	const ldns_rdf *data = ldns_pkt_edns_data(p);
 	const uint8_t *o = data ? ldns_rdf_data(data) : NULL;
 	size_t left = data ? ldns_rdf_size(data) : 0, n;
-	uint8_t want[8];
+	uint8_t want[ECS_MAX];
 
+	if (q->bits == 0)
+		return true;
 	for (; left >= 4; o += 4 + n, left -= 4 + n) {
 		n = (size_t)o[2] << 8 | o[3];
 		if (n > left - 4)
@@ -144,6 +147,7 @@ static void follow(const struct sense_dns_question *q, const ldns_pkt *p, struct
 
 		if (!cname || !ldns_rr_rdf(cname, 0))
 			break;
+		r->cname = true;
 		name = ldns_rr_rdf(cname, 0);
 	}
 	(void)look(answer, name, type_of(q), r, &ttl_s);
@@ -166,7 +170,7 @@ enum sense_dns_verdict sense_dns_read(const struct sense_dns_question *q, const 
 	else if (ldns_pkt_get_rcode(p) != LDNS_RCODE_NOERROR)
 		v = SENSE_DNS_RCODE;
 	else if (ldns_pkt_tc(p))
-		v = SENSE_DNS_WIRE;
+		v = SENSE_DNS_CUT;
 	else if (!same_subnet(q, p))
 		v = SENSE_DNS_SCOPE;
 	else

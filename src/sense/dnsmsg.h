@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A harvest's query and reply, by ldns: one question with a client subnet (RFC 7871), the addresses
- * at the end of its chain of CNAMEs. Pure. */
+/* A query and its reply, by ldns: one question, for a harvest with a client subnet (RFC 7871); the
+ * addresses at the end of its chain of CNAMEs. Pure. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
@@ -14,8 +15,8 @@ enum { SENSE_MAX_EDGES = 8, SENSE_DNS_MAX = 4096 };
 struct sense_dns_question {
 	const char *host;
 	bool v6;       /* AAAA */
-	struct ip net; /* of the clients; v4 */
-	uint8_t bits;  /* of it that are told, 1..32 */
+	struct ip net; /* of the clients */
+	uint8_t bits;  /* of it that are told, 1 to 32 (IPv6: 128); 0: nothing is told */
 	uint16_t id;
 };
 
@@ -24,12 +25,14 @@ struct sense_dns_reply {
 	struct ip ip[SENSE_MAX_EDGES];
 	uint32_t n;
 	uint32_t ttl_s; /* the smallest of the chain */
+	bool cname;     /* there is one */
 };
 
 enum sense_dns_verdict {
 	SENSE_DNS_GOOD,
 	SENSE_DNS_OTHER, /* no reply to this question: to be ignored */
-	SENSE_DNS_WIRE,  /* not readable, or cut */
+	SENSE_DNS_WIRE,  /* not readable */
+	SENSE_DNS_CUT,   /* to be asked again over TCP */
 	SENSE_DNS_RCODE, /* an error */
 	SENSE_DNS_SCOPE, /* without the client subnet: not for these clients */
 	SENSE_DNS_EMPTY, /* no address */

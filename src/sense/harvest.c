@@ -2,11 +2,13 @@
 /*
  * Harvest: one cell per vendor, group and family, asked again before its TTL is over. A reply holds
  * for its TTL and the grace; a failing one is asked for again after 1, 2, 4 ... 32 s at the next
- * server. Each server has a socket of its own, connected, on a port that the kernel chose.
+ * server. Each server has a socket of its own, connected, on a port that the kernel chose. A reply
+ * that was cut is asked for again over TCP.
  */
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "sense/ask.h"
 #include "sense/dnsmsg.h"
 #include "sense/sense_int.h"
 
@@ -15,11 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REFRESH_PERCENT = 75, BACK_OFF_MAX = 5, FIRST_MS = 2000, SUBNET_BITS = 24 };
+enum { REFRESH_PERCENT = 75, BACK_OFF_MAX = 5, FIRST_MS = 2000, BITS_V4 = 24, BITS_V6 = 56 };
 
 struct server {
 	struct sense_io io;
 	struct source *source;
+	const char *address; /* of the configuration */
 };
 
 /* A vendor that is harvested. */
@@ -41,6 +44,7 @@ struct cell {
 	uint16_t id;
 	bool v6, waiting;
 	uint8_t fails, server;
+	struct sense_ask ask; /* over TCP, where a reply was cut */
 };
 
 struct sense_harvest {
@@ -97,21 +101,66 @@ static void keep(struct cell *c, const struct sense_dns_reply *r)
 	wait_for(c, ms - ms / 20 + sense_random(ms / 20 + 1));
 }
 
-static void take(struct source *src, const uint8_t *octets, size_t n)
+static struct sense_dns_question question_of(const struct cell *c)
 {
-	static const enum sense_refusal why[] = {[SENSE_DNS_WIRE] = SENSE_WIRE,
+	return (struct sense_dns_question){.host = conf_of(c)->host,
+		.v6 = c->v6,
+		.net = c->net,
+		.bits = c->net.family == IP_V4 ? BITS_V4 : BITS_V6,
+		.id = c->id};
+}
+
+static void judge(struct cell *c, enum sense_dns_verdict v, const struct sense_dns_reply *r)
+{
+	static const enum sense_refusal why[] = {[SENSE_DNS_OTHER] = SENSE_STRAY,
+		[SENSE_DNS_WIRE] = SENSE_WIRE,
+		[SENSE_DNS_CUT] = SENSE_WIRE,
 		[SENSE_DNS_RCODE] = SENSE_RCODE,
 		[SENSE_DNS_SCOPE] = SENSE_SCOPE,
 		[SENSE_DNS_EMPTY] = SENSE_EMPTY};
+
+	if (v == SENSE_DNS_GOOD)
+		keep(c, r);
+	else
+		fail(c, why[v]);
+}
+
+static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n)
+{
+	struct cell *c = (struct cell *)((char *)a - offsetof(struct cell, ask));
+	struct sense_dns_question q = question_of(c);
+	struct sense_dns_reply r;
+	enum sense_dns_verdict v = sense_dns_read(&q, octets, n, &r);
+
+	sense_ask_stop(a);
+	judge(c, v, &r);
+}
+
+static void on_failed(struct sense_ask *a, enum sense_refusal why)
+{
+	fail((struct cell *)((char *)a - offsetof(struct cell, ask)), why);
+}
+
+static void ask_again(struct cell *c)
+{
+	struct sense_dns_question q = question_of(c);
+	uint8_t octets[SENSE_ASK_MAX];
+	size_t n = sense_dns_query(&q, octets, sizeof(octets));
+
+	c->waiting = false;
+	sense_timer_clear(c->source->h->s->loop, &c->timer);
+	if (!n || sense_ask_start(&c->ask, c->source->server[c->server].address, true, octets, n,
+			  conf_of(c)->timeout_ms))
+		fail(c, SENSE_CONNECT);
+}
+
+static void take(struct source *src, const uint8_t *octets, size_t n)
+{
 	struct sense_dns_reply r;
 
 	for (uint32_t i = 0; i < src->n; i++) {
 		struct cell *c = &src->cell[i];
-		struct sense_dns_question q = {.host = conf_of(c)->host,
-			.v6 = c->v6,
-			.net = c->net,
-			.bits = SUBNET_BITS,
-			.id = c->id};
+		struct sense_dns_question q = question_of(c);
 		enum sense_dns_verdict v;
 
 		if (!c->waiting || n < 2 || c->id != (octets[0] << 8 | octets[1]))
@@ -119,10 +168,10 @@ static void take(struct source *src, const uint8_t *octets, size_t n)
 		v = sense_dns_read(&q, octets, n, &r);
 		if (v == SENSE_DNS_OTHER)
 			continue;
-		if (v == SENSE_DNS_GOOD)
-			keep(c, &r);
+		if (v == SENSE_DNS_CUT)
+			ask_again(c);
 		else
-			fail(c, why[v]);
+			judge(c, v, &r);
 		return;
 	}
 	(void)pthread_mutex_lock(&src->h->s->lock);
@@ -144,8 +193,7 @@ static void fire(struct sense_timer *t)
 {
 	struct cell *c = (struct cell *)((char *)t - offsetof(struct cell, timer));
 	struct source *src = c->source;
-	struct sense_dns_question q = {
-		.host = conf_of(c)->host, .v6 = c->v6, .net = c->net, .bits = SUBNET_BITS};
+	struct sense_dns_question q;
 	uint64_t mono = os_mono_ms();
 	uint8_t octets[SENSE_DNS_MAX];
 	size_t n;
@@ -160,7 +208,8 @@ static void fire(struct sense_timer *t)
 		return;
 	}
 	src->free_ms = mono + SL_MAX(1000 / conf_of(c)->rate_per_s, 1u);
-	c->id = q.id = (uint16_t)os_random64();
+	c->id = (uint16_t)os_random64();
+	q = question_of(c);
 	n = sense_dns_query(&q, octets, sizeof(octets));
 	(void)pthread_mutex_lock(&src->h->s->lock);
 	src->h->s->harvested[src->index].queries++;
@@ -184,7 +233,7 @@ static bool open_server(struct source *src, const char *address)
 	fd = socket(to.ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	*srv = (struct server){.io = {on_ready, fd}, .source = src};
+	*srv = (struct server){.io = {on_ready, fd}, .source = src, .address = address};
 	if (connect(fd, (struct sockaddr *)&to.ss, to.len) < 0 ||
 		sense_io_add(src->h->s->loop, &srv->io)) {
 		(void)close(fd);
@@ -248,6 +297,10 @@ static void add_source(struct sense_harvest *h, const struct conf_vendor *v,
 			*c = (struct cell){
 				.source = src, .row = *n_rows, .net = group[g].net, .v6 = f == 1};
 			c->timer.fire = fire;
+			sense_ask_init(&c->ask);
+			c->ask.reply = on_reply;
+			c->ask.failed = on_failed;
+			c->ask.loop = h->s->loop;
 			begin(c, row);
 		}
 		++*n_rows;
@@ -311,8 +364,10 @@ void sense_harvest_free(struct sense_harvest *h)
 	for (uint32_t i = 0; h->source && i < h->n; i++) {
 		struct source *src = &h->source[i];
 
-		for (uint32_t k = 0; k < src->n; k++)
+		for (uint32_t k = 0; k < src->n; k++) {
 			sense_timer_clear(h->s->loop, &src->cell[k].timer);
+			sense_ask_stop(&src->cell[k].ask);
+		}
 		for (uint32_t k = 0; k < src->n_servers; k++) {
 			sense_io_remove(h->s->loop, &src->server[k].io);
 			(void)close(src->server[k].io.fd);

@@ -151,6 +151,13 @@ int sense_io_add(struct sense_loop *l, struct sense_io *io)
 	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, io->fd, &e) ? -errno : 0;
 }
 
+int sense_io_turn(struct sense_loop *l, struct sense_io *io, bool writing)
+{
+	struct epoll_event e = {.events = writing ? EPOLLOUT : EPOLLIN, .data.ptr = io};
+
+	return epoll_ctl(l->epoll, EPOLL_CTL_MOD, io->fd, &e) ? -errno : 0;
+}
+
 void sense_io_remove(struct sense_loop *l, struct sense_io *io)
 {
 	(void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, io->fd, NULL);

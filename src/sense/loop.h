@@ -44,6 +44,8 @@ int sense_timer_set(struct sense_loop *l, struct sense_timer *t, uint64_t due_ms
 void sense_timer_clear(struct sense_loop *l, struct sense_timer *t) SL_NONNULL_ALL;
 
 int sense_io_add(struct sense_loop *l, struct sense_io *io) SL_NONNULL_ALL;
+/* From now on it is looked at for writing instead, or for reading again. */
+int sense_io_turn(struct sense_loop *l, struct sense_io *io, bool writing) SL_NONNULL_ALL;
 void sense_io_remove(struct sense_loop *l, struct sense_io *io) SL_NONNULL_ALL;
 
 /* A handle with the options that all transfers have, in f->easy; NULL when out of memory. No

@@ -2,12 +2,14 @@
 /*
  * Probes: which targets there are, when each is looked at, what was seen. A look is one connection
  * of its own, as a new client would make; one of HLS goes on from the playlist to its first
- * segment. Looks are spread over their interval and wander by a tenth of it. Longer than most, long
- * because listing targets and looking at them share their rows.
+ * segment; one of DNS is a question. Looks are spread over their interval and wander by a tenth of
+ * it. Longer than most, because listing targets and looking at them share their rows.
  */
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "sense/ask.h"
+#include "sense/dnsmsg.h"
 #include "sense/media.h"
 #include "sense/sense_int.h"
 
@@ -28,6 +30,8 @@ struct target {
 /* A look under way. */
 struct look {
 	struct sense_fetch fetch;
+	struct sense_ask ask; /* of a kind that asks DNS */
+	uint16_t id;          /* of its question */
 	struct sense_probes *p;
 	struct target *t;
 	struct look *next; /* spare ones */
@@ -82,6 +86,8 @@ static struct look *take_look(struct sense_probes *p)
 		return NULL;
 	p->running++;
 	memset(l, 0, offsetof(struct look, data));
+	sense_ask_init(&l->ask);
+	l->ask.loop = p->s->loop;
 	l->p = p;
 	return l;
 }
@@ -288,6 +294,61 @@ static void on_done(struct sense_fetch *f, CURLcode rc)
 	end_look(l, why);
 }
 
+static struct sense_dns_question question_of(const struct look *l)
+{
+	return (struct sense_dns_question){.host = l->t->probe->host, .id = l->id};
+}
+
+static void on_failed(struct sense_ask *a, enum sense_refusal why)
+{
+	end_look((struct look *)((char *)a - offsetof(struct look, ask)), why);
+}
+
+static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n);
+
+/* As a resolver would: over UDP, and again over TCP where the answer was cut. */
+static int ask(struct look *l, bool tcp)
+{
+	const struct conf_probe *c = l->t->probe;
+	struct sense_dns_question q;
+	uint8_t octets[SENSE_ASK_MAX];
+	size_t n;
+
+	l->id = (uint16_t)os_random64();
+	q = question_of(l);
+	n = sense_dns_query(&q, octets, sizeof(octets));
+	l->ask.reply = on_reply;
+	l->ask.failed = on_failed;
+	return n ? sense_ask_start(&l->ask, l->p->s->target[l->t->index].address, tcp, octets, n,
+			   c->timeout_ms)
+		 : SL_EINVAL;
+}
+
+/* An answer is good that has an address, or leads elsewhere. */
+static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n)
+{
+	static const enum sense_refusal why[] = {[SENSE_DNS_GOOD] = SENSE_REFUSALS,
+		[SENSE_DNS_WIRE] = SENSE_WIRE,
+		[SENSE_DNS_CUT] = SENSE_WIRE,
+		[SENSE_DNS_RCODE] = SENSE_RCODE,
+		[SENSE_DNS_SCOPE] = SENSE_SCOPE,
+		[SENSE_DNS_EMPTY] = SENSE_EMPTY};
+	struct look *l = (struct look *)((char *)a - offsetof(struct look, ask));
+	struct sense_dns_question q = question_of(l);
+	struct sense_dns_reply r;
+	enum sense_dns_verdict v = sense_dns_read(&q, octets, n, &r);
+
+	if (v == SENSE_DNS_OTHER)
+		return;
+	if (v == SENSE_DNS_EMPTY && r.cname)
+		v = SENSE_DNS_GOOD;
+	sense_ask_stop(a);
+	if (v != SENSE_DNS_CUT || a->tcp)
+		end_look(l, why[v]);
+	else if (ask(l, true))
+		end_look(l, SENSE_CONNECT);
+}
+
 static void fire(struct sense_timer *timer)
 {
 	struct target *t = (struct target *)((char *)timer - offsetof(struct target, timer));
@@ -305,6 +366,11 @@ static void fire(struct sense_timer *timer)
 	l->t = t;
 	t->look = l;
 	l->began_us = os_mono_ns() / 1000;
+	if (c->kind == CONF_PROBE_DNS) {
+		if (ask(l, false))
+			end_look(l, SENSE_CONNECT);
+		return;
+	}
 	if (c->host) {
 		(void)snprintf(to, sizeof(to), "::%s", address);
 		l->connect_to = curl_slist_append(NULL, to);
@@ -324,7 +390,8 @@ struct lister {
 	uint32_t probe_index;
 };
 
-static void add(struct lister *a, const char *address, const struct conf_node *node, uint32_t index)
+static void add(struct lister *a, const char *address, struct ip edge, const struct conf_node *node,
+	uint32_t index)
 {
 	struct sense_target *row;
 
@@ -336,6 +403,7 @@ static void add(struct lister *a, const char *address, const struct conf_node *n
 	}
 	row = &a->rows[a->n];
 	row->probe_index = a->probe_index;
+	row->ip = edge;
 	row->node_index = node ? index : SENSE_NO_NODE;
 	(void)snprintf(row->probe, sizeof(row->probe), "%s", a->probe->name);
 	(void)snprintf(row->node, sizeof(row->node), "%s", node ? node->name : "");
@@ -349,12 +417,15 @@ static void add_ip(struct lister *a, const char *ip, const struct conf_node *nod
 {
 	uint32_t port = a->probe->port ? a->probe->port : a->probe->https ? 443 : 80;
 	char text[SENSE_ADDRESS];
+	struct ip edge = {.family = IP_NONE};
 
+	if (!node && !ip_parse(str_from(ip), &edge))
+		edge.family = IP_NONE;
 	if (strchr(ip, ':'))
 		(void)snprintf(text, sizeof(text), "[%s]:%u", ip, port);
 	else
 		(void)snprintf(text, sizeof(text), "%s:%u", ip, port);
-	add(a, text, node, index);
+	add(a, text, edge, node, index);
 }
 
 static void list_vendor(struct lister *a, const struct conf_catalog *c)
@@ -415,7 +486,7 @@ static void list_all(struct lister *a, const struct conf_catalog *c)
 			list_harvest(a, a->p->s);
 		}
 		for (uint32_t k = 0; k < a->probe->targets_count; k++)
-			add(a, a->probe->targets[k], NULL, 0);
+			add(a, a->probe->targets[k], (struct ip){.family = IP_NONE}, NULL, 0);
 	}
 }
 
@@ -464,6 +535,10 @@ static struct sense_probe *sums_of(
 
 	for (uint32_t i = 0; sum && i < c->probes_count; i++)
 		(void)snprintf(sum[i].name, sizeof(sum[i].name), "%s", c->probes[i].name);
+	for (uint32_t i = 0; sum && i < c->probes_count; i++)
+		if (c->probes[i].vendor)
+			(void)snprintf(
+				sum[i].vendor, sizeof(sum[i].vendor), "%s", c->probes[i].vendor);
 	for (uint32_t i = 0; sum && i < n; i++)
 		sum[rows[i].probe_index].n[rows[i].state]++;
 	return sum;
@@ -521,6 +596,7 @@ void sense_probes_free(struct sense_probes *p)
 		if (!l)
 			continue;
 		sense_fetch_stop(p->s->loop, &l->fetch);
+		sense_ask_stop(&l->ask);
 		drop_look(l);
 	}
 	while (p->spare) {

@@ -315,15 +315,45 @@ struct sense_edges *sense_harvest_edges(struct sense *s, uint64_t *version, uint
 	return COPY_ROWS(s, edges, n_edges, ret_n);
 }
 
+static bool cut_off(const struct sense *s)
+{
+	for (uint32_t i = 0; i < s->n_targets; i++)
+		if (s->target[i].state != SENSE_DOWN)
+			return false;
+	return s->n_targets >= SENSE_MIN_CUT_OFF;
+}
+
+struct sense_down *sense_edges_down(struct sense *s, uint32_t *ret_n)
+{
+	struct sense_down *down = NULL;
+	uint32_t n = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*ret_n = 0;
+	for (uint32_t i = 0; i < s->n_targets; i++)
+		n += s->target[i].state == SENSE_DOWN && s->target[i].ip.family != IP_NONE;
+	if (n && !cut_off(s))
+		down = calloc(n, sizeof(*down));
+	for (uint32_t i = 0; down && i < s->n_targets; i++) {
+		const struct sense_target *t = &s->target[i];
+		struct sense_down *to = &down[*ret_n];
+
+		if (t->state != SENSE_DOWN || t->ip.family == IP_NONE)
+			continue;
+		memcpy(to->vendor, s->probe[t->probe_index].vendor, sizeof(to->vendor));
+		to->ip = t->ip;
+		++*ret_n;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return down;
+}
+
 /* A node is down when a probe looks at it and finds none of its addresses anything but down. */
 static void judge_nodes(const struct sense *s, struct sense_node *node)
 {
 	uint8_t seen[SL_MAX_NODES]; /* by this probe: 1 down, 2 something else */
-	uint32_t up = 0;
 
-	for (uint32_t i = 0; i < s->n_targets; i++)
-		up += s->target[i].state != SENSE_DOWN;
-	if (!up && s->n_targets >= SENSE_MIN_CUT_OFF)
+	if (cut_off(s))
 		return;
 	for (uint32_t i = 0, end; i < s->n_targets; i = end) {
 		memset(seen, 0, s->n_nodes);

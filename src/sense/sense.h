@@ -91,6 +91,7 @@ struct sense_meter {
 struct sense_target {
 	char probe[SL_MAX_NAME + 1], node[SL_MAX_NAME + 1]; /* node empty: none of ours */
 	char address[SENSE_ADDRESS];                        /* ADDR:PORT */
+	struct ip ip;                                       /* of a vendor's; else IP_NONE */
 	uint32_t probe_index, node_index;
 	uint8_t state;   /* enum sense_state */
 	uint8_t refusal; /* of the last bad look */
@@ -102,7 +103,8 @@ struct sense_target {
 /* A probe as a whole. */
 struct sense_probe {
 	char name[SL_MAX_NAME + 1];
-	uint32_t n[SENSE_STATES]; /* targets by state */
+	char vendor[SL_MAX_NAME + 1]; /* empty: none */
+	uint32_t n[SENSE_STATES];     /* targets by state */
 	uint64_t looks, checked_ms;
 	uint64_t refused[SENSE_REFUSALS];
 };
@@ -115,10 +117,16 @@ struct sense_node {
 	double mbps; /* negative: not known */
 };
 
+/* An edge of a vendor that a probe finds down. */
+struct sense_down {
+	char vendor[SL_MAX_NAME + 1];
+	struct ip ip;
+};
+
 /* A group and a subnet of its clients. */
 struct sense_group {
 	char name[SL_MAX_NAME + 1];
-	struct ip net; /* v4 */
+	struct ip net;
 };
 
 /* What a vendor's DNS gave for a group. Families have times of their own. */
@@ -169,6 +177,10 @@ const char *sense_state_word(uint8_t state) SL_PURE;
 struct sense_probe *sense_probes(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 struct sense_target *sense_targets(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 struct sense_node *sense_nodes(struct sense *s, uint64_t now_ms, uint32_t *ret_n) SL_NONNULL_ALL;
+
+/* The edges (of vendors without own nodes) that some probe finds down, in the order of the probes;
+ * none while it is we who are cut off. As sense_sources; octets between members are zero. */
+struct sense_down *sense_edges_down(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 
 /* Copies of what was harvested, and of its sums; as sense_sources. sense_harvest_edges gives NULL
  * also when nothing has changed since *version, which it moves on. */

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harvest of a real daemon from a DNS server on loopback that answers by client subnet, and one
 that lies; addresses in the vendor's order, no longer than TTL and grace."""
+import http.server
+import re
 import socket
 import threading
 import time
@@ -39,6 +41,7 @@ class Server:
         self.socket.settimeout(0.2)
         self.port = self.socket.getsockname()[1]
         self.ttl, self.lie, self.asked, self.running = 2, None, [], True
+        self.tcp, self.over_tcp = None, 0
         self.order, self.net = (9, 3, 7), "10"
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -52,32 +55,55 @@ class Server:
                 self.socket.sendto(reply if isinstance(reply, bytes) else reply.to_wire(), peer)
         self.socket.close()
 
-    def answer(self, q):
+    def listen_tcp(self, lie):
+        """Answers over TCP too, on the same port, with lies of its own."""
+        self.tcp = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        self.tcp.settimeout(0.2)
+
+        def serve():
+            while self.running:
+                try:
+                    c, _ = self.tcp.accept()
+                except socket.timeout:
+                    continue
+                with c:
+                    c.settimeout(2)
+                    q = dns.message.from_wire(c.recv(int.from_bytes(c.recv(2, socket.MSG_WAITALL), "big"), socket.MSG_WAITALL))
+                    self.over_tcp += 1
+                    for reply in self.answer(q, lie):
+                        octets = reply if isinstance(reply, bytes) else reply.to_wire()
+                        c.sendall(len(octets).to_bytes(2, "big") + octets)
+            self.tcp.close()
+        threading.Thread(target=serve, daemon=True).start()
+
+    def answer(self, q, lie="as over UDP"):
+        lie = self.lie if lie == "as over UDP" else lie
         ecs = [o for o in q.options if isinstance(o, dns.edns.ECSOption)]
         name, kind = q.question[0].name, q.question[0].rdtype
         self.asked.append((time.time(), name.to_text(), kind, ecs[0].address if ecs else None))
-        if self.lie == "silence":
+        if lie == "silence":
             return []
         r = dns.message.make_response(q)
-        r.use_edns(0, payload=1232, options=[] if self.lie == "no subnet" else [
-            dns.edns.ECSOption("10.0.0.0" if self.lie == "other subnet" else ecs[0].address, ecs[0].srclen, 20)])
-        if self.lie == "servfail":
+        r.use_edns(0, payload=1232, options=[] if lie == "no subnet" else [
+            dns.edns.ECSOption("10.0.0.0" if lie == "other subnet" else ecs[0].address, ecs[0].srclen, 20)])
+        if lie == "servfail":
             r.set_rcode(dns.rcode.SERVFAIL)
             return [r]
-        a, b = ecs[0].address.split(".")[:2]
+        a, b = ecs[0].address.split(".")[:2] if ecs[0].family == 1 else ("6", "6")
         if kind == dns.rdatatype.A:
             final, ips = "A", ["%s.%s.%s.%d" % (self.net, a, b, i) for i in self.order]
         else:
             final, ips = "AAAA", ["2001:db8:%s:%s::%d" % (a, b, i) for i in self.order]
-        if self.lie != "empty":
+        if lie != "empty":
             r.answer = [dns.rrset.from_text(name, 300, "IN", "CNAME", "edge.alpha.example."),
                         *(dns.rrset.from_text("edge.alpha.example.", self.ttl, "IN", final, ip) for ip in ips),
                         dns.rrset.from_text("other.example.", 1, "IN", final, ips[0])]
-        if self.lie == "cut":
+        if lie == "cut":
             r.flags |= dns.flags.TC
-        if self.lie == "garbage":
+            r.answer = r.answer[:1]
+        if lie == "garbage":
             return [r.to_wire()[:20] + b"\xff" * 20]
-        if self.lie == "stray":  # another id first, another name, then the true one
+        if lie == "stray":  # another id first, another name, then the true one
             other = dns.message.make_response(dns.message.make_query("evil.example.", kind))
             other.id = q.id
             other.answer = [dns.rrset.from_text("evil.example.", 300, "IN", final, ips[0])]
@@ -203,13 +229,85 @@ def probes_know_what_to_probe():
     listener.close()
 
 
+class Edges(http.server.ThreadingHTTPServer):
+    """Vendor's edges on every loopback address; those in `down` say that they are ill."""
+    daemon_threads = True
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # pylint: disable=invalid-name
+                self.send_response(503 if self.connection.getsockname()[0] in self.server.down else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+        super().__init__(("0.0.0.0", 0), Handler)
+        self.down = set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+def edges_that_are_down_are_not_answered():
+    edges = Edges()
+    with Server() as s:
+        s.net = "127"
+        text = (CATALOG % (s.port, '"CN/GD/telecom", "CN/GD/unicom"', 60)).replace(", timeout_ms", ", ipv6: false, timeout_ms")
+        text += "probes: [{name: edges, vendor: alpha, port: %d, every_s: 1, rise: 1, fall: 1}]\n" % edges.server_address[1]
+        with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
+            first = wait_for("three edges", lambda: (lambda found: len(found) == 3 and found)(ips(d, GUANGDONG)))
+            wait_for("they are up", lambda: sum(t["state"] == "up" for t in d.ctl("probe", "show")["targets"]) == 6)
+            assert ips(d, GUANGDONG) == first
+            edges.down.add(first[1])
+            wait_for("the second is left out", lambda: ips(d, GUANGDONG) == [first[0], first[2]])
+            d.ctl("switch", "set", "probes", "off")
+            wait_for("and answered", lambda: ips(d, GUANGDONG) == first)
+            d.ctl("switch", "set", "probes", "on")
+            wait_for("and left out", lambda: ips(d, GUANGDONG) == [first[0], first[2]])
+            edges.down.update(first)
+            wait_for("none is left: the CNAME", lambda: ips(d, GUANGDONG) == [])
+            edges.down.update(i for e in d.ctl("harvest", "show")["edges"] for i in e["ips"])
+            wait_for("all of six are down: it is we who are cut off", lambda: ips(d, GUANGDONG) == first)
+            edges.down.clear()
+            wait_for("all up", lambda: all(t["state"] == "up" for t in d.ctl("probe", "show")["targets"]))
+            assert ips(d, GUANGDONG) == first
+    edges.shutdown()
+    edges.server_close()
+
+
+def what_is_cut_is_asked_over_tcp():
+    with Server() as s:
+        s.lie = "cut"
+        s.listen_tcp(None)
+        with daemon(s, '"CN/GD/telecom"') as d:
+            wait_for("harvested", lambda: len(ips(d, GUANGDONG)) == 6)
+            assert [i.rsplit(".", 1)[1] for i in ips(d, GUANGDONG)[:3]] == ["9", "3", "7"]
+            h = d.ctl("harvest", "show")["harvests"][0]
+            assert s.over_tcp >= 2 and h["taken"] >= 2 and not h["refused"], (s.over_tcp, h)
+
+
+def a_group_of_ipv6_alone_has_its_subnet():
+    with Server() as s:
+        d = daemon(s, '"CN/*"', 60)
+        d.write("nets.csv", "202.96.128.0/20,CN,GD,telecom,t\n2408:8000::/20,CN,HI,unicom,t\n2408:9000::/24,CN,GD,telecom,t\n")
+        d.write("sluice.yaml", re.sub(r'overrides: "[^"]*"', 'overrides: "nets.csv"', d.read("sluice.yaml")))
+        with d:
+            six = wait_for("harvested", lambda: (lambda found: len(found) == 6 and found)(ips(d, "2408:8000::1")))
+            assert group_of(d, "2408:8000::1") == "CN/HI/unicom" and six[0] == "10.6.6.9", six
+            wait_for("the other", lambda: len(ips(d, GUANGDONG)) == 6)
+            assert {a[3] for a in s.asked} == {"202.96.128.0", "2408:8000::"}, s.asked
+            h = d.ctl("harvest", "show")["harvests"][0]
+            assert not h["refused"], h
+
+
 def lies_are_refused():
     lies = (("no subnet", "scope"), ("other subnet", "scope"), ("servfail", "rcode"), ("empty", "empty"),
-            ("cut", "wire"), ("garbage", "wire"), ("silence", "timeout"), ("stray", "stray"))
+            ("cut", "connect"), ("cut over TCP too", "wire"), ("garbage", "wire"), ("silence", "timeout"), ("stray", "stray"))
     servers = [Server() for _ in lies]
     more = ""
     for i, (lie, _) in enumerate(lies):
-        servers[i].lie = lie
+        servers[i].lie = "cut" if "TCP" in lie else lie
+        if "TCP" in lie:
+            servers[i].listen_tcp("cut")
         more += ("  - {name: v%d, max_mbps: 1, harvest: {host: live.alpha.example, servers: [\"127.0.0.1:%d\"], "
                  "groups: [\"CN/GD/telecom\"], timeout_ms: 300}}\n" % (i, servers[i].port))
     text = (CATALOG % (servers[-1].port, '"CN/GD/telecom"', 2)).replace("services:\n", more + "services:\n")
@@ -226,4 +324,5 @@ def lies_are_refused():
 
 
 sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace,
-            probes_know_what_to_probe, lies_are_refused])
+            probes_know_what_to_probe, edges_that_are_down_are_not_answered, what_is_cut_is_asked_over_tcp,
+            a_group_of_ipv6_alone_has_its_subnet, lies_are_refused])

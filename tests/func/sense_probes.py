@@ -8,6 +8,11 @@ import socket
 import threading
 import time
 
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
 import sluice
 from sluice import Sluice, free_port, wait_for
 
@@ -187,12 +192,20 @@ def doors_and_ports():
   - {name: tcp, kind: tcp, targets: ["127.0.0.1:%d"], %s}
   - {name: closed, kind: tcp, targets: ["127.0.0.1:%d"], %s}
   - {name: tls, targets: ["127.0.0.1:%d"], https: true, %s}
-""" % (d.http, probe, port, probe, closed, probe, d.http, probe)).encode())
+  - {name: dns, kind: dns, host: live.sluice.example, targets: ["127.0.0.1:%d"], %s}
+  - {name: noname, kind: dns, host: nothing.sluice.example, targets: ["127.0.0.1:%d"], %s}
+  - {name: nozone, kind: dns, host: live.other.example, targets: ["127.0.0.1:%d"], %s}
+  - {name: noaddress, kind: dns, host: big.sluice.example, targets: ["127.0.0.1:%d"], %s}
+  - {name: noserver, kind: dns, host: live.sluice.example, targets: ["127.0.0.1:%d"], %s}
+""" % (d.http, probe, port, probe, closed, probe, d.http, probe, d.dns, probe, d.dns, probe, d.dns, probe, d.dns, probe,
+       free_port(), probe)).encode())
         d.ctl("reload")
-        for name in ("doors", "tcp"):
+        for name in ("doors", "tcp", "dns"):
             state(d, name, "up")
-        state(d, "closed", "down")
-        state(d, "tls", "down")
+        for name, why in (("closed", "connect"), ("tls", "connect"), ("noname", "rcode"), ("nozone", "rcode"),
+                          ("noaddress", "empty"), ("noserver", "connect")):
+            state(d, name, "down")
+            assert [t["last_bad"] for (p, _), t in targets(d).items() if p == name] == [why], (name, targets(d))
         took = targets(d)["tcp", "127.0.0.1:%d" % port]
         assert took["took_ms"] < 500 and took["good"] >= 1, took
         doomed.close()
@@ -207,6 +220,76 @@ def doors_and_ports():
         looks = targets(d)["doors", "127.0.0.1:%d" % d.http]["good"]
         wait_for("four more looks", lambda: targets(d)["doors", "127.0.0.1:%d" % d.http]["good"] >= looks + 4)
         assert len(os.listdir("/proc/%d/fd" % pid)) < 60
+
+
+def dns_answers_are_looked_at():
+    """A server of the test's own: what is no answer to the question is waited past, what is cut is asked over TCP."""
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    port = udp.getsockname()[1]
+    tcp = socket.create_server(("127.0.0.1", port), backlog=16)
+    how = {"udp": "stray", "tcp": "good"}
+
+    def reply(octets, what):
+        q = dns.message.from_wire(octets)
+        r = dns.message.make_response(q)
+        name = q.question[0].name
+        if what == "cname":
+            r.answer = [dns.rrset.from_text(name, 5, "IN", "CNAME", "elsewhere.example.")]
+        elif what == "good":
+            r.answer = [dns.rrset.from_text(name, 5, "IN", "A", "192.0.2.1")]
+        elif what == "cut":
+            r.flags |= dns.flags.TC
+        elif what == "servfail":
+            r.set_rcode(dns.rcode.SERVFAIL)
+        return r.to_wire()
+
+    def serve_udp():
+        while True:
+            try:
+                octets, peer = udp.recvfrom(4096)
+            except OSError:
+                return
+            if how["udp"] == "stray":
+                udp.sendto(bytes([octets[0] ^ 1]) + reply(octets, "good")[1:], peer)
+                udp.sendto(reply(octets, "good"), peer)
+            elif how["udp"] == "garbage":
+                udp.sendto(octets[:2] + b"\xff" * 30, peer)
+            elif how["udp"] != "silence":
+                udp.sendto(reply(octets, how["udp"]), peer)
+
+    def serve_tcp():
+        while True:
+            try:
+                c, _ = tcp.accept()
+            except OSError:
+                return
+            with c:
+                c.settimeout(2)
+                head = c.recv(2, socket.MSG_WAITALL)
+                r = reply(c.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL), how["tcp"])
+                r = len(r).to_bytes(2, "big") + r
+                c.sendall(r[:1])
+                time.sleep(0.05)  # in pieces
+                c.sendall(r[1:20])
+                time.sleep(0.05)
+                c.sendall(b"" if how["tcp"] == "short" else r[20:])
+    for serve in (serve_udp, serve_tcp):
+        threading.Thread(target=serve, daemon=True).start()
+    with daemon(["name: dns, kind: dns, host: live.other.example, targets: [\"127.0.0.1:%d\"], every_s: 1, timeout_ms: 900, "
+                 "rise: 1, fall: 1" % port]) as d:
+        for over_udp, over_tcp, why in (("stray", "good", None), ("silence", "good", "timeout"), ("cname", "good", None),
+                                        ("garbage", "good", "wire"), ("cut", "good", None), ("cut", "cut", "wire"),
+                                        ("good", "good", None), ("servfail", "good", "rcode"), ("cut", "short", "wire"),
+                                        ("good", "good", None)):
+            how.update(udp=over_udp, tcp=over_tcp)
+            if why:
+                wait_for(over_udp, lambda: targets(d)["dns", "127.0.0.1:%d" % port]["last_bad"] == why)
+                state(d, "dns", "down")
+            else:
+                state(d, "dns", "up")
+    udp.close()
+    tcp.close()
 
 
 def cut_off_we_blame_nobody():
@@ -248,6 +331,8 @@ def targets_are_spread():
 def refused_with_its_line():
     for bad, why in (("name: a, targets: [\"127.0.0.1:1\"], vendor: own", "both of vendor and targets"),
                      ("name: a", "none of vendor and targets"), ("name: a, vendor: nobody", "unknown vendor"),
+                     ("name: a, kind: dns, targets: [\"127.0.0.1:53\"]", "no host"),
+                     ("name: a, kind: dns, vendor: own, host: a.example", "no targets"),
                      ("name: a, vendor: own, path: x", "no path"), ("name: a, targets: [\"53\"]", "no address")):
         with daemon([]) as d:
             d.write_octets("catalog.yaml", (CATALOG + "  - {%s}\n" % bad).encode())
@@ -256,4 +341,5 @@ def refused_with_its_line():
 
 
 sluice.run([nodes_that_are_down_are_not_answered, flapping_changes_nothing, media_is_looked_at, doors_and_ports,
+            dns_answers_are_looked_at,
             cut_off_we_blame_nobody, targets_are_spread, refused_with_its_line])
