@@ -136,8 +136,12 @@ static void fill_cells(struct alloc_work *w)
 			load_of(in->current_mbps, in->forecast_mbps),
 			f->vendor[in->vendor].headroom};
 	}
-	for (uint32_t c = 0; c < w->n_cells; c++)
+	for (uint32_t c = 0; c < w->n_cells; c++) {
 		w->base[c] = w->cell[c].load_mbps;
+		w->room[c] = score_room(&w->cell[c]);
+		if (c >= SL_MAX_VENDORS)
+			w->room[c] = score_room_min(w->room[w->vendor_of[c]], w->room[c]);
+	}
 }
 
 /* Slots in order of vendor id, so that the order in the service does not matter. */
@@ -181,23 +185,20 @@ static uint8_t reason_of(const struct alloc_work *w, const struct alloc_row *in,
 	const struct alloc_slot *slot, uint32_t i, uint32_t cell)
 {
 	uint32_t v = slot->vendor;
-	struct score_room total = score_room(&w->cell[v]), room = total;
 
-	if (cell != v)
-		room = score_room_min(total, score_room(&w->cell[cell]));
 	if (in->block[i])
 		return in->block[i];
 	if (!(w->cell[v].max_mbps > 0))
 		return SCORE_NO_CAPACITY;
 	if (!(slot->weight > 0))
 		return SCORE_NO_WEIGHT;
-	if (!(total.total_mbps > 0))
+	if (!(w->room[v].total_mbps > 0))
 		return SCORE_AT_MAX;
-	if (!(room.total_mbps > 0))
+	if (!(w->room[cell].total_mbps > 0))
 		return SCORE_AT_REGION_MAX;
 	if (!w->service[in->service].known)
 		return SCORE_UNKNOWN;
-	return room.guaranteed_mbps > 0 ? SCORE_UNDER : SCORE_OVER;
+	return w->room[cell].guaranteed_mbps > 0 ? SCORE_UNDER : SCORE_OVER;
 }
 
 static uint32_t cell_of(const struct alloc_fleet *f, uint32_t group, uint32_t vendor)

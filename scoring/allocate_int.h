@@ -46,6 +46,7 @@ struct alloc_work {
 	uint16_t vendor_of[ALLOC_CELLS];        /* of a cell */
 	struct score_figures cell[ALLOC_CELLS]; /* load grows while pouring */
 	double base[ALLOC_CELLS];               /* load before this tick */
+	struct score_room room[ALLOC_CELLS];    /* of then; of a region, its vendor's counted */
 	double sticky[ALLOC_CELLS]; /* what the sticky tables will add; by vendor and by region */
 	double cap[ALLOC_CELLS];    /* room for what follows the shares */
 	double factor[ALLOC_CELLS];

@@ -119,6 +119,14 @@ static struct verdict judge_minute(
 	return (struct verdict){0};
 }
 
+/* Wilson's bounds lie on the vendor's side of the rate itself. */
+bool breaker_suspects(const struct breaker_params *p, const struct quality_facts *f)
+{
+	return (f->pulls >= p->least_pulls && !(f->ok >= p->success * f->pulls)) ||
+	       (f->frames >= p->least_pulls && f->frame_ms > p->first_frame_ms) ||
+	       (f->users >= p->least_users && !(f->stalled <= p->stall_rate * f->users));
+}
+
 /* Keeps the ends of bad windows of the last 15 s; true if two of them are disjoint. */
 static bool remember_bad(struct breaker *b, uint64_t now_ms)
 {
@@ -314,12 +322,14 @@ uint32_t breaker_tick(const struct breaker_params *p, struct breaker *b,
 
 	n = n < SL_MAX_SLOTS ? n : SL_MAX_SLOTS;
 	for (uint32_t i = 0; i < n; i++) {
-		struct others o = look_at_others(p, b, in, n, i);
-
 		if (breaker_manual_holds(&in[i], now_ms))
 			continue;
-		if (in[i].usable && b[i].state != BREAKER_OPEN)
+		if (in[i].usable && b[i].state != BREAKER_OPEN &&
+			breaker_suspects(p, &in[i].window)) {
+			struct others o = look_at_others(p, b, in, n, i);
+
 			v[i] = judge(p, &b[i], &in[i], &o, now_ms);
+		}
 		if (v[i].cause == BREAKER_NOTHING)
 			events += let_back(p, b, in, i, now_ms, &ret[events]);
 	}

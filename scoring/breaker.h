@@ -118,6 +118,18 @@ struct breaker_event {
 /* Text of an event with its numbers, for log and explain; returns ret. */
 char *breaker_event_text(const struct breaker_event *e, char *ret, size_t size) SL_NONNULL_ALL;
 
+/* Whether a window could convict a vendor, whatever the others show: cheap, and false for nearly
+ * all.
+ */
+bool breaker_suspects(
+	const struct breaker_params *p, const struct quality_facts *window) SL_NONNULL_ALL SL_PURE;
+
+/* Whether a tick without a suspect leaves this state as it is. */
+static inline bool breaker_rests(const struct breaker *b)
+{
+	return b->state == BREAKER_CLOSED && b->relapses == 0;
+}
+
 /*
  * One tick of a group's n vendors (n <= SL_MAX_SLOTS). Returns the number of events, transitions
  * and trips held back (a trip held back is told once per hold_ms), at most n.

@@ -78,7 +78,8 @@ struct loop_in {
 		*row; /* ascending by (service, group); all groups of active services */
 	/* region of [group * n_vendors + vendor] or ALLOC_NO_REGION; NULL where n_regions is 0 */
 	const uint16_t *region_of;
-	/* by level, of a group: the first group that lies in its province, with its carrier */
+	/* by level, of a group: the first group that lies in its province, with its carrier; of a
+	 * first group it is that group itself */
 	const uint16_t *level[LOOP_LEVELS];
 	/* dispatched since the last tick, by door and cell, at the bitrate that was asked for */
 	double (*door_kbps)[LOOP_CELLS];
@@ -121,6 +122,12 @@ struct loop_cell {
 	struct breaker breaker;
 };
 
+/* What they say of it in all groups of a province, or of a carrier. */
+struct loop_coarse {
+	struct quality_counts counts;
+	struct quality_estimate estimate;
+};
+
 struct loop_event {
 	struct breaker_event event;
 	uint16_t vendor, group;
@@ -134,9 +141,8 @@ struct loop {
 	struct loop_kept *kept;
 	struct ledger *ledger, *live; /* of LOOP_LEDGER_CELLS; of LOOP_CELLS: reported bitrates */
 	struct loop_seat *seat;       /* by service * SL_MAX_GROUPS + group */
-	struct loop_cell (*cell)[SL_MAX_VENDORS]; /* by group */
-	struct quality_counts (
-		*coarse[LOOP_LEVELS])[SL_MAX_VENDORS]; /* by first group of a level */
+	struct loop_cell (*cell)[SL_MAX_VENDORS];                  /* by group */
+	struct loop_coarse (*coarse[LOOP_LEVELS])[SL_MAX_VENDORS]; /* by first group of a level */
 	struct alloc_row *row;
 	struct alloc_row_out *row_out;
 	void *work; /* of alloc_work_size(max_rows) */
@@ -155,8 +161,10 @@ struct loop {
 	double budget_kbps[LOOP_CELLS]; /* what may be dispatched until the next tick; INFINITY */
 	struct loop_event event[LOOP_MAX_EVENTS];
 	uint32_t n_events;
-	double alive, heard_s;         /* sessions, as last reported; for how long there were any */
-	uint64_t heard_ms;             /* when that was */
+	uint64_t told[SL_MAX_GROUPS]; /* by group, bit per vendor: a fact of the tick is of it */
+	bool suspect[SL_MAX_GROUPS];  /* a window of the tick is bad, or a breaker is not at rest */
+	double alive, heard_s;        /* sessions, as last reported; for how long there were any */
+	uint64_t heard_ms;            /* when that was */
 	double configured_s, length_s; /* mean over the services, and what was learned of it */
 };
 

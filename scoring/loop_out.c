@@ -111,6 +111,8 @@ static bool near_enough(
 
 void loop_seats(struct loop *l, const struct loop_in *in)
 {
+	double keep = exp(-loop_dt_s(in) / FOLLOW_S);
+
 	for (uint32_t i = 0; i < in->n_rows; i++) {
 		const struct loop_row *r = &in->row[i];
 		const struct alloc_row_out *out = &l->row_out[i];
@@ -122,7 +124,7 @@ void loop_seats(struct loop *l, const struct loop_in *in)
 		seat->lowered = out->lowered;
 		if (loop_row_barred(l, i))
 			continue;
-		follow(seat, out, cut, empty ? 0 : exp(-loop_dt_s(in) / FOLLOW_S), target);
+		follow(seat, out, cut, empty ? 0 : keep, target);
 		if (empty || !near_enough(seat, l->row[i].sticky_ppm, target, cut))
 			sticky_update(&seat->sticky, target, cut, move, NULL);
 	}

@@ -14,6 +14,8 @@ enum {
 	LONGEST_GAP_S = 30,  /* between two reports that are compared */
 };
 
+_Static_assert(SL_MAX_VENDORS <= 64, "a bit per vendor");
+
 static const struct quality_params quality_params = QUALITY_PARAMS_DEFAULT;
 static const struct breaker_params breaker_params = BREAKER_PARAMS_DEFAULT;
 
@@ -27,56 +29,57 @@ static void add(struct quality_counts *to, const struct quality_facts *f)
 	to->stalled += f->stalled;
 }
 
-/* The counts of the minute at all levels. The minute is the memory: it slides by itself. */
-static void count(struct loop *l, const struct loop_in *in)
+static struct quality_counts counts_of(const struct quality_facts *f)
+{
+	return (struct quality_counts){
+		f->pulls, f->ok, f->frames, f->frames * f->frame_ms, f->users, f->stalled};
+}
+
+static void begin(struct loop *l, const struct loop_in *in)
 {
 	memset(l->vendor_counts, 0, sizeof(l->vendor_counts));
-	for (uint32_t g = 0; g < in->n_groups; g++) {
-		for (uint32_t v = 0; v < in->n_vendors; v++) {
-			struct loop_cell *c = &l->cell[g][v];
+	memset(l->suspect, 0, in->n_groups * sizeof(l->suspect[0]));
+	memset(l->told, 0, in->n_groups * sizeof(l->told[0]));
+	for (uint32_t k = 0; k < LOOP_LEVELS; k++)
+		for (uint32_t g = 0; g < in->n_groups; g++)
+			for (uint32_t v = 0; in->level[k][g] == g && v < in->n_vendors; v++)
+				l->coarse[k][g][v].counts = (struct quality_counts){0};
+}
 
-			c->counts = (struct quality_counts){0};
-			c->window = (struct quality_facts){0};
-			c->audience_mbps = 0;
-		}
-		for (uint32_t k = 0; k < LOOP_LEVELS; k++)
-			memset(l->coarse[k][g], 0, in->n_vendors * sizeof(l->coarse[k][g][0]));
-	}
+/* The counts of the minute at all levels. The minute is the memory: it slides by itself. Cells that
+ * no fact is of are emptied when their group is rated. */
+static void count(struct loop *l, const struct loop_in *in)
+{
 	for (uint32_t i = 0; i < in->n_facts; i++) {
 		const struct loop_fact *f = &in->fact[i];
 		struct loop_cell *c = &l->cell[f->group][f->vendor];
 
-		add(&c->counts, &f->minute);
+		c->counts = counts_of(&f->minute);
 		add(&l->vendor_counts[f->vendor], &f->minute);
 		for (uint32_t k = 0; k < LOOP_LEVELS; k++)
-			add(&l->coarse[k][in->level[k][f->group]][f->vendor], &f->minute);
+			add(&l->coarse[k][in->level[k][f->group]][f->vendor].counts, &f->minute);
 		c->window = f->window;
+		l->suspect[f->group] |= breaker_suspects(&breaker_params, &f->window);
 		c->audience_mbps = f->mbps;
+		l->told[f->group] |= UINT64_C(1) << f->vendor;
 	}
 }
 
-/* Group, then its province or carrier, whichever has more to say, then the vendor, then the prior.
- */
-static struct quality_estimate estimate(const struct loop *l, const struct loop_in *in, uint32_t g,
-	uint32_t v, const struct quality_estimate *vendor)
-{
-	const struct quality_counts *a = &l->coarse[0][in->level[0][g]][v];
-	const struct quality_counts *b = &l->coarse[1][in->level[1][g]][v];
-	struct quality_estimate coarse = quality_shrink(
-		&quality_params, a->pulls + a->users > b->pulls + b->users ? a : b, vendor);
-
-	return quality_shrink(&quality_params, &l->cell[g][v].counts, &coarse);
-}
-
-static void estimate_all(struct loop *l, const struct loop_in *in)
+/* Vendors, then provinces and carriers; the groups follow when they are rated. */
+static void estimate_coarse(struct loop *l, const struct loop_in *in)
 {
 	struct quality_estimate vendor[SL_MAX_VENDORS];
 
 	for (uint32_t v = 0; v < in->n_vendors; v++)
-		vendor[v] = quality_shrink(&quality_params, &l->vendor_counts[v], NULL);
-	for (uint32_t g = 0; g < in->n_groups; g++)
-		for (uint32_t v = 0; v < in->n_vendors; v++)
-			l->cell[g][v].estimate = estimate(l, in, g, v, &vendor[v]);
+		quality_shrink(&quality_params, &l->vendor_counts[v], NULL, &vendor[v]);
+	for (uint32_t k = 0; k < LOOP_LEVELS; k++)
+		for (uint32_t g = 0; g < in->n_groups; g++)
+			for (uint32_t v = 0; in->level[k][g] == g && v < in->n_vendors; v++) {
+				struct loop_coarse *c = &l->coarse[k][g][v];
+
+				quality_shrink(
+					&quality_params, &c->counts, &vendor[v], &c->estimate);
+			}
 }
 
 /* The bitrates of live sessions, per vendor and region: the forecast's fast meter. Without facts
@@ -139,9 +142,6 @@ static void learn(struct loop *l, const struct loop_in *in)
 
 static void take_notes(struct loop *l, const struct loop_in *in)
 {
-	for (uint32_t g = 0; g < in->n_groups; g++)
-		for (uint32_t v = 0; v < in->n_vendors; v++)
-			quality_steer_fade(&l->cell[g][v].steer, &quality_params, loop_dt_s(in));
 	for (uint32_t i = 0; i < in->n_notes; i++) {
 		const struct loop_note *n = &in->note[i];
 
@@ -151,35 +151,67 @@ static void take_notes(struct loop *l, const struct loop_in *in)
 
 void loop_sense(struct loop *l, const struct loop_in *in)
 {
+	begin(l, in);
 	take_notes(l, in);
 	count(l, in);
-	estimate_all(l, in);
+	estimate_coarse(l, in);
 	feed_live(l, in);
 	learn(l, in);
 }
 
 /* --- qualities and breakers ------------------------------------------------------------------ */
 
-static void set_quality(struct loop *l, const struct loop_in *in)
+/* A province's or a carrier's, whichever has more to say. */
+static const struct quality_estimate *coarse_of(
+	const struct loop *l, const struct loop_in *in, uint32_t g, uint32_t v)
 {
-	for (uint32_t i = 0; i < in->n_rows; i++) {
-		struct alloc_row *row = &l->row[i];
-		const struct alloc_service *s = &l->service[row->service];
-		struct quality_estimate of[SL_MAX_SLOTS];
-		struct quality_steer steer[SL_MAX_SLOTS];
-		double factor[SL_MAX_SLOTS];
+	const struct loop_coarse *a = &l->coarse[0][in->level[0][g]][v];
+	const struct loop_coarse *b = &l->coarse[1][in->level[1][g]][v];
 
-		for (uint32_t k = 0; k < s->n_slots; k++) {
-			of[k] = l->cell[row->group][s->slot[k].vendor].estimate;
-			steer[k] = l->cell[row->group][s->slot[k].vendor].steer;
-		}
-		quality_of_group(&quality_params, of, s->n_slots, row->quality);
-		quality_steer_of_group(steer, s->n_slots, factor);
-		for (uint32_t k = 0; k < s->n_slots; k++)
-			row->quality[k] = in->no_quality ? 1
-							 : SL_MAX(row->quality[k] * factor[k],
-								   SCORE_QUALITY_MIN);
+	return a->counts.pulls + a->counts.users > b->counts.pulls + b->counts.users ? &a->estimate
+										     : &b->estimate;
+}
+
+/* Qualities of the vendors of a row, of estimates that stand. */
+static void rate(const struct loop *l, const struct loop_in *in, struct alloc_row *row)
+{
+	const struct alloc_service *s = &l->service[row->service];
+	const struct quality_estimate *of[SL_MAX_SLOTS];
+	const struct quality_steer *steer[SL_MAX_SLOTS];
+	double factor[SL_MAX_SLOTS];
+
+	for (uint32_t k = 0; k < s->n_slots; k++) {
+		of[k] = &l->cell[row->group][s->slot[k].vendor].estimate;
+		steer[k] = &l->cell[row->group][s->slot[k].vendor].steer;
 	}
+	quality_of_group(&quality_params, of, s->n_slots, row->quality);
+	quality_steer_of_group(steer, s->n_slots, factor);
+	for (uint32_t k = 0; k < s->n_slots; k++)
+		row->quality[k] =
+			in->no_quality ? 1 : SL_MAX(row->quality[k] * factor[k], SCORE_QUALITY_MIN);
+}
+
+/* Estimates of a group: its own, shrunk to its province or carrier. */
+static void estimate(struct loop *l, const struct loop_in *in, uint32_t g)
+{
+	for (uint32_t v = 0; v < in->n_vendors; v++) {
+		struct loop_cell *c = &l->cell[g][v];
+
+		if (!(l->told[g] >> v & 1)) {
+			c->counts = (struct quality_counts){0};
+			c->window = (struct quality_facts){0};
+			c->audience_mbps = 0;
+		}
+		quality_shrink(&quality_params, &c->counts, coarse_of(l, in, g, v), &c->estimate);
+		l->suspect[g] |= !breaker_rests(&c->breaker);
+	}
+}
+
+/* What players told the steering door has counted, and is less by the next tick. */
+static void fade(struct loop *l, const struct loop_in *in, uint32_t g)
+{
+	for (uint32_t v = 0; v < in->n_vendors; v++)
+		quality_steer_fade(&l->cell[g][v].steer, &quality_params, loop_dt_s(in));
 }
 
 /* The vendors of a group that compete: those that some service of the group may send to. */
@@ -280,28 +312,35 @@ static void note(struct loop *l, uint32_t g, const struct contest *c,
 			.event = ev[i], .vendor = c->vendor[ev[i].slot], .group = (uint16_t)g};
 }
 
-/* Adds a group's audience, and what breakers took out of it, to a region. */
-static void add_group(
-	const struct loop *l, const struct loop_in *in, uint32_t g, struct breaker_region *r)
+/* A group's audience, and what breakers took out of it. */
+static struct breaker_region of_group(const struct loop *l, const struct loop_in *in, uint32_t g)
 {
-	bool out = false;
+	struct breaker_region r = {0};
 
 	for (uint32_t v = 0; v < in->n_vendors; v++) {
 		const struct loop_cell *c = &l->cell[g][v];
 
-		r->audience_mbps += c->audience_mbps;
+		r.audience_mbps += c->audience_mbps;
 		if (c->breaker.state != BREAKER_OPEN)
 			continue;
-		r->out_mbps += c->audience_mbps;
-		out = true;
+		r.out_mbps += c->audience_mbps;
+		r.groups_out = 1;
 	}
-	r->groups_out += out;
+	return r;
 }
 
-/* What the guards look at: the audience of all groups, and by vendor region; and the room of all
- * vendors, which counts only as far as reports cover the load, because audiences are of reports. */
+static void add_group(struct breaker_region *to, const struct breaker_region *group)
+{
+	to->audience_mbps += group->audience_mbps;
+	to->out_mbps += group->out_mbps;
+	to->groups_out += group->groups_out;
+}
+
+/* Rates every group; and what the guards look at: the audience of all groups, and by vendor region,
+ * and the room of all vendors, which counts only as far as reports cover the load, because
+ * audiences are of reports. All of a group at once, for cells are many and far apart. */
 static struct breaker_region survey(
-	const struct loop *l, const struct loop_in *in, struct breaker_region *region)
+	struct loop *l, const struct loop_in *in, struct breaker_region *region)
 {
 	struct breaker_region r = {0};
 	double carried = 0;
@@ -314,10 +353,18 @@ static struct breaker_region survey(
 		r.room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
 	}
 	for (uint32_t g = 0; g < in->n_groups; g++) {
-		add_group(l, in, g, &r);
+		struct breaker_region group;
+
+		estimate(l, in, g);
+		group = of_group(l, in, g);
+		for (uint32_t s = 0; s < in->n_services; s++)
+			if (l->first_row[s] != UINT32_MAX)
+				rate(l, in, &l->row[l->first_row[s] + g]);
+		fade(l, in, g);
+		add_group(&r, &group);
 		for (uint32_t v = 0; in->n_regions && v < in->n_vendors; v++)
 			if (region_at(in, g, v) < in->n_regions)
-				add_group(l, in, g, &region[region_at(in, g, v)]);
+				add_group(&region[region_at(in, g, v)], &group);
 	}
 	if (carried > 0)
 		r.room_mbps *= fmin(1, r.audience_mbps / carried);
@@ -360,7 +407,6 @@ void loop_judge(struct loop *l, const struct loop_in *in)
 {
 	struct breaker_region region, by_region[SL_MAX_REGIONS] = {{0}};
 
-	set_quality(l, in);
 	region = survey(l, in, by_region);
 	l->n_events = 0;
 	for (uint32_t g = 0; g < in->n_groups; g++) {
@@ -368,6 +414,8 @@ void loop_judge(struct loop *l, const struct loop_in *in)
 		struct contest c;
 		uint32_t n;
 
+		if (!l->suspect[g] && !in->no_breakers)
+			continue; /* all at rest, and nothing to judge */
 		gather(l, in, g, by_region, &c);
 		for (uint32_t i = 0; in->no_breakers && i < c.n; i++)
 			l->cell[g][c.vendor[i]].breaker = (struct breaker){0};

@@ -12,27 +12,22 @@
 /* Less that nobody has room for is a rounding error. */
 #define NOTICEABLE_PPM 0.5
 
-static double room_at(const struct alloc_work *w, uint32_t cell)
-{
-	uint32_t v = w->vendor_of[cell];
-	struct score_room r = score_room(&w->cell[v]);
-
-	return cell == v ? r.total_mbps : score_room_min(r, score_room(&w->cell[cell])).total_mbps;
-}
-
 void alloc_open_tiers(struct alloc_work *w, struct alloc_work_row *r)
 {
 	const struct alloc_service_work *sw = &w->service[r->in->service];
 	double room = 0, wanted = sw->demand_mbps * TIER_TICKS;
 
+	for (uint32_t t = 1; t <= ALLOC_TIERS; t++)
+		r->open[t] = 0;
 	r->open[0] = 1;
-	for (uint32_t t = 1; t <= ALLOC_TIERS; t++) {
+	if (sw->n_tiers == 1)
+		return;
+	for (uint32_t t = 1; t < sw->n_tiers; t++) {
 		for (uint32_t j = 0; j < r->n; j++)
 			if (sw->tier[j] == t - 1 && r->cell[j] != ALLOC_SHUT)
-				room += room_at(w, r->cell[j]);
-		r->open[t] = t < sw->n_tiers && !(room >= wanted && room > 0)
-				     ? (room > 0 ? 1 - room / wanted : 1)
-				     : 0;
+				room += w->room[r->cell[j]].total_mbps;
+		if (!(room >= wanted && room > 0))
+			r->open[t] = room > 0 ? 1 - room / wanted : 1;
 	}
 	for (uint32_t j = 0; j < r->n; j++) {
 		if (r->open[sw->tier[j]] > 0 || r->cell[j] == ALLOC_SHUT)

@@ -40,33 +40,31 @@ void quality_add(struct quality_counts *c, const struct quality_facts *f, double
 	c->stalled += cut(f->stalled, users) * news;
 }
 
-struct quality_estimate quality_shrink(const struct quality_params *p,
-	const struct quality_counts *c, const struct quality_estimate *parent)
+void quality_shrink(const struct quality_params *p, const struct quality_counts *c,
+	const struct quality_estimate *parent, struct quality_estimate *ret)
 {
 	const double samples[] = {c->pulls, c->frames, c->users};
 	const double sum[] = {c->ok, c->frames_ms, c->users - c->stalled};
-	struct quality_estimate e;
 
 	for (uint32_t i = 0; i < QUALITY_INDICATORS; i++) {
 		double base = parent ? parent->value[i] : p->prior[i];
 
-		e.samples[i] = samples[i];
-		e.own[i] = samples[i] / (samples[i] + p->weight[i]);
-		e.value[i] = (sum[i] + p->weight[i] * base) / (samples[i] + p->weight[i]);
+		ret->samples[i] = samples[i];
+		ret->own[i] = samples[i] / (samples[i] + p->weight[i]);
+		ret->value[i] = (sum[i] + p->weight[i] * base) / (samples[i] + p->weight[i]);
 	}
-	return e;
 }
 
-void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
+void quality_of_group(const struct quality_params *p, const struct quality_estimate *const *vendor,
 	uint32_t n, double *ret_q)
 {
 	double best = HUGE_VAL;
 
 	for (uint32_t i = 0; i < n; i++)
-		best = fmin(best, vendor[i].value[QUALITY_FIRST_FRAME]);
+		best = fmin(best, vendor[i]->value[QUALITY_FIRST_FRAME]);
 	best = fmax(best, p->floor_ms);
 	for (uint32_t i = 0; i < n; i++) {
-		const double *v = vendor[i].value, *x = p->exponent;
+		const double *v = vendor[i]->value, *x = p->exponent;
 		double f = v[QUALITY_FIRST_FRAME];
 		double q = score_pow(cut(v[QUALITY_SUCCESS], 1), x[QUALITY_SUCCESS]) *
 			   score_pow(cut(v[QUALITY_ZERO_STALL], 1), x[QUALITY_ZERO_STALL]) *
@@ -88,25 +86,27 @@ void quality_steer_add(struct quality_steer *s, double kbps, bool left)
 
 void quality_steer_fade(struct quality_steer *s, const struct quality_params *p, double dt_s)
 {
-	double keep = dt_s > 0 ? exp2(-dt_s / p->half_life_s) : 1;
+	double keep;
 
 	if (s->told + s->left < 1e-3) { /* forgotten, and cheap where nobody ever said anything */
 		*s = (struct quality_steer){0};
 		return;
 	}
+	keep = dt_s > 0 ? exp2(-dt_s / p->half_life_s) : 1;
 	s->told *= keep;
 	s->log2_kbps *= keep;
 	s->left *= keep;
 }
 
-void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, double *ret_factor)
+void quality_steer_of_group(
+	const struct quality_steer *const *vendor, uint32_t n, double *ret_factor)
 {
 	double told = 0, left = 0, sum = 0, best = 0, mean[SL_MAX_SLOTS];
 
 	for (uint32_t i = 0; i < n; i++) {
-		told += vendor[i].told;
-		left += vendor[i].left;
-		sum += vendor[i].log2_kbps;
+		told += vendor[i]->told;
+		left += vendor[i]->left;
+		sum += vendor[i]->log2_kbps;
 		ret_factor[i] = 1;
 	}
 	if (!(told > 0) && !(left > 0)) /* nobody said anything: no power of one is worked out */
@@ -114,13 +114,13 @@ void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, doub
 	for (uint32_t i = 0; i < n; i++) {
 		double all = told > 0 ? sum / told : 0;
 
-		mean[i] = (vendor[i].log2_kbps + STEER_WEIGHT * all) /
-			  (vendor[i].told + STEER_WEIGHT);
+		mean[i] = (vendor[i]->log2_kbps + STEER_WEIGHT * all) /
+			  (vendor[i]->told + STEER_WEIGHT);
 		best = fmax(best, mean[i]);
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		double stay = (vendor[i].told + STEER_WEIGHT) /
-			      (vendor[i].told + STEER_WEIGHT + vendor[i].left);
+		double stay = (vendor[i]->told + STEER_WEIGHT) /
+			      (vendor[i]->told + STEER_WEIGHT + vendor[i]->left);
 		double f = pow(exp2(mean[i] - best) * stay, 0.1);
 
 		ret_factor[i] = f > QUALITY_STEER_MIN ? f : QUALITY_STEER_MIN;

@@ -65,12 +65,12 @@ struct quality_estimate {
 	double own[QUALITY_INDICATORS];     /* weight of its own samples, 0..1 */
 };
 
-/* parent: the coarser level's estimate; NULL: the prior. */
-struct quality_estimate quality_shrink(const struct quality_params *p,
-	const struct quality_counts *c, const struct quality_estimate *parent) SL_NONNULL(1, 2);
+/* parent: the coarser level's estimate, another than *ret; NULL: the prior. */
+void quality_shrink(const struct quality_params *p, const struct quality_counts *c,
+	const struct quality_estimate *parent, struct quality_estimate *ret) SL_NONNULL(1, 2, 4);
 
 /* q of each of the n vendors of a group (n <= SL_MAX_SLOTS), SCORE_QUALITY_MIN..1. */
-void quality_of_group(const struct quality_params *p, const struct quality_estimate *vendor,
+void quality_of_group(const struct quality_params *p, const struct quality_estimate *const *vendor,
 	uint32_t n, double *ret_q) SL_NONNULL(1, 4);
 
 /*
@@ -92,8 +92,8 @@ void quality_steer_fade(
 /* The factors of the n vendors of a group: max(QUALITY_STEER_MIN, (t * (1 - l))^0.1), t being the
  * geometric mean of its throughputs over the best one's, both with 50 samples of the group's mean,
  * l the part that left, with 50 who did not. */
-void quality_steer_of_group(const struct quality_steer *vendor, uint32_t n, double *ret_factor)
-	SL_NONNULL(1, 3);
+void quality_steer_of_group(
+	const struct quality_steer *const *vendor, uint32_t n, double *ret_factor) SL_NONNULL(1, 3);
 
 /* First-frame times are counted in buckets that widen by a quarter octave from 25 ms on, so that a
  * trimmed mean costs no memory per report. */

@@ -85,31 +85,29 @@ double score_pow(double x, double d)
 	return r;
 }
 
-/* Hands out what rounding down left, one each, to the largest remainders. */
+/* Hands out what rounding down left, one each, to the largest remainders: to those that fewer than
+ * `left` others go before. Counting these takes no branch that depends on the figures. */
 static void give_remainders(const double *part, uint32_t n, uint32_t left, uint32_t *ppm)
 {
-	uint32_t given = 0; /* bit per index */
+	double rest[SCORE_ROW];
+	uint32_t before[SCORE_ROW] = {0};
 
-	while (left--) {
-		uint32_t best = n;
-		double most = -2;
+	for (uint32_t i = 0; i < n; i++)
+		rest[i] = part[i] > 0 ? part[i] - (double)ppm[i] : -HUGE_VAL;
+	for (uint32_t i = 1; i < n; i++)
+		for (uint32_t k = 0; k < i; k++) {
+			uint32_t later = rest[i] > rest[k];
 
-		for (uint32_t i = 0; i < n; i++) {
-			double r = part[i] - (double)ppm[i];
-
-			if (part[i] > 0 && !(given >> i & 1) && r > most) {
-				most = r;
-				best = i;
-			}
+			before[k] += later;
+			before[i] += !later;
 		}
-		if (best == n) { /* only rounding errors of the sum get here */
-			given = 0;
-			left++;
-			continue;
+	for (uint32_t i = 0, most = left; i < n; i++)
+		if (part[i] > 0 && before[i] < most) {
+			ppm[i]++;
+			left--;
 		}
-		given |= UINT32_C(1) << best;
-		ppm[best]++;
-	}
+	if (left) /* only rounding errors of the sum get here */
+		give_remainders(part, n, left, ppm);
 }
 
 void score_to_ppm(

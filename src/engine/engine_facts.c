@@ -29,7 +29,7 @@ struct engine_facts {
 	struct loop_fact fact[SL_MAX_GROUPS * SL_MAX_VENDORS];
 	/* memory of the loop */
 	struct loop_cell cell[SL_MAX_GROUPS][SL_MAX_VENDORS];
-	struct quality_counts coarse[LOOP_LEVELS][SL_MAX_GROUPS][SL_MAX_VENDORS];
+	struct loop_coarse coarse[LOOP_LEVELS][SL_MAX_GROUPS][SL_MAX_VENDORS];
 };
 
 int engine_facts_open(struct engine *e, struct errbuf *err)
@@ -250,9 +250,9 @@ const char *engine_quality_level(const struct engine *e, uint32_t vendor, uint32
 {
 	const struct engine_facts *f = e->facts;
 	const struct quality_counts *p =
-		&e->loop.coarse[LEVEL_PROVINCE][f->level[LEVEL_PROVINCE][group]][vendor];
+		&e->loop.coarse[LEVEL_PROVINCE][f->level[LEVEL_PROVINCE][group]][vendor].counts;
 	const struct quality_counts *i =
-		&e->loop.coarse[LEVEL_ISP][f->level[LEVEL_ISP][group]][vendor];
+		&e->loop.coarse[LEVEL_ISP][f->level[LEVEL_ISP][group]][vendor].counts;
 
 	return p->pulls + p->users > i->pulls + i->users ? "province" : "isp";
 }

@@ -40,7 +40,7 @@ struct policy_loop {
 	struct policy_sense sense;
 	struct loop_seat seat[SL_MAX_GROUPS];
 	struct loop_cell cell[SIM_MAX_GROUPS][SL_MAX_VENDORS];
-	struct quality_counts coarse[LOOP_LEVELS][SIM_MAX_GROUPS][SL_MAX_VENDORS];
+	struct loop_coarse coarse[LOOP_LEVELS][SIM_MAX_GROUPS][SL_MAX_VENDORS];
 	struct alloc_row alloc_row[SIM_MAX_GROUPS];
 	struct alloc_row_out row_out[SIM_MAX_GROUPS];
 	/* of `current` */

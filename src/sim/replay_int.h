@@ -23,7 +23,7 @@ struct replay_rig {
 	/* sparse: what is not there takes no memory */
 	struct loop_seat seat[SL_MAX_SERVICES * SL_MAX_GROUPS];
 	struct loop_cell cell[SL_MAX_GROUPS][SL_MAX_VENDORS];
-	struct quality_counts coarse[LOOP_LEVELS][SL_MAX_GROUPS][SL_MAX_VENDORS];
+	struct loop_coarse coarse[LOOP_LEVELS][SL_MAX_GROUPS][SL_MAX_VENDORS];
 	uint16_t region_of[SL_MAX_GROUPS * SL_MAX_VENDORS];
 	struct loop_fact fact[SL_MAX_GROUPS * SL_MAX_VENDORS];
 	struct record_meter meter[RECORD_MAX_METERS];

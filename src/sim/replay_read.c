@@ -91,7 +91,8 @@ static bool places_good(const struct replay_rig *r)
 
 	for (uint32_t l = 0; l < LOOP_LEVELS; l++)
 		for (uint32_t g = 0; g < p->n_groups; g++)
-			if (r->level[l][g] >= p->n_groups)
+			if (r->level[l][g] >= p->n_groups ||
+				r->level[l][r->level[l][g]] != r->level[l][g])
 				return false;
 	for (uint32_t i = 0; p->n_regions && i < p->n_groups * p->n_vendors; i++)
 		if (r->region_of[i] != ALLOC_NO_REGION && r->region_of[i] >= p->n_regions)

@@ -117,7 +117,7 @@ static struct {
 	double door_kbps[LOOP_DOORS][LOOP_CELLS];
 	struct loop_seat seat[SL_MAX_GROUPS * MAX_SERVICES];
 	struct loop_cell cell[GROUPS][SL_MAX_VENDORS];
-	struct quality_counts coarse[LOOP_LEVELS][GROUPS][SL_MAX_VENDORS];
+	struct loop_coarse coarse[LOOP_LEVELS][GROUPS][SL_MAX_VENDORS];
 } w;
 
 static void *ledger(uint32_t cells)

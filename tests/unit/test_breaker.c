@@ -305,6 +305,34 @@ static void texts(void **state)
 	assert_int_equal(breaker_pass_ppm(BREAKER_STATES), SCORE_PPM);
 }
 
+/* What is no suspect is not compared with the others: the bounds are those of the verdicts. */
+static void suspects_are_those_who_could_be_guilty(void **state)
+{
+	static const struct {
+		const char *what;
+		struct quality_facts window;
+		bool suspect;
+	} rows[] = {
+		{"nothing seen", {0}, false},
+		{"too few pulls", {9, 0, 0, 0, 0, 0}, false},
+		{"success at the bound", {10, 9, 0, 0, 0, 0}, false},
+		{"success below", {100, 89, 0, 0, 0, 0}, true},
+		{"no number", {100, (double)NAN, 0, 0, 0, 0}, true},
+		{"first frame at the bound", {10, 10, 10, 2000, 0, 0}, false},
+		{"first frame above", {10, 10, 10, 2001, 0, 0}, true},
+		{"of too few", {9, 9, 9, 9000, 0, 0}, false},
+		{"stalls at the bound", {0, 0, 0, 0, 100, 5}, false},
+		{"stalls above", {0, 0, 0, 0, 100, 6}, true},
+		{"of too few users", {0, 0, 0, 0, 29, 29}, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		print_message("%s\n", rows[i].what);
+		assert_int_equal(breaker_suspects(&p, &rows[i].window), rows[i].suspect);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup(manual_entries_win_and_expire, reset),
 		cmocka_unit_test_setup(ticks_of_100_ms, reset),
 		cmocka_unit_test_setup(texts, reset),
+		cmocka_unit_test_setup(suspects_are_those_who_could_be_guilty, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

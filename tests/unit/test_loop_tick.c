@@ -27,7 +27,7 @@ struct rig {
 	uint16_t region_of[G * V], level[G];
 	double door_kbps[LOOP_DOORS][LOOP_CELLS];
 	struct loop_cell cell[G][SL_MAX_VENDORS];
-	struct quality_counts coarse[LOOP_LEVELS][G][SL_MAX_VENDORS];
+	struct loop_coarse coarse[LOOP_LEVELS][G][SL_MAX_VENDORS];
 	struct alloc_row alloc_row[G];
 	struct alloc_row_out row_out[G];
 };

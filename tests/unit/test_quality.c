@@ -28,7 +28,7 @@ static void formula(void **state)
 		double q[2];
 
 		print_message("%s\n", rows[i].what);
-		quality_of_group(&p, e, 2, q);
+		quality_of_group(&p, (const struct quality_estimate *const[]){&e[0], &e[1]}, 2, q);
 		assert_true(fabs(q[0] - rows[i].q) < 1e-12);
 		assert_true(q[1] == 1);
 	}
@@ -44,9 +44,9 @@ static void few_samples_shrink(void **state)
 	quality_add(&isp, &(struct quality_facts){10000, 9500, 10000, 400, 6e5, 6e3}, 1);
 	/* one unlucky viewer does not move a city */
 	quality_add(&group, &(struct quality_facts){1, 0, 0, 0, 1, 1}, 60);
-	v = quality_shrink(&p, &vendor, NULL);
-	i = quality_shrink(&p, &isp, &v);
-	g = quality_shrink(&p, &group, &i);
+	quality_shrink(&p, &vendor, NULL, &v);
+	quality_shrink(&p, &isp, &v, &i);
+	quality_shrink(&p, &group, &i, &g);
 	assert_true(fabs(v.value[QUALITY_SUCCESS] - 0.99) < 1e-4);
 	assert_true(fabs(i.value[QUALITY_SUCCESS] - 0.95) < 1e-3);
 	assert_true(fabs(g.value[QUALITY_SUCCESS] - i.value[QUALITY_SUCCESS] * 50 / 51) < 1e-12);
@@ -55,10 +55,10 @@ static void few_samples_shrink(void **state)
 	assert_true(g.samples[QUALITY_ZERO_STALL] == 1);
 	/* a thousand do */
 	quality_add(&group, &(struct quality_facts){1000, 500, 500, 900, 0, 0}, 1);
-	g = quality_shrink(&p, &group, &i);
+	quality_shrink(&p, &group, &i, &g);
 	assert_true(g.value[QUALITY_SUCCESS] < 0.55);
-	assert_true(quality_shrink(&p, &(struct quality_counts){0}, NULL).value[QUALITY_SUCCESS] ==
-		    0.98);
+	quality_shrink(&p, &(struct quality_counts){0}, NULL, &g);
+	assert_true(g.value[QUALITY_SUCCESS] == 0.98);
 }
 
 static void counts_fade(void **state)
@@ -87,7 +87,7 @@ static void absurd_facts_are_cut(void **state)
 		&(struct quality_facts){(double)NAN, 1, (double)NAN, (double)NAN, (double)NAN, 1},
 		(double)NAN);
 	assert_true(c.ok == 10 && c.frames == 0 && c.stalled == 10);
-	e = quality_shrink(&p, &c, NULL);
+	quality_shrink(&p, &c, NULL, &e);
 	for (uint32_t i = 0; i < QUALITY_INDICATORS; i++)
 		assert_true(isfinite(e.value[i]) && e.value[i] >= 0);
 }
@@ -130,7 +130,7 @@ static void monotonic(void **state)
 		e[0] = (struct quality_estimate){.value = {r[0], 100 + 3000 * r[1], r[2]}};
 		e[1] = e[0];
 		e[1].value[round % 3] *= round % 3 == QUALITY_FIRST_FRAME ? 1.1 : 0.9;
-		quality_of_group(&p, e, 2, q);
+		quality_of_group(&p, (const struct quality_estimate *const[]){&e[0], &e[1]}, 2, q);
 		assert_true(q[0] >= q[1] && q[0] <= 1 && q[1] >= 0.01);
 	}
 }
@@ -144,30 +144,32 @@ static void told(struct quality_steer *s, double kbps, int n)
 static void steering_tells_vendors_apart_a_little(void **state)
 {
 	struct quality_steer v[3] = {0};
+	const struct quality_steer *const of[3] = {&v[0], &v[1], &v[2]};
 	double f[3];
 
 	(void)state;
-	quality_steer_of_group(v, 3, f);
+	quality_steer_of_group(of, 3, f);
 	assert_true(f[0] == 1 && f[1] == 1 && f[2] == 1); /* nothing said, nothing changed */
 	told(&v[0], 1000, 3);
 	told(&v[1], 9000, 3);
-	quality_steer_of_group(v, 3, f);
+	quality_steer_of_group(of, 3, f);
 	assert_true(f[0] < 1 && f[0] > 0.98); /* three say little */
 	told(&v[0], 1000, 10000);
 	told(&v[1], 9000, 10000);
-	quality_steer_of_group(v, 3, f);
+	quality_steer_of_group(of, 3, f);
 	assert_true(f[0] == QUALITY_STEER_MIN && f[1] == 1);
 	assert_true(f[2] >= QUALITY_STEER_MIN && f[2] < 1); /* unknown: as the group's mean */
 	for (int i = 0; i < 30; i++)
 		quality_steer_fade(&v[0], &p, 60);
 	assert_true(v[0].told == 0 && v[0].log2_kbps == 0);
-	quality_steer_of_group(v, 1, f);
+	quality_steer_of_group(of, 1, f);
 	assert_true(f[0] == 1);
 }
 
 static void who_leaves_says_something_too(void **state)
 {
 	struct quality_steer v[2] = {0};
+	const struct quality_steer *const of[2] = {&v[0], &v[1]};
 	double f[2];
 
 	(void)state;
@@ -175,12 +177,12 @@ static void who_leaves_says_something_too(void **state)
 	told(&v[1], 5000, 1000);
 	for (int i = 0; i < 100; i++)
 		quality_steer_add(&v[1], 0, true);
-	quality_steer_of_group(v, 2, f);
+	quality_steer_of_group(of, 2, f);
 	assert_true(f[0] == 1);
 	assert_true(fabs(f[1] - pow(1050.0 / 1150, 0.1)) < 1e-9);
 	for (int i = 0; i < 100000; i++)
 		quality_steer_add(&v[1], 0, true);
-	quality_steer_of_group(v, 2, f);
+	quality_steer_of_group(of, 2, f);
 	assert_true(f[1] == QUALITY_STEER_MIN); /* bounded, whoever says it */
 }
 
