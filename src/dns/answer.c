@@ -239,7 +239,7 @@ static bool exempt(const struct dnsd_worker *d, struct ip client)
 }
 
 /* Rate limit of who may be somebody else. false: no answer. */
-static bool within_rate(struct reply *r, struct dnsd_worker *d)
+static SL_FLATTEN bool within_rate(struct reply *r, struct dnsd_worker *d)
 {
 	const struct dnsd_settings *set = d->set;
 	const struct dnsd_job *job = r->job;

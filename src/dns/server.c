@@ -14,7 +14,7 @@ uint32_t dnsd_workers(const struct dnsd_options *o)
 	return o->n_listen * o->udp_threads + o->tcp_threads;
 }
 
-struct ip dnsd_peer(const struct sockaddr_storage *ss)
+SL_FLATTEN struct ip dnsd_peer(const struct sockaddr_storage *ss)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct ip a = ip_from_sockaddr((const struct sockaddr *)ss);
