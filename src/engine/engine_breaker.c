@@ -62,6 +62,12 @@ void engine_breaker_resume(struct engine *e, uint64_t now_ms)
 	}
 }
 
+/* Octet by octet, padding too: where that alone differs the row is written once more. */
+static bool same(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct breaker)) == 0;
+}
+
 void engine_breaker_keep(struct engine *e)
 {
 	static const struct breaker good;
@@ -72,11 +78,10 @@ void engine_breaker_keep(struct engine *e)
 			const struct breaker *b = &e->loop.cell[g][v].breaker;
 			__typeof__(&e->breakers->row[0]) r = &e->breakers->row[n];
 
-			if (memcmp(b, &good, sizeof(good)) == 0)
+			if (same(b, &good))
 				continue;
 			n++;
-			if (r->used == 1 && r->vendor == v && r->group == g &&
-				memcmp(&r->state, b, sizeof(*b)) == 0)
+			if (r->used == 1 && r->vendor == v && r->group == g && same(&r->state, b))
 				continue;
 			memset(r, 0, sizeof(*r));
 			r->vendor = (uint16_t)v;

@@ -23,7 +23,7 @@ static uint8_t length_of(const struct deny_prefix *p)
 }
 
 /* The last address of a block. */
-static key_t128 end_of(key_t128 start, uint8_t len)
+static key_t128 end_of(key_t128 start, unsigned len)
 {
 	return len ? start | (((key_t128)1 << (BITS - len)) - 1) : ~(key_t128)0;
 }
@@ -117,7 +117,7 @@ uint64_t deny_find(const struct tick_denied *range, uint32_t n, struct ip ip, ui
 	struct ip plain = ip_embedded_v4(ip);
 	key_t128 at = key_of(plain), first, last = ~(key_t128)0;
 	uint32_t lo = 0, hi = n;
-	uint8_t len = 0;
+	unsigned len = 0;
 
 	*ret_len = 0;
 	if (n == 0 || ip.family == IP_NONE)
@@ -141,6 +141,6 @@ uint64_t deny_find(const struct tick_denied *range, uint32_t n, struct ip ip, ui
 		if (block >= first && end_of(block, len) <= last)
 			break;
 	}
-	*ret_len = plain.family == IP_V4 ? length_in(ip, (uint8_t)(len - MAPPED)) : len;
+	*ret_len = plain.family == IP_V4 ? length_in(ip, (uint8_t)(len - MAPPED)) : (uint8_t)len;
 	return range[lo].vendors;
 }

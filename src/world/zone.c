@@ -12,11 +12,6 @@
 
 enum { ARENA_MAX = 512 << 20 };
 
-int zone_no_memory(struct zone_build *b)
-{
-	return err_set(b->err, SL_ENOMEM, "zones: out of memory");
-}
-
 int zone_fail_rec(struct zone_build *b, const struct zone_rec *r, const char *what)
 {
 	char text[4 * SL_DNS_NAME_MAX];

@@ -59,7 +59,11 @@ enum {
 	ZONE_DS = 43,
 };
 
-int zone_no_memory(struct zone_build *b);
+static inline int zone_no_memory(const struct zone_build *b)
+{
+	(void)err_set(b->err, SL_ENOMEM, "zones: out of memory");
+	return SL_ENOMEM;
+}
 
 /* "FILE:LINE: name: what" */
 int zone_fail_rec(struct zone_build *b, const struct zone_rec *r, const char *what);
