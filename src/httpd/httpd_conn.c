@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_ROUND = 1024, ACCEPT_PAUSE_MS = 100, FULL_PAUSE_MS = 2 };
+enum { ACCEPTS_PER_ROUND = 1024, ACCEPT_PAUSE_MS = 100, FULL_PAUSE_MS = 2, LOOK_MS = 1000 };
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -22,10 +22,16 @@ static void list_add(struct conn_list *l, struct conn *c)
 	c->next = &l->head;
 	l->head.prev->next = c;
 	l->head.prev = c;
+	if (l->unseen == &l->head)
+		l->unseen = c;
 }
 
 static void list_remove(struct conn *c)
 {
+	struct conn_list *l = &c->h->lists[c->state];
+
+	if (l->unseen == c)
+		l->unseen = c->next;
 	c->prev->next = c->next;
 	c->next->prev = c->prev;
 }
@@ -50,6 +56,7 @@ int httpd_conn_table_init(struct httpd *h, struct errbuf *err)
 
 	for (int i = 0; i < CONN_N_STATES; i++) {
 		h->lists[i].head.prev = h->lists[i].head.next = &h->lists[i].head;
+		h->lists[i].unseen = &h->lists[i].head;
 		h->lists[i].limit_ms = limits[i];
 	}
 	h->conns = calloc(n, sizeof(*h->conns));
@@ -376,8 +383,36 @@ static void conn_expire(struct conn *c)
 	conn_shut(c);
 }
 
+/* States in which the peer's end is the end, whatever we are about to do. */
+static bool looked_at(int state)
+{
+	return state == CONN_IDLE || state == CONN_HEAD || state == CONN_BODY;
+}
+
+/*
+ * Of an end that comes with the last octets there is one event for both, and the library reads
+ * until it has what there was: it never learns of the end. So what has stood still for a second is
+ * asked once.
+ */
+static void look_for_ends(struct httpd *h, int state)
+{
+	struct conn_list *l = &h->lists[state];
+	char octet;
+
+	while (l->unseen != &l->head && h->now_ms - l->unseen->since_ms >= LOOK_MS) {
+		struct conn *c = l->unseen;
+
+		l->unseen = c->next;
+		if (recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+			conn_shut(c);
+	}
+}
+
 void httpd_conn_sweep(struct httpd *h)
 {
+	for (int s = 0; s < CONN_N_STATES; s++)
+		if (looked_at(s))
+			look_for_ends(h, s);
 	for (int s = 0; s < CONN_N_STATES; s++) {
 		struct conn *c;
 
@@ -402,6 +437,10 @@ int httpd_conn_next_deadline(const struct httpd *h, int max)
 		if (c != &h->lists[s].head)
 			best = SL_MIN(
 				best, age < h->lists[s].limit_ms ? h->lists[s].limit_ms - age : 0);
+		c = h->lists[s].unseen;
+		age = h->now_ms - c->since_ms;
+		if (looked_at(s) && c != &h->lists[s].head)
+			best = SL_MIN(best, age < LOOK_MS ? LOOK_MS - age : 0);
 	}
 	if (h->accept_after_ms > h->now_ms)
 		best = SL_MIN(best, h->accept_after_ms - h->now_ms);

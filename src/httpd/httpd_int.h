@@ -42,7 +42,8 @@ struct conn {
 };
 
 struct conn_list {
-	struct conn head; /* sentinel */
+	struct conn head;    /* sentinel */
+	struct conn *unseen; /* the first that no sweep has looked at, or the sentinel */
 	uint32_t limit_ms;
 };
 

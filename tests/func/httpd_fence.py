@@ -459,6 +459,31 @@ def drains():
         check("busy ones are answered", reply.status == 200 and reply.ended, reply.raw)
 
 
+def ends(server):
+    """A client's end that comes with its last octets: the server stands still until both are there. What it
+    asked is answered; then, and where it is half a request, the connection is no more."""
+    for octets in (request("/echo"), HEAD, POST + b"Content-Length: 10\r\n\r\nhello"):
+        socks = [server.connect() for _ in range(20)]
+        for s in socks:
+            check("before", ask(s, request("/echo")).status == 200, octets)
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+        for s in socks:
+            s.sendall(octets)
+            s.shutdown(socket.SHUT_WR)
+        server.process.send_signal(signal.SIGCONT)
+        for s in socks:
+            raw = b""
+            while True:
+                got = s.recv(4096)
+                raw += got
+                if not got:
+                    break
+            check("an answer, and the end", raw.count(b"HTTP/1.1 200") == (octets == request("/echo")), raw)
+            s.close()
+        wait_for("they are gone", lambda: server.counters()["open"] == 1)
+
+
 def resets(server):
     for octets, times in ((b"", 20), (HEAD, 20), (POST + b"Content-Length: 10\r\n\r\nhello", 20),
                           (request("/large"), 3), (request("/echo"), 20)):
@@ -477,6 +502,7 @@ with tempfile.TemporaryDirectory() as scratch:
         framing(shared)
         chunked(shared)
         resets(shared)
+        ends(shared)
         counters = shared.counters()
         check("counters", counters["framing"] > 20 and counters["chunked"] == 2 and counters["body_size"] == 1 and counters["library"] > 0, counters)
         json.dumps(counters)

@@ -69,8 +69,7 @@ def rss_kb(server):
 
 
 def memory_is_flat():
-    """Connections of every kind that come and go leave nothing behind. What is not answered is reset: of an
-    end that comes with the last octets the library knows nothing, and its connection lives till its deadline."""
+    """Connections of every kind that come and go leave nothing behind."""
     kinds = (request("/null"), request("/echo", method="POST", body=b"x" * 30000), HEAD, b"\0" * 100,
              request("/full"), request("/null", "Connection: close"))
     with Server() as server:
@@ -176,6 +175,13 @@ class Yardstick:
         self.process.join(20)
 
 
+def starved_s(server):
+    """How long the server has waited for a core that others had. While it does so its listen queue overflows, and
+    what the kernel drops is sent again after 0.2, 0.6, 1.4 and 3 s: at most about twice as late as it could be."""
+    with open("/proc/%d/schedstat" % server.process.pid, encoding="ascii") as f:
+        return int(f.read().split()[1]) / 1e9
+
+
 def storm(keep, *args):
     with Server("head_ms=3000", "body_ms=3000", *args) as server:
         stop = multiprocessing.Event()
@@ -185,7 +191,7 @@ def storm(keep, *args):
         wait_for("the storm is on", lambda: server.counters()["requests"] > count, 30)
         worst, asked, end = 0.0, 0, time.monotonic() + SECONDS
         yardstick = Yardstick()
-        kept = server.connect()
+        kept, stood = server.connect(), starved_s(server)
         while time.monotonic() < end:
             for s in (kept, server.connect()) if keep else (server.connect(),):
                 yardstick.measure()
@@ -197,11 +203,12 @@ def storm(keep, *args):
                 if s is not kept:
                     s.close()
         yardstick.end()
-        bound = (3 if server.sanitized else 1) + 10 * yardstick.worst
-        check("no plain request waited", worst < bound, worst, yardstick.worst)
+        stood = starved_s(server) - stood
+        bound = (3 if server.sanitized else 1) + 10 * yardstick.worst + 3 * stood
+        check("no plain request waited", worst < bound, worst, yardstick.worst, stood)
         seen = server.counters()
-        print("%s: %d plain requests, worst %.0f ms; open %d, evicted %d" %
-              (" ".join(args) or "default limits", asked, worst * 1000, seen["open"], seen["evicted"]))
+        print("%s: %d plain requests, worst %.0f ms; open %d, evicted %d; kept off the cores for %.1f s" %
+              (" ".join(args) or "default limits", asked, worst * 1000, seen["open"], seen["evicted"], stood))
         check("so many plain requests", asked > 20, asked)
         stop.set()
         attacker.join(20)
