@@ -44,6 +44,20 @@ uint64_t answer_key(struct ip client, struct place place, uint32_t service)
 	return hash_mix(hash64(block.b, sizeof(block.b), len), service);
 }
 
+void answer_narrow(const struct tick_row *row, struct ip client, struct place *place, uint64_t *key)
+{
+	uint8_t floor = client.family == IP_V4 ? KEY_LEN_V4 : KEY_LEN_V6;
+	uint8_t from = SL_MAX(place->block, floor);
+	uint8_t to = answer_hold_length(row->hold_length, client.family);
+	uint8_t bits; /* of the address between the two, at the top */
+
+	if (to <= from)
+		return;
+	bits = (uint8_t)(client.b[floor / 8] << (from - floor)) & (uint8_t)(0xff00 >> (to - from));
+	*key += (uint64_t)bits << 56;
+	place->scope = SL_MAX(place->scope, to);
+}
+
 void answer_full_update(
 	struct answer_full *full, const struct world *w, const uint64_t *spent_kbps, bool stale)
 {

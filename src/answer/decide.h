@@ -102,16 +102,31 @@ uint64_t answer_key(struct ip client, struct place place, uint32_t service);
 void answer_full_update(struct answer_full *full, const struct world *w, const uint64_t *spent_kbps,
 	bool stale) SL_NONNULL_ALL;
 
-/* How long an answer of this row may be kept: a quarter of what the service says while a vendor is
- * drained or evacuated here, so that who still holds it asks again soon. */
+/* How long an answer of this row may be kept: less than the service says while something moves
+ * here, so that who still holds it asks again soon. */
 static inline uint32_t answer_ttl_s(const struct cat_service *s, const struct tick_row *row)
 {
-	bool leaves = false;
-
-	for (uint64_t left = row->reasons; left; left >>= 4)
-		leaves |= (left & 15) == SCORE_DRAINED || (left & 15) == SCORE_EVACUATED;
-	return leaves ? SL_MAX(s->ttl_s / 4, SL_MIN(s->ttl_s, 1U)) : s->ttl_s;
+	return SL_MAX(s->ttl_s >> row->hold_shift, SL_MIN(s->ttl_s, 1U));
 }
+
+/* A length of scoring/hold.h in the client's family. */
+static inline uint8_t answer_hold_length(uint8_t length, enum ip_family family)
+{
+	return family == IP_V4 ? length : (uint8_t)(length + GEO_FLOOR_V6 - GEO_FLOOR_V4);
+}
+
+/* The same that a slot of the row wants; TICK_HOLD_BASE or less: it does not care. */
+static inline uint8_t answer_slot_hold(const struct tick_row *row, uint8_t slot)
+{
+	return (uint8_t)(TICK_HOLD_BASE + (row->hold_slots >> 4 * slot & 15));
+}
+
+/* Narrows place and sticky key of a client to the block for which the row answers, where that is
+ * smaller than the one of answer_key: its parts are spread evenly over the hash space, from the key
+ * on, and each half of a part begins where the part did, so that as few as possible move when the
+ * length changes. */
+void answer_narrow(const struct tick_row *row, struct ip client, struct place *place,
+	uint64_t *key) SL_NONNULL_ALL;
 
 /* The slot that the sticky key alone gives, before budgets and what has just failed; SCORE_NONE or
  * more where there is none, or the row has no table. */

@@ -80,6 +80,9 @@ static int ask(struct control_call *call, struct asked *a)
 		.now_ms = call->now_ms};
 	a->q.key = client ? hash64(client, strlen(client), 0)
 			  : answer_key(a->ip, a->place, d->service);
+	if (!client)
+		answer_narrow(
+			world_row(w, d->service, a->place.group), a->ip, &a->place, &a->q.key);
 	if (stream) {
 		a->stream = hash64(stream, strlen(stream), 0);
 		a->q.stream = cat_find_stream(&w->cat, d->service, str_from(stream));

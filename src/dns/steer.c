@@ -17,13 +17,18 @@ struct steering {
 };
 
 /* The client is whom the resolver asks for, when it says so (RFC 7871 section 7.2.1). */
+static struct ip client_of(const struct dnsd_job *job)
+{
+	return job->told ? job->q.opt.ecs : job->client;
+}
+
 void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 {
 	const struct dns_opt *o = &job->q.opt;
 	struct ip client;
 
 	job->told = o->has_ecs && o->ecs_source;
-	client = job->told ? o->ecs : job->client;
+	client = client_of(job);
 	job->place = answer_locate(w, client, job->told ? o->ecs_source : ip_bits(client));
 	job->key = answer_key(client, job->place, service);
 	job->seen_key = hash_mix(job->key, service);
@@ -31,8 +36,17 @@ void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 	job->located = true;
 }
 
+/* Only where the row answers for less than a /24 or /56, which is rare. */
+static void narrow(struct dnsd_job *job, uint32_t service)
+{
+	answer_narrow(job->row, client_of(job), &job->place, &job->key);
+	job->seen_key = hash_mix(job->key, service);
+}
+
 void reply_seat(struct dnsd_worker *d, struct dnsd_job *job, uint32_t service)
 {
+	if (job->row->hold_length > GEO_FLOOR_V4)
+		narrow(job, service);
 	job->slot = answer_sticky_slot(d->w.world, job->row, job->key);
 	job->memo = NULL;
 	if (job->slot >= SL_MAX_SLOTS || !d->view || d->w.stale || job->place.denied)
@@ -138,6 +152,26 @@ static void recall(struct steering *s, const struct dnsd_worker *d)
 	s->found = true;
 }
 
+/* Bits of the client's address that the resolver keeps answers apart by; who does not say is taken
+ * for a resolver of a /24 or /56. */
+static unsigned kept_apart(const struct dnsd_job *job)
+{
+	if (job->told)
+		return job->q.opt.ecs_source;
+	return job->client.family == IP_V4 ? GEO_FLOOR_V4 : GEO_FLOOR_V6;
+}
+
+/* What is kept for a wider block than its vendor wants is kept for a shorter time. */
+static void hold(struct steering *s)
+{
+	enum ip_family family = client_of(s->job).family;
+	unsigned wants = answer_hold_length(answer_slot_hold(s->job->row, s->a.slot[0]), family);
+	unsigned has = kept_apart(s->job);
+
+	if (wants > has)
+		s->ttl_s = SL_MAX(s->ttl_s >> SL_MIN(wants - has, 31U), SL_MIN(s->ttl_s, 1U));
+}
+
 static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, uint32_t service,
 	bool apex, struct dnsd_job *own)
 {
@@ -148,12 +182,28 @@ static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, u
 	s->ttl_s = answer_ttl_s(s->service, s->job->row);
 	if (m && m->view == d->view && m->tag == s->job->tag) {
 		recall(s, d);
-		return;
+	} else {
+		worker_decide(&d->w, &s->q, &s->a);
+		find_target(s, d, apex);
+		if (m)
+			remember(s, d);
 	}
-	worker_decide(&d->w, &s->q, &s->a);
-	find_target(s, d, apex);
-	if (m)
-		remember(s, d);
+	if (s->job->row->hold_slots && s->found)
+		hold(s);
+}
+
+/* Sessions behind the answer: of those behind one for a /24 or /56, the part of its block. */
+static uint32_t viewers(const struct steering *s)
+{
+	enum ip_family family = client_of(s->job).family;
+	unsigned floor = family == IP_V4 ? GEO_FLOOR_V4 : GEO_FLOOR_V6;
+	unsigned length = answer_hold_length(s->job->row->hold_length, family);
+	unsigned apart = SL_MIN(length, kept_apart(s->job)),
+		 from = SL_MAX(floor, s->job->place.block);
+
+	if (apart <= from) /* nearly always */
+		return s->service->dns_viewers;
+	return SL_MAX(s->service->dns_viewers >> (apart - from), 1U);
 }
 
 static void put_cname(struct reply *r, const struct world *w, const struct steering *s)
@@ -225,8 +275,7 @@ SL_FLATTEN void reply_steer(struct reply *r, struct dnsd_worker *d, const struct
 				: STR_LIT("no vendor has what this door can give"));
 		reply_negative(r, w, zone, s.service->negative_ttl_s);
 	}
-	worker_record(&d->w, &s.q, &s.a, s.service->dns_viewers,
-		seen_before(d->w.all->seen, s.job->seen_key));
+	worker_record(&d->w, &s.q, &s.a, viewers(&s), seen_before(d->w.all->seen, s.job->seen_key));
 }
 
 static struct str vendor_name(const struct world *w, const struct steering *s)

@@ -42,6 +42,8 @@ void engine_free(struct engine *e)
 	engine_state_close(e);
 	if (e->row)
 		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
+	if (e->hold)
+		(void)munmap(e->hold, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->hold));
 	if (e->loop.seat)
 		(void)munmap(e->loop.seat, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->loop.seat));
 	free(e->loop_row);
@@ -108,7 +110,8 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 	(void)snprintf(e->tally_dir, sizeof(e->tally_dir), "%.900s/tally", dir);
 	e->row = map_sparse(SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
 	e->loop.seat = map_sparse(SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->loop.seat));
-	if (!e->row || !e->loop.seat)
+	e->hold = map_sparse(SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->hold));
+	if (!e->row || !e->loop.seat || !e->hold)
 		goto fail;
 	rc = engine_facts_open(e, err);
 	if (!rc)

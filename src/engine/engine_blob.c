@@ -68,8 +68,10 @@ static void put_rungs(struct blob_writer *w, const struct alloc_row_out *out, ui
 }
 
 static void put_row(struct engine *e, struct blob_writer *w, struct share_index *seen,
-	const struct alloc_row *r, const struct alloc_row_out *out, uint64_t now_ms)
+	uint32_t i_row, uint64_t now_ms)
 {
+	const struct alloc_row *r = &e->loop.row[i_row];
+	const struct alloc_row_out *out = &e->loop.row_out[i_row];
 	uint32_t index = r->service * e->cat.n_groups + r->group;
 	struct tick_row row = {0};
 	uint32_t fallback[SCORE_ROW];
@@ -89,6 +91,7 @@ static void put_row(struct engine *e, struct blob_writer *w, struct share_index 
 		row.seated |= (uint16_t)(score_reason_keeps_seated(out->reason[i]) << i);
 		row.reasons |= (uint64_t)(out->reason[i] & 15) << (4 * i);
 	}
+	engine_hold_put(e, i_row, &row);
 	*(struct tick_row *)blob_at(w, TICK_rows, index) = row;
 }
 
@@ -196,7 +199,7 @@ static uint32_t put_rows(struct engine *e, struct blob_writer *w, uint64_t now_m
 			if (keep_row(e, w, &seen, r->service, r->group))
 				continue;
 		}
-		put_row(e, w, &seen, r, &e->loop.row_out[i], now_ms);
+		put_row(e, w, &seen, i, now_ms);
 	}
 	return alarms;
 }

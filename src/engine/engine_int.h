@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "scoring/hold.h"
 #include "scoring/loop.h"
 #include "tally/tally.h"
 #include "world/deny.h"
@@ -32,6 +33,12 @@ enum { ENGINE_MAX_NOTES = 4096 }; /* of the steering doors that a tick looks at 
 /* Sums over the tallies of one (service, group), as last read. */
 struct engine_row {
 	uint64_t sequence_kbps, sticky_kbps, fresh, refresh;
+};
+
+/* What caches hold of one (service, group), and for how much of the net they were told to. */
+struct engine_hold {
+	struct hold_trail trail;
+	uint8_t length;
 };
 
 struct engine_tally {
@@ -89,6 +96,8 @@ struct engine {
 	uint64_t spent_kbps[LOOP_CELLS]; /* cumulative, of the same reading */
 	struct learn_forecast view_forecast[LOOP_CELLS];
 	struct meter view_meter[LOOP_CELLS];
+
+	struct engine_hold *hold; /* by service * SL_MAX_GROUPS + group; sparse */
 
 	struct engine_record *record; /* engine_record.c; NULL: nothing is recorded */
 	struct engine_facts *facts;   /* engine_facts.h */
@@ -152,11 +161,15 @@ uint32_t engine_rules_lower_ppm(
 void engine_edges_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);
 void engine_edges_free(struct engine *e);
 struct tick_node_load;
+struct tick_row;
 void engine_nodes_put(const struct engine *e, struct tick_node_load *load);
 /* A vendor whose own nodes for a group are all down, and that has nothing else there. */
 void engine_nodes_block(struct engine *e);
 void engine_rules_nodes(const struct engine *e, struct tick_node_load *load, uint64_t now_ms);
 void engine_rules_denied(struct engine *e, struct blob_writer *w, uint64_t now_ms);
+
+/* engine_hold.c: what caches may hold of a row's answers. */
+void engine_hold_put(struct engine *e, uint32_t row, struct tick_row *to);
 
 /* engine_blob.c: the tick blob of the allocated fleet. Takes memory only where there is more of
  * something than in any tick before. */

@@ -53,6 +53,9 @@ void http_locate_service(struct http_worker *hw, const struct http_query *query,
 		.denied = d.place.denied,
 		.stale = w->stale,
 		.now_ms = w->now_ms};
+	if (!query->client.n)
+		answer_narrow(
+			world_row(w->world, service, d.q.group), query->ip, &d.place, &d.q.key);
 	if (query->stream.n) {
 		d.stream = hash64(query->stream.p, query->stream.n, 0);
 		d.q.stream = cat_find_stream(c, service, query->stream);

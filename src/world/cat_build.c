@@ -245,6 +245,7 @@ static void put_service(struct cat_builder *b, const struct conf_service *from)
 	s.bitrate_kbps = from->bitrate_kbps;
 	s.session_s = from->session_s;
 	s.dns_viewers = from->dns_viewers;
+	s.dns_answer_part = from->dns_answer_part;
 	s.n_addresses = (uint16_t)from->addresses;
 	s.dns_mode = (uint8_t)from->dns;
 	s.overload = (uint8_t)from->overload;

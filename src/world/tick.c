@@ -143,7 +143,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 5,
+	.layout = 6,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,

@@ -9,7 +9,7 @@
 
 enum tick_breaker_state { TICK_CLOSED, TICK_OPEN, TICK_HALF_OPEN, TICK_MANUAL };
 
-enum { TICK_NODE_DOWN = 65535 };
+enum { TICK_NODE_DOWN = 65535, TICK_HOLD_BASE = 17 };
 
 #define TICK_ENUM(R, array, FIELDS, min, max) TICK_##array,
 enum tick_array { TICK(TICK_ENUM) TICK_N_ARRAYS };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "geo/build.h"
+#include "scoring/hold.h"
 #include "geo/file.h"
 #include "world/zone.h"
 
@@ -115,7 +116,7 @@ static void add_services(struct blob_writer *w, const struct testworld_spec *spe
 			.bitrate_kbps = 3000,
 			.ladder = ladder,
 			.session_s = 600,
-			.dns_viewers = 1,
+			.dns_viewers = spec->dns_viewers ? spec->dns_viewers : 1,
 			.n_addresses = 2,
 			.dns_mode = spec->dns_mode[s] ? spec->dns_mode[s] : s == TW_LIVE,
 			.active = 1,
@@ -299,6 +300,9 @@ static void fill_row(
 		return;
 	}
 	row->n_order = TW_VENDORS;
+	row->hold_length = spec->hold_length;
+	for (uint32_t v = 0; v < TW_VENDORS && spec->hold_length > TICK_HOLD_BASE; v++)
+		row->hold_slots |= (uint64_t)(spec->hold_length - TICK_HOLD_BASE) << (4 * v);
 	if (spec->lower_ppm) {
 		struct tick_rung *rung = blob_add(w, TICK_rungs, 1, &row->rungs);
 
@@ -313,6 +317,7 @@ static void fill_row(
 		if (spec->drains && v == TW_GAMMA) {
 			row->seated |= (uint16_t)(1u << v);
 			row->reasons |= (uint64_t)SCORE_DRAINED << (4 * v);
+			row->hold_shift = HOLD_SHIFT;
 		}
 		if (ppm[v] == 0)
 			continue;

@@ -19,7 +19,9 @@ struct testworld_spec {
 	const char *zone;                      /* text of the zone file; NULL: testworld_zone */
 	const char *overrides;                 /* of geo; NULL: as above */
 	uint32_t ppm[TW_SERVICES][TW_VENDORS]; /* all zero: 500000, 300000, 200000 */
-	bool drains;                           /* gamma keeps what it has and gets nothing new */
+	bool drains; /* gamma keeps what it has and gets nothing new, the TTL is a quarter */
+	uint8_t hold_length;           /* of all rows and slots: scoring/hold.h; 0: none */
+	uint32_t dns_viewers;          /* of all services; 0: 1 */
 	uint32_t lower_ppm;            /* of the new sessions, to the second and third rung */
 	bool none[TW_SERVICES];        /* no vendor may take anybody */
 	uint8_t dns_mode[TW_SERVICES]; /* enum cat_dns_mode; 0: by CNAME for live, else auto */
