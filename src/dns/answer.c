@@ -244,16 +244,19 @@ static SL_FLATTEN bool within_rate(struct reply *r, struct dnsd_worker *d)
 	const struct dnsd_settings *set = d->set;
 	const struct dnsd_job *job = r->job;
 	uint64_t name = job->name ? (uint64_t)(job->name - d->w.world->cat.dnames) + 1 : 0;
-	bool slips, local;
+	bool slips;
 
 	if (dns_rrl_count(set->rrl, job->client, name << 8 | r->rcode, d->w.now_ms))
 		return true;
-	local = ip_is_loopback(job->client); /* is counted, and never held back */
-	if (!local && exempt(d, job->client))
+	if (ip_is_loopback(job->client)) { /* is counted, and never held back */
+		tally_count(d->w.tally, TALLY_DNS_RRL_DROPPED);
+		return true;
+	}
+	if (exempt(d, job->client))
 		return true;
 	slips = set->slip && ++d->held % set->slip == 0;
 	tally_count(d->w.tally, slips ? TALLY_DNS_RRL_SLIPPED : TALLY_DNS_RRL_DROPPED);
-	if (set->dry_run || local)
+	if (set->dry_run)
 		return true;
 	r->truncated |= slips;
 	return slips;
