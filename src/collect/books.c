@@ -402,9 +402,14 @@ bool collect_books_adopted(const struct collect_books *b)
 	return b->adopted;
 }
 
-uint32_t collect_books_fill_ppm(const struct collect_books *b)
+uint64_t collect_books_pulls(const struct collect_books *b)
 {
-	return (uint32_t)((b->k->pull_end - b->k->pull_first) * COLLECT_PPM / b->limits.pulls);
+	return b->k->pull_end;
+}
+
+uint64_t collect_books_room(const struct collect_books *b)
+{
+	return b->limits.pulls - (b->k->pull_end - b->k->pull_first);
 }
 
 uint64_t collect_books_evicted(const struct collect_books *b)

@@ -90,8 +90,10 @@ void collect_books_take(struct collect_books *b, const struct collect_batch *fro
 int collect_books_facts(struct collect_books *b, uint64_t now_ms, uint32_t keep_ppm,
 	void **ret_blob, size_t *ret_size, struct errbuf *err) SL_NONNULL(1, 4, 5);
 
-/* How full the store of pull attempts is, in ppm: what sampling reacts to. */
-uint32_t collect_books_fill_ppm(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
+/* Pull attempts that were booked so far, and how many more there is room for: what sampling reacts
+ * to. */
+uint64_t collect_books_pulls(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
+uint64_t collect_books_room(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 
 /* Sum of both, for tests and /metrics: live entries given up, contributions over a cap. */
 uint64_t collect_books_evicted(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;

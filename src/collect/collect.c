@@ -15,7 +15,8 @@ enum {
 	FETCH_MS = 20,       /* the tick thread fetches so often */
 	SLOW_ROUND_MS = 500, /* what came at the start of such a round has waited for too long */
 	HOT_TICKS = 3,
-	FILL_PPM = 900000, /* of the books' room for pull attempts */
+	LEAST_PPM = 1000,    /* is always kept */
+	ROOM_FOR_MS = 20000, /* what comes must fit for so long into books that are nearly full */
 };
 
 struct thread {
@@ -225,19 +226,44 @@ static bool fetch(struct collect *c)
 	return full;
 }
 
-/* Keeps a part of the reports that can be dealt with: cut by a third, raised by a tenth per tick. A
- * batch that was full cuts at once; load must last for some ticks, because tables that fill for the
- * first time cost page faults. A worker that is always busy but answers at once is no overload:
- * senders that wait for their replies keep any worker busy. */
-static void set_sampling(struct collect *c, bool full, bool hot, uint32_t *hot_ticks)
+/* What sampling goes by, from tick to tick. */
+struct sampling {
+	uint32_t hot_ticks;
+	uint64_t pulls; /* that were booked at the last tick */
+	double offered; /* pull attempts per tick, those sampled away included; smoothed */
+};
+
+/* The part of the pull attempts for which there is room: attempts leave the books a minute after
+ * they came, so the room that is left must do for a while, the longer the less of it there is. */
+static uint32_t room_ppm(const struct collect *c, struct sampling *s, uint32_t keep)
+{
+	uint64_t pulls = collect_books_pulls(c->books), came = pulls - s->pulls;
+	double room = (double)collect_books_room(c->books), used = c->o.limits.pulls - room;
+	double may = room * c->o.limits.pulls / SL_MAX(used, 1.0) * c->o.tick_ms / ROOM_FOR_MS;
+
+	s->pulls = pulls;
+	s->offered += ((double)came * COLLECT_PPM / keep - s->offered) / 4;
+	if (room < 1)
+		return LEAST_PPM;
+	return s->offered <= may ? (uint32_t)COLLECT_PPM
+				 : (uint32_t)(may / s->offered * COLLECT_PPM);
+}
+
+/* Keeps a part of the reports that can be dealt with: cut by a third, raised by a tenth per tick,
+ * and no more than there is room for. A batch that was full cuts at once; load must last for some
+ * ticks, because tables that fill for the first time cost page faults. A worker that is always busy
+ * but answers at once is no overload: senders that wait for their replies keep any worker busy. */
+static void set_sampling(struct collect *c, bool full, bool hot, struct sampling *s)
 {
 	uint32_t keep = atomic_load_explicit(&c->keep_ppm, memory_order_relaxed);
+	uint32_t room = room_ppm(c, s, keep);
 
-	*hot_ticks = hot ? *hot_ticks + 1 : 0;
-	if (full || *hot_ticks >= HOT_TICKS)
-		keep = SL_MAX(keep / 3 * 2, 1000u);
+	s->hot_ticks = hot ? s->hot_ticks + 1 : 0;
+	if (full || s->hot_ticks >= HOT_TICKS)
+		keep = keep / 3 * 2;
 	else if (!hot)
 		keep = SL_MIN(keep + keep / 10, (uint32_t)COLLECT_PPM);
+	keep = SL_MAX(SL_MIN(keep, room), (uint32_t)LEAST_PPM);
 	atomic_store_explicit(&c->keep_ppm, keep, memory_order_relaxed);
 }
 
@@ -255,7 +281,7 @@ static void *tick_loop(void *arg)
 	const struct timespec nap = {0, FETCH_MS * 1000000L};
 	struct collect *c = arg;
 	uint64_t own_ns = 0, began_ns = os_mono_ns(), slow = 0, due = os_mono_ms() + c->o.tick_ms;
-	uint32_t hot_ticks = 0;
+	struct sampling sampling = {.pulls = collect_books_pulls(c->books)};
 	bool full = false;
 
 	while (!atomic_load_explicit(&c->stop, memory_order_relaxed)) {
@@ -268,10 +294,9 @@ static void *tick_loop(void *arg)
 		own_ns += os_mono_ns() - at;
 		if (ticks) {
 			uint64_t now_slow = slow_rounds(c), span_ns = os_mono_ns() - began_ns;
-			bool hot = now_slow != slow || own_ns > span_ns / 10 * 9 ||
-				   collect_books_fill_ppm(c->books) > FILL_PPM;
+			bool hot = now_slow != slow || own_ns > span_ns / 10 * 9;
 
-			set_sampling(c, full, hot, &hot_ticks);
+			set_sampling(c, full, hot, &sampling);
 			due = SL_MAX(due + c->o.tick_ms, os_mono_ms());
 			began_ns = os_mono_ns();
 			own_ns = 0;

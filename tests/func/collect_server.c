@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reports listener over the test world, without the rest of the daemon.
- * usage: collect_server FACTS [THREADS [TICK_MS]]   prints "ready PORT" and serves until SIGTERM.
+ * usage: collect_server FACTS [THREADS [TICK_MS [PULLS]]]   prints "ready PORT" and serves until
+ * SIGTERM. PULLS: room for pull attempts.
  * Each line on standard input is answered by one line of JSON: the facts blob of that moment.
  */
 #include "collect/collect.h"
@@ -89,6 +90,8 @@ int main(int argc, char **argv)
 
 	(void)sigaction(SIGTERM, &sa, NULL);
 	o.publish = publish;
+	if (argc > 4)
+		o.limits.pulls = (uint32_t)strtoul(argv[4], NULL, 10);
 	if (argc < 2 || !publish || testworld_init(&tw, NULL))
 		return 1;
 	publish_swap(publish, testworld_take(&tw));
