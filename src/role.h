@@ -44,5 +44,5 @@ int role_become_user(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
 int role_drop_capabilities(const struct conf *conf, struct errbuf *err) SL_NONNULL(1);
 
 /* Runs all three as children of this process and restarts the fallen; state is the folder with the
- * last good configuration. Returns the exit code. */
+ * last good configuration, locked meanwhile. Returns the exit code: 1 if another has the lock. */
 int supervise(const char *program, const char *path, const char *state) SL_NONNULL_ALL;

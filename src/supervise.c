@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -192,11 +193,29 @@ static int stop_all(struct child *children, size_t n)
 	return 0;
 }
 
+/* Locks the state folder for as long as this process lives. Listeners share their ports, so a
+ * second daemon would take half of what comes in before any of its roles noticed the first. */
+static bool hold_state(const char *state)
+{
+	int fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	LOG_E("supervise.refused", "state=\"%s\" error=\"%s\"", state,
+		fd >= 0 && errno == EWOULDBLOCK ? "another sluiced runs on this folder"
+						: strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return false;
+}
+
 int supervise(const char *program, const char *path, const char *state)
 {
 	struct child children[SL_COUNT(roles)] = {{0}};
 	const size_t n = SL_COUNT(roles);
 
+	if (!hold_state(state))
+		return 1;
 	for (size_t i = 0; i < n; i++) {
 		children[i].role = &roles[i];
 		children[i].kept = -1;

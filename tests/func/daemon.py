@@ -219,6 +219,16 @@ def a_corrupt_geo_file_is_refused_and_a_good_one_taken():
         wait_for("the correction", lambda: s.explain_txt(address)["group"] == "CN/GD/telecom")
 
 
+def a_second_daemon_on_the_same_state_is_refused():
+    with Sluice() as s:
+        pids = s.pids()
+        second = subprocess.run([os.path.join(BUILD, "sluiced"), "-c", s.config], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+        assert second.returncode == 1 and "another sluiced runs on this folder" in second.stdout, second
+        assert "supervise.started" not in second.stdout, second.stdout
+        assert s.ready() and s.pids() == pids
+
+
 def each_role_runs_alone():
     with Sluice() as s:
         s.stop()
@@ -343,5 +353,6 @@ if __name__ == "__main__":
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
          what_crashes_a_role_twice_is_set_aside,
          a_bad_reload_changes_nothing, a_corrupt_geo_file_is_refused_and_a_good_one_taken,
+         a_second_daemon_on_the_same_state_is_refused,
          each_role_runs_alone, a_role_becomes_the_user_it_is_told,
          mutated_packets_and_requests_do_no_harm])
