@@ -182,6 +182,67 @@ def client_subnets():
         assert [(o.srclen, o.scopelen) for o in r.options] == [(0, 0)], r
 
 
+def with_options(*options, name=b"\0", klass=1232):
+    """A question for live with an OPT record of these (code, octets)."""
+    data = b"".join(struct.pack("!HH", code, len(octets)) + octets for code, octets in options)
+    return head(0x0100, 1, 0, 0, 1) + Q + name + struct.pack("!HHIH", 41, klass, 0, len(data)) + data
+
+
+def options():
+    """Options that are wrong are FORMERR; one that comes twice is answered once."""
+    def ecs(family, source, scope, octets):
+        return 8, struct.pack("!HBB", family, source, scope) + octets
+    good = ecs(1, 24, 0, b"\x3a\x3c\1")
+    rows = [
+        ("RFC 7871 6, over 32", with_options(ecs(1, 33, 0, bytes(5))), "FORMERR"),
+        ("RFC 7871 6, over 128", with_options(ecs(2, 129, 0, bytes(17))), "FORMERR"),
+        ("RFC 7871 6, an octet missing", with_options(ecs(1, 24, 0, b"\x3a\x3c")), "FORMERR"),
+        ("RFC 7871 6, an octet more", with_options(ecs(1, 24, 0, b"\x3a\x3c\1\0")), "FORMERR"),
+        ("RFC 7871 6, three octets", with_options((8, b"\0\1\x18")), "FORMERR"),
+        ("RFC 7871 6, empty", with_options((8, b"")), "FORMERR"),
+        ("RFC 7871 6, family 0 with bits", with_options(ecs(0, 8, 0, b"\x0a")), "FORMERR"),
+        ("RFC 7871 7.1.2, source 0", with_options(ecs(1, 0, 0, b"")), "NOERROR"),
+        ("RFC 7873 5.2.2, 7 octets", with_options((10, bytes(7))), "FORMERR"),
+        ("RFC 7873 5.2.2, 9 octets", with_options((10, bytes(9))), "FORMERR"),
+        ("RFC 7873 5.2.2, 15 octets", with_options((10, bytes(15))), "FORMERR"),
+        ("RFC 7873 5.2.2, 41 octets", with_options((10, bytes(41))), "FORMERR"),
+        ("RFC 7873 5.2.3, a client's part", with_options((10, b"12345678")), "NOERROR"),
+        ("RFC 7873 5.2.4, a server's part of another", with_options((10, bytes(40))), "NOERROR"),
+        ("RFC 6891 6.1.1, OPT with a name", with_options(name=b"\1a\0"), "FORMERR"),
+        ("RFC 6891 6.1.2, an option over the end", with_options()[:-2] + b"\0\6\0\3\0\5ab", "FORMERR"),
+        ("RFC 6891 6.1.2, half a head", with_options()[:-2] + b"\0\3\0\3\0", "FORMERR"),
+        ("RFC 7830, RFC 7828, RFC 7314: not ours", with_options((12, bytes(9)), (11, b""), (9, b"")), "NOERROR"),
+        ("twice", with_options(good, (10, b"12345678"), (3, b""), good, (3, b""), (10, b"87654321")), "NOERROR"),
+    ]
+    with started(extra="dns: {nsid: node-1}") as s:
+        wait_for("the secret of cookies", lambda: cookie_of(s.query(HOST, options=[
+            dns.edns.GenericOption(10, b"12345678")])))
+        for why, packet, want in rows:
+            r = dns.message.from_wire(udp(s, packet))
+            assert dns.rcode.to_text(r.rcode()) == want, (why, r)
+        assert sorted(int(o.otype) for o in r.options) == [3, 8, 10], r
+        assert [o.scopelen for o in r.options if int(o.otype) == 8] == [24], r
+        assert cookie_of(r)[:8] == b"12345678", "the first counts"
+
+
+def sizes():
+    """RFC 6891 6.2.5, RFC 2181 9: at most 512, what was offered and 1232 over UDP, else TC and nothing."""
+    secret = b"12345678"
+    with started() as s:
+        good = wait_for("a cookie", lambda: cookie_of(s.query(HOST, options=[
+            dns.edns.GenericOption(10, secret)])))
+        for payload in (None, 0, 511, 512, 1000, 1232, 1233, 4096, 65535):
+            q = dns.message.make_query("big.sluice.example", "TXT")
+            if payload is not None:
+                q.use_edns(0, payload=payload, options=[dns.edns.GenericOption(10, good)])
+            raw = udp(s, q.to_wire())
+            r = dns.message.from_wire(raw)
+            assert r.flags & dns.flags.TC and not r.answer and not r.authority, (payload, r)
+            assert len(raw) <= max(512, min(payload or 512, 1232)) and len(r.additional) == 0
+            whole = dns.query.tcp(q, "127.0.0.1", port=s.dns, timeout=5)
+            assert not whole.flags & dns.flags.TC and len(whole.answer) == 1, (payload, whole)
+
+
 def cookie_of(r):
     return next((o.data for o in r.options if o.otype == 10), None)
 
@@ -228,12 +289,26 @@ def cookies_and_names():
         assert not ask(s, first).flags & dns.flags.TC
 
 
+NAMES = ("", "big.", "live.", "drill.", "sub.", "x.y.sub.", "x.old.", "no.", "_sluice.live.", "www.", "alias.",
+         "watch.", "pin.", "gone.", "z.wild.", "a.b.", "mail.", "_sip._udp.", "ns1.")
+
+
 def amplification():
-    """Whatever is asked without a cookie, the answer is at most ten times as long."""
+    """Whatever is asked without a cookie, the answer is at most ten times as long: every name by every
+    type of 8 bits and some others, and at random."""
     rng = random.Random(3)
     with started() as s, udp_socket(s) as u:
+        for name in NAMES:
+            plain = bytearray(dns.message.make_query(name + "sluice.example", "A").to_wire())
+            for kind in [*range(260), 32768, 32769, 65280, 65535]:
+                plain[-4:-2] = struct.pack("!H", kind)
+                for more in (b"", OPT + b"\0\0", OPT + b"\0\4\0\3\0\0"):
+                    packet = bytes(plain[:10]) + struct.pack("!H", bool(more)) + bytes(plain[12:]) + more
+                    u.send(packet)
+                    got = u.recv(65535)
+                    assert len(got) <= 10 * len(packet) and got[:2] == packet[:2], (name, kind, more, len(got))
         for _ in range(2000):
-            name = rng.choice(("", "big.", "live.", "sub.", "x.old.", "no.", "_sluice.live.", "www."))
+            name = rng.choice(NAMES)
             q = dns.message.make_query(name + "sluice.example",
                                        rng.choice(("A", "TXT", "NS", "ANY", "SOA", "HTTPS", "MX")))
             if rng.random() < 0.5:
@@ -300,6 +375,34 @@ def idle_and_dripping_connections():
         wait_for("the idle ones closed", lambda: closed(idle[0]), 30)
         for t in idle + drip:
             t.close()
+
+
+def pipelines():
+    """RFC 7766 6.2.1.1, 7: every question of a connection is answered, whole or in pieces, by its id."""
+    kinds = ("A", "AAAA", "TXT", "HTTPS", "ANY", "SOA", "MX")
+    asked = {}
+    for i, name in enumerate(NAMES * 3):
+        q = dns.message.make_query(name + "sluice.example", kinds[i % len(kinds)], id=1000 + i)
+        asked[q.id] = q
+    stream = b"".join(framed(q.to_wire()) for q in asked.values())
+    rng = random.Random(7)
+    with started() as s:
+        for most in (len(stream), 700, 3):
+            with socket.create_connection(("127.0.0.1", s.dns), timeout=20) as t:
+                t.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                at = 0
+                while at < len(stream):
+                    n = rng.randrange(1, most + 1)
+                    t.sendall(stream[at:at + n])
+                    at += n
+                left = dict(asked)
+                while left:
+                    r = tcp_answer(t)
+                    assert left.pop(r.id).is_response(r), r
+        # a question that is none ends nothing: the next is answered
+        with socket.create_connection(("127.0.0.1", s.dns), timeout=20) as t:
+            t.sendall(framed(head(0x0100, 1, 0, 0, 0) + b"\xc0\x0c\0\1\0\1") + framed(wire(HOST)))
+            assert [tcp_answer(t).rcode() for _ in range(2)] == [dns.rcode.FORMERR, dns.rcode.NOERROR]
 
 
 def closed(t):
@@ -402,5 +505,5 @@ def mutations():
 
 
 if __name__ == "__main__":
-    run([headers_and_questions, answers, client_subnets, cookies_and_names, amplification, rate_limit,
-         idle_and_dripping_connections, mutations])
+    run([headers_and_questions, answers, client_subnets, options, sizes, cookies_and_names, amplification,
+         rate_limit, pipelines, idle_and_dripping_connections, mutations])

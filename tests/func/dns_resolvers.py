@@ -13,6 +13,7 @@ import dns.exception
 import dns.message
 import dns.query
 
+import dns_hold
 from sluice import SHARED, Sluice, free_port, run, wait_for
 
 ZONE = "sluice.example"
@@ -118,6 +119,22 @@ def unbound_gets_right_answers_for_clients_of_20_groups():
                     assert have == want, (address, have, want)
 
 
+def unbound_keeps_narrow_scopes_apart():
+    """RFC 7871 section 7.3.1: where one answer may be kept for a /27, clients of one /24 are told apart if the
+    resolver tells so many bits; else the answer is kept for the whole /24, and for a shorter time."""
+    with dns_hold.demo(dns_viewers=2000, dns_answer_part=0.0001) as s:
+        dns_hold.meters(s)
+        wait_for("the narrow scope", lambda: dns_hold.asked(s)[1] == 27)
+        for config, most in ((UNBOUND, 24), (UNBOUND.replace("ipv4: 24", "ipv4: 32"), 32)):
+            vendors = set()
+            with Resolver(["unbound", "-d", "-p", "-c"], config, s.dns) as r:
+                for last in range(0, 256, 32):
+                    answer = r.ask("drill." + ZONE, "A", (dns_hold.TELECOM + str(last), 32)).answer[0]
+                    assert answer.ttl <= (20 if most == 32 else 2), answer
+                    vendors.add(dns_hold.NETS[str(answer[0]).rsplit(".", 1)[0]])
+            assert (len(vendors) > 1) == (most == 32), (most, vendors)
+
+
 def bind_gets_the_answers_of_its_own_address():
     with daemon() as s:
         with Resolver(["named", "-g", "-c"], BIND, s.dns) as r:
@@ -134,6 +151,7 @@ def bind_gets_the_answers_of_its_own_address():
 
 if __name__ == "__main__":
     cases = [c for c, program in ((unbound_gets_right_answers_for_clients_of_20_groups, "unbound"),
+                                  (unbound_keeps_narrow_scopes_apart, "unbound"),
                                   (bind_gets_the_answers_of_its_own_address, "named"))
              if shutil.which(program) or print("skipped: %s is not installed" % program)]
     run(cases)
