@@ -145,6 +145,17 @@ int engine_tick(struct engine *e, uint64_t now_ms, struct errbuf *err) SL_NONNUL
 
 const struct engine_view *engine_view(const struct engine *e) SL_NONNULL_ALL SL_PURE;
 
+/* What a catalogue says at a time (unix ms), before any rule of operators: capacity of a vendor by
+ * its contract windows, its head-room, capacity of a region (HUGE_VAL: no such figure), a service
+ * as the allocator takes it. For dry runs of a catalogue that is not in use. */
+void engine_capacity(const struct cat_view *c, uint32_t vendor, uint64_t now_ms,
+	double *ret_guaranteed_mbps, double *ret_max_mbps) SL_NONNULL_ALL;
+double engine_headroom(const struct cat_view *c, uint32_t vendor) SL_NONNULL_ALL SL_PURE;
+void engine_region_capacity(const struct cat_view *c, uint32_t region, double *ret_guaranteed_mbps,
+	double *ret_max_mbps) SL_NONNULL_ALL;
+void engine_service(
+	const struct cat_view *c, uint32_t service, struct alloc_service *ret) SL_NONNULL_ALL;
+
 /* What players say of a vendor in a group, shrunk; and its breaker. Ids of the last tick's
  * catalogue; borrowed, until the next tick. */
 const struct quality_estimate *engine_quality(

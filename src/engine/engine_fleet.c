@@ -21,28 +21,49 @@ static bool window_holds(const struct cat_window *w, uint64_t now_ms)
 	return minute < w->to_min && (w->days >> ((day + 6) % 7) & 1);
 }
 
-/* Capacity of now: contract windows, then the operator's caps. */
-static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
+void engine_capacity(const struct cat_view *c, uint32_t vendor, uint64_t now_ms,
+	double *ret_guaranteed_mbps, double *ret_max_mbps)
 {
-	const struct cat_vendor *from = &e->cat.vendors[v];
-	struct loop_vendor *to = &e->vendor[v];
+	const struct cat_vendor *v = &c->vendors[vendor];
 
-	to->guaranteed_mbps = from->active ? from->guaranteed_mbps : 0;
-	to->max_mbps = from->active ? from->max_mbps : 0;
-	for (uint32_t i = 0; i < e->cat.n_windows; i++) {
-		const struct cat_window *w = &e->cat.windows[i];
+	*ret_guaranteed_mbps = v->active ? v->guaranteed_mbps : 0;
+	*ret_max_mbps = v->active ? v->max_mbps : 0;
+	for (uint32_t i = 0; i < c->n_windows; i++) {
+		const struct cat_window *w = &c->windows[i];
 
-		if (w->vendor != v || !window_holds(w, now_ms))
+		if (w->vendor != vendor || !window_holds(w, now_ms))
 			continue;
-		to->guaranteed_mbps = w->guaranteed_mbps;
-		to->max_mbps = w->max_mbps;
+		*ret_guaranteed_mbps = w->guaranteed_mbps;
+		*ret_max_mbps = w->max_mbps;
 		break;
 	}
+}
+
+/* Capacity of now, then the operator's caps. */
+static void set_capacity(struct engine *e, uint32_t v, uint64_t now_ms)
+{
+	struct loop_vendor *to = &e->vendor[v];
+
+	engine_capacity(&e->cat, v, now_ms, &to->guaranteed_mbps, &to->max_mbps);
 	for (uint32_t i = 0; i < e->n_rules; i++)
 		if (e->rules[i].kind == RULE_CAP && engine_rule_holds(&e->rules[i], now_ms) &&
-			engine_rule_names(e->rules[i].vendor, cat_text(&e->cat, from->name)))
+			engine_rule_names(
+				e->rules[i].vendor, cat_text(&e->cat, e->cat.vendors[v].name)))
 			to->max_mbps = SL_MIN(to->max_mbps, e->rules[i].value);
 	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
+}
+
+double engine_headroom(const struct cat_view *c, uint32_t vendor)
+{
+	double widest = 0;
+
+	for (uint32_t i = 0; i < c->n_slots; i++) {
+		const struct cat_service *s = &c->services[c->slots[i].service];
+
+		if (c->slots[i].vendor == vendor && s->active)
+			widest = SL_MAX(widest, s->headroom);
+	}
+	return widest;
 }
 
 /* Head-room and session length of a vendor: the widest and the longest of the services it is in. */
@@ -50,28 +71,32 @@ static void set_traits(struct engine *e, uint32_t v)
 {
 	struct loop_vendor *to = &e->vendor[v];
 
-	to->headroom = 0;
+	to->headroom = engine_headroom(&e->cat, v);
 	to->session_s = LEDGER_MIN_LENGTH_S;
 	for (uint32_t i = 0; i < e->cat.n_slots; i++) {
 		const struct cat_service *s = &e->cat.services[e->cat.slots[i].service];
 
-		if (e->cat.slots[i].vendor != v || !s->active)
-			continue;
-		to->headroom = SL_MAX(to->headroom, s->headroom);
-		to->session_s = SL_MAX(to->session_s, s->session_s);
+		if (e->cat.slots[i].vendor == v && s->active)
+			to->session_s = SL_MAX(to->session_s, s->session_s);
 	}
+}
+
+void engine_region_capacity(const struct cat_view *c, uint32_t region, double *ret_guaranteed_mbps,
+	double *ret_max_mbps)
+{
+	const struct cat_region *r = &c->regions[region];
+
+	*ret_max_mbps = r->active && r->has_max ? r->max_mbps : HUGE_VAL;
+	*ret_guaranteed_mbps = r->active && r->has_guaranteed ? r->guaranteed_mbps : HUGE_VAL;
+	*ret_guaranteed_mbps = SL_MIN(*ret_guaranteed_mbps, *ret_max_mbps);
 }
 
 static void set_region(struct engine *e, uint32_t r)
 {
-	const struct cat_region *from = &e->cat.regions[r];
 	struct loop_region *to = &e->region[r];
 
-	to->vendor = (uint16_t)from->vendor;
-	to->max_mbps = from->active && from->has_max ? from->max_mbps : HUGE_VAL;
-	to->guaranteed_mbps =
-		from->active && from->has_guaranteed ? from->guaranteed_mbps : HUGE_VAL;
-	to->guaranteed_mbps = SL_MIN(to->guaranteed_mbps, to->max_mbps);
+	to->vendor = (uint16_t)e->cat.regions[r].vendor;
+	engine_region_capacity(&e->cat, r, &to->guaranteed_mbps, &to->max_mbps);
 }
 
 static void set_vendors(struct engine *e, uint64_t now_ms)
@@ -99,38 +124,48 @@ static double weight_of(const struct engine *e, const struct cat_slot *slot, uin
 	return weight;
 }
 
-static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
+void engine_service(const struct cat_view *c, uint32_t service, struct alloc_service *ret)
 {
 	static const enum alloc_overload overload[] = {[CAT_OVERLOAD_NONE] = ALLOC_REFUSE,
 		[CAT_OVERLOAD_LOWER] = ALLOC_LOWER,
 		[CAT_OVERLOAD_SPREAD] = ALLOC_SPREAD};
+	const struct cat_service *from = &c->services[service];
+
+	memset(ret, 0, sizeof(*ret));
+	ret->n_slots = from->slots.count;
+	ret->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
+		.guarantee_blend = from->guarantee_blend,
+		.quality_exponent = from->quality_exponent,
+		.slices = SL_MAX(from->slices, UINT32_C(1)), /* 0: a service that is gone */
+		.trickle_ppm = from->trickle_ppm};
+	ret->overload = overload[from->overload];
+	ret->n_ladder = from->ladder.count;
+	for (uint32_t i = 0; i < ret->n_ladder; i++)
+		ret->ladder_kbps[i] = c->rungs[from->ladder.first + i].kbps;
+	for (uint32_t i = 0; i < ret->n_slots; i++) {
+		const struct cat_slot *slot = &c->slots[from->slots.first + i];
+
+		ret->slot[i].tier = slot->tier;
+		ret->slot[i].vendor = (uint16_t)slot->vendor;
+		ret->slot[i].weight = slot->weight;
+	}
+}
+
+static void set_service(struct engine *e, uint32_t s, uint64_t now_ms)
+{
 	const struct cat_service *from = &e->cat.services[s];
 	struct loop_service *to = &e->service[s];
-	struct alloc_service *a = &to->alloc;
 
 	memset(to, 0, sizeof(*to));
 	to->active = from->active;
 	to->bitrate_kbps = from->bitrate_kbps;
 	to->session_s = from->session_s;
 	to->ttl_s = from->ttl_s;
-	a->n_slots = from->slots.count;
-	a->by_guarantee = engine_rules_static(e, s, now_ms);
-	a->params = (struct score_params){.guarantee_gain = from->guarantee_gain,
-		.guarantee_blend = from->guarantee_blend,
-		.quality_exponent = from->quality_exponent,
-		.slices = from->slices,
-		.trickle_ppm = from->trickle_ppm};
-	a->overload = overload[from->overload];
-	a->n_ladder = from->ladder.count;
-	for (uint32_t i = 0; i < a->n_ladder; i++)
-		a->ladder_kbps[i] = e->cat.rungs[from->ladder.first + i].kbps;
-	for (uint32_t i = 0; i < a->n_slots; i++) {
-		const struct cat_slot *slot = &e->cat.slots[from->slots.first + i];
-
-		a->slot[i].tier = slot->tier;
-		a->slot[i].vendor = (uint16_t)slot->vendor;
-		a->slot[i].weight = weight_of(e, slot, now_ms);
-	}
+	engine_service(&e->cat, s, &to->alloc);
+	to->alloc.by_guarantee = engine_rules_static(e, s, now_ms);
+	for (uint32_t i = 0; i < to->alloc.n_slots; i++)
+		to->alloc.slot[i].weight =
+			weight_of(e, &e->cat.slots[from->slots.first + i], now_ms);
 }
 
 /* The stronger of two reasons to keep a vendor out: one that moves seated sessions wins. */

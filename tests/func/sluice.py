@@ -39,12 +39,18 @@ def wait_for(what, condition, seconds=20):
         time.sleep(0.02)
 
 
+GIVEN = set()
+
+
 def free_port():
-    """A port that is free for TCP and UDP."""
+    """A port that is free for TCP and UDP, and was not given before."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as t:
             t.bind(("127.0.0.1", 0))
             port = t.getsockname()[1]
+            if port in GIVEN:
+                continue
+            GIVEN.add(port)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
                 try:
                     u.bind(("127.0.0.1", port))
