@@ -2,7 +2,7 @@
 /* config show, diff, apply; reload; switches. */
 #include "base/glob.h"
 #include "base/os.h"
-#include "control/control_int.h"
+#include "control/passing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,21 +178,6 @@ int control_do_CONFIG_SHOW(struct control_call *call)
 	return 0;
 }
 
-int control_do_RELOAD(struct control_call *call)
-{
-	int rc = SL_EREFUSED;
-
-	if (!call->c->opt.reload)
-		return err_set(&call->err, rc, "this daemon cannot reload");
-	rc = call->c->opt.reload(call->c->opt.ctx, &call->err);
-	if (rc)
-		return rc;
-	call->view = engine_view(call->c->engine);
-	cJSON_AddStringToObject(call->out, "reloaded",
-		call->view->conf ? call->view->conf->sluice_file : "nothing");
-	return 0;
-}
-
 enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000, SWITCH_LOOK_MS = 200 };
 
 /* Lines of a text; the text is cut up. */
@@ -260,41 +245,6 @@ int control_do_CONFIG_DIFF(struct control_call *call)
 	}
 	free(a);
 	free(b);
-	return rc;
-}
-
-/* What another catalogue would move, by the allocator; a bad one is refused here already. */
-static int weigh_catalogue(struct control_call *call, const char *text, size_t n)
-{
-	struct conf *conf = NULL;
-	int rc = conf_load_with(call->view->conf->sluice_file, text, n, &conf, &call->err);
-
-	if (!rc && call->view->world)
-		rc = control_weigh(call, &call->c->rules, &conf->catalog);
-	conf_free(conf);
-	return rc;
-}
-
-int control_do_CONFIG_APPLY(struct control_call *call)
-{
-	char *text = NULL;
-	size_t n;
-	int rc = call->view->conf ? 0 : err_set(&call->err, SL_EAGAIN, "no configuration yet");
-
-	if (!rc)
-		rc = os_read_file(control_arg(call, "file"), MAX_CATALOGUE, &text, &n, &call->err);
-	if (!rc)
-		rc = weigh_catalogue(call, text, n);
-	if (!rc && control_flag(call, "dry-run")) {
-		control_put_bool(call->out, "dry_run", true);
-		free(text);
-		return 0;
-	}
-	if (!rc)
-		rc = control_keep_put_catalogue(call, text, n);
-	if (!rc)
-		cJSON_AddStringToObject(call->out, "applied", call->view->conf->catalog_file);
-	free(text);
 	return rc;
 }
 
@@ -368,7 +318,7 @@ int control_do_SWITCH_SET(struct control_call *call)
 			continue;
 		(void)snprintf(key, sizeof(key), "switch|%s", name);
 		item.key = key;
-		return control_change(call, &item, 1);
+		return control_change_passing(call, &item, 1);
 	}
 	return err_set(&call->err, SL_ENOENT, "no switch %.32s", name);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* history, diff, rollback, audit. */
-#include "control/control_int.h"
+#include "control/passing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,63 +76,40 @@ int control_do_DIFF(struct control_call *call)
 		cJSON_AddArrayToObject(call->out, "items"));
 }
 
-/* The rules as a rollback would leave them, for the dry run. */
+/* The keys as a rollback would leave them. */
 struct undone {
-	struct control_rules *then;
-	cJSON *seen;
+	struct store_item *item;
+	uint32_t n, room;
+	bool failed;
 };
 
-static void undo_one(
-	void *ctx, uint64_t number, const char *key, const char *before, const char *after)
+static void undo_one(void *ctx, const char *key, const char *before)
 {
 	struct undone *u = ctx;
-	struct control_rule r;
-	char have[RULE_KEY];
 
-	(void)number;
-	(void)after;
-	if (strncmp(key, "rule|", 5) != 0 || cJSON_HasObjectItem(u->seen, key))
+	/* the ramp of a catalogue goes with the catalogue */
+	if (u->failed || strcmp(key, "catalogue|passing") == 0)
 		return;
-	cJSON_AddNullToObject(u->seen, key);
-	for (uint32_t i = 0; i < u->then->n; i++) {
-		control_rule_key(&u->then->rule[i], have);
-		if (strcmp(have, key) == 0) {
-			u->then->rule[i] = u->then->rule[--u->then->n];
-			break;
+	if (u->n == u->room) {
+		uint32_t room = u->room ? 2 * u->room : 64;
+		struct store_item *more = realloc(u->item, room * sizeof(*more));
+
+		if (!more) {
+			u->failed = true;
+			return;
 		}
+		u->item = more;
+		u->room = room;
 	}
-	if (before && control_rule_parse(before, &r))
-		(void)control_rules_add(u->then, &r);
+	u->item[u->n] = (struct store_item){strdup(key), before ? strdup(before) : NULL};
+	u->failed = !u->item[u->n].key || (before && !u->item[u->n].value);
+	u->n++;
 }
 
-static int weigh_rollback(struct control_call *call, uint64_t to, uint64_t last)
+static int check_rollback(struct control_call *call, double *ret_to)
 {
-	struct control_rules then = {0};
-	struct undone u = {.then = &then, .seen = cJSON_CreateObject()};
-	int rc = control_rules_read(call->c, &then);
-
-	if (!rc)
-		rc = store_items(call->c->store, to, last, undo_one, &u);
-	if (!rc && call->view->world)
-		rc = control_weigh(call, &then, NULL);
-	control_rules_clear(&then);
-	cJSON_Delete(u.seen);
-	return rc;
-}
-
-int control_do_ROLLBACK(struct control_call *call)
-{
-	struct store_author a = {.who = call->who,
-		.origin = call->origin,
-		.why = control_arg(call, "why"),
-		.command = "rollback",
-		.id = control_arg(call, "id"),
-		.now_ms = call->now_ms};
-	struct store_result r = {0};
-	int rc = control_need_store(call);
-	bool catalogue;
 	uint64_t last;
-	double to;
+	int rc = control_need_store(call);
 
 	if (rc)
 		return rc;
@@ -142,21 +119,49 @@ int control_do_ROLLBACK(struct control_call *call)
 		return err_set(&call->err, SL_EACCES, "%s may change only --service %s", call->who,
 			call->service);
 	last = store_last(call->c->store);
-	to = control_number(call, "to", last ? (double)last - 1 : 0);
-	if (last == 0 || to < 0 || to >= (double)last)
+	*ret_to = control_number(call, "to", last ? (double)last - 1 : 0);
+	if (last == 0 || *ret_to < 0 || *ret_to >= (double)last)
 		return err_set(&call->err, SL_ENOENT, "nothing to undo: the last change is %llu",
 			(unsigned long long)last);
-	rc = weigh_rollback(call, (uint64_t)to, last);
-	if (rc || control_flag(call, "dry-run"))
-		return rc;
-	rc = store_rollback(call->c->store, &a, (uint64_t)to, kept, &r, &call->err);
+	return 0;
+}
+
+static int roll_back(struct control_call *call, const struct undone *u, double to)
+{
+	bool catalogue;
+	int rc = control_change_passing(call, u->item, u->n);
+
 	if (!rc)
 		rc = control_keep_restore_catalogue(call, &catalogue);
-	if (!rc) {
-		control_put(call->out, "change", (double)r.number);
-		control_put(call->out, "as_after_change", to);
-		control_put_bool(call->out, "catalogue_restored", catalogue);
+	if (rc)
+		return rc;
+	control_put(call->out, "as_after_change", to);
+	control_put_bool(call->out, "catalogue_restored", catalogue);
+	control_plans_recall(call->c);
+	return 0;
+}
+
+int control_do_ROLLBACK(struct control_call *call)
+{
+	struct undone u = {0};
+	double to = 0;
+	int rc = check_rollback(call, &to);
+
+	if (!rc)
+		rc = store_since(call->c->store, (uint64_t)to, kept, undo_one, &u);
+	if (!rc && u.failed)
+		rc = err_set(&call->err, SL_ENOMEM, "out of memory");
+	if (!rc && call->view->world)
+		rc = control_weigh_items(call, u.item, u.n);
+	if (!rc && control_flag(call, "dry-run"))
+		control_put_bool(call->out, "dry_run", true);
+	else if (!rc)
+		rc = roll_back(call, &u, to);
+	for (uint32_t i = 0; i < u.n; i++) {
+		free((char *)(uintptr_t)u.item[i].key);
+		free((char *)(uintptr_t)u.item[i].value);
 	}
+	free(u.item);
 	return rc;
 }
 

@@ -43,8 +43,14 @@ int control_do_PLAN_FIRE(struct control_call *call)
 
 	if (rc)
 		return rc;
-	if ((r->state != PLAN_ARMED && r->state != PLAN_SUGGESTED) ||
-		call->now_ms > r->since_ms + PLAN_ARMED_MS)
+	if (control_flag(call, "dry-run")) {
+		struct plan_doing d = {.call = call, .def = &def, .params = r->params, .dry = true};
+
+		rc = control_plan_do_plan(&d);
+		control_put(call->out, "moves_percent_at_most", d.worst);
+		control_put_bool(call->out, "dry_run", true);
+	} else if ((r->state != PLAN_ARMED && r->state != PLAN_SUGGESTED) ||
+		   call->now_ms > r->since_ms + PLAN_ARMED_MS)
 		rc = err_set(
 			&call->err, SL_EREFUSED, "arm %s first: it shows the impact", def.name);
 	else if (!confirm || strcmp(confirm, def.name) != 0)

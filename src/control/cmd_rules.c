@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rules, blacklist list, restrict list; and the rules given to the engine. */
 #include "base/log.h"
-#include "control/control_int.h"
+#include "control/passing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,10 @@ static int list_rules(struct control_call *call, uint32_t kinds)
 
 int control_do_RULES(struct control_call *call)
 {
-	return list_rules(call, UINT32_MAX);
+	int rc = list_rules(call, UINT32_MAX);
+
+	control_passing_list(call, cJSON_GetObjectItemCaseSensitive(call->out, "rules"));
+	return rc;
 }
 
 int control_do_RESTRICT_LIST(struct control_call *call)

@@ -8,8 +8,8 @@
 #include "base/hash.h"
 #include "conf/text.h"
 #include "control/control_int.h"
+#include "control/impact.h"
 #include "control/streams.h"
-#include "world/facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +20,7 @@ struct edit {
 	struct store_item *item;
 	uint32_t n, room;
 	uint32_t named; /* streams the call is about */
-	struct moved {
-		uint64_t stream;  /* hash of its name */
-		uint64_t vendors; /* bit per vendor id that carried it and does not any more */
-	} * moved;
+	struct impact_stream *moved;
 	uint32_t n_moved;
 	uint64_t start_ms, ramp_ms, until_ms;
 	cJSON *vendors; /* --vendors or the argument, checked; NULL: not given */
@@ -163,7 +160,8 @@ static int edit_one(struct edit *e, const char *name, const char *value)
 	left = mask_of(e, before) & ~mask_of(e, after);
 	e->named++;
 	if (!rc && left)
-		e->moved[e->n_moved++] = (struct moved){hash64(name, strlen(name), 0), left};
+		e->moved[e->n_moved++] = (struct impact_stream){
+			hash64(name, strlen(name), 0), left, mask_of(e, after)};
 	if (!rc && !after && !e->ramp_ms && !e->until_ms)
 		rc = put(e, key, NULL);
 	else if (!rc && (!before || !after || !cJSON_Compare(before, after, true)))
@@ -253,70 +251,37 @@ static int edit_list(struct edit *e)
 	return rc;
 }
 
-static int by_stream(const void *a, const void *b)
-{
-	const struct moved *x = a, *y = b;
-
-	return x->stream < y->stream ? -1 : x->stream > y->stream;
-}
-
 /* Sessions that players report, and those of them that would have to move. */
-static void put_sessions(struct edit *e, double *ret_moves)
+static int weigh(struct edit *e)
 {
-	const struct facts_view *f = e->call->view->facts;
-	double moved[SL_MAX_VENDORS] = {0}, of_vendor[SL_MAX_VENDORS] = {0}, all = 0, moves = 0;
-	cJSON *row = control_add_row(cJSON_AddArrayToObject(e->call->out, "impact"));
-	char name[SL_MAX_NAME + 32];
+	const struct engine_view *view = e->call->view;
+	uint32_t service = cat_find_service(&view->world->cat, str_from(e->service->name));
+	struct impact *m = NULL;
+	int rc = service < view->fleet->n_services ? 0 : SL_ENOENT;
 
-	if (e->n_moved)
-		qsort(e->moved, e->n_moved, sizeof(*e->moved), by_stream);
-	for (uint32_t i = 0; f && i < f->n_streams; i++) {
-		const struct facts_stream *s = &f->streams[i];
-		struct moved key = {
-			hash64((const char *)f->text + s->name.first, s->name.count, 0), 0};
-		const struct moved *m = e->n_moved ? bsearch(&key, e->moved, e->n_moved,
-							     sizeof(*e->moved), by_stream)
-						   : NULL;
-
-		if (s->vendor >= SL_MAX_VENDORS)
-			continue;
-		all += s->sessions;
-		of_vendor[s->vendor] += s->sessions;
-		if (m && m->vendors >> s->vendor & 1) {
-			moves += s->sessions;
-			moved[s->vendor] += s->sessions;
-		}
-	}
-	*ret_moves = all > 0 ? moves / all : 0;
-	cJSON_AddStringToObject(row, "region", "all");
-	control_put(row, "moves_percent", 100 * *ret_moves);
-	control_put(row, "sessions", all);
-	for (uint32_t v = 0; all > 0 && v < e->call->view->fleet->n_vendors; v++) {
-		if (of_vendor[v] == 0)
-			continue;
-		(void)snprintf(name, sizeof(name), STR_FMT "_leave_percent",
-			STR_ARG(control_vendor_name(e->call->view, v)));
-		control_put(row, name, 100 * moved[v] / of_vendor[v]);
-	}
+	if (!rc)
+		rc = control_impact_streams(view, service, e->moved, e->n_moved, &m);
+	if (rc)
+		return err_set(&e->call->err, rc, "the dry run of %s failed", e->service->name);
+	control_put_impact(e->call, m);
+	if (!control_flag(e->call, "dry-run"))
+		rc = control_check_confirmed(e->call, m);
+	free(m);
+	return rc;
 }
 
 static int commit(struct edit *e)
 {
-	double moves;
-	int rc = 0;
+	int rc;
 
 	control_put(e->call->out, "streams", e->named);
 	control_put(e->call->out, "changed", e->n);
-	put_sessions(e, &moves);
-	if (control_flag(e->call, "dry-run")) {
+	rc = weigh(e);
+	if (!rc && control_flag(e->call, "dry-run"))
 		control_put_bool(e->call->out, "dry_run", true);
-		return 0;
-	}
-	if (moves > 1.0 / 3 && control_want_confirm(e->call))
-		rc = err_set(&e->call->err, SL_EREFUSED,
-			"moves %.0f %% of the sessions: confirm with --confirm %s", 100 * moves,
-			control_confirm_word(e->call));
-	return rc ? rc : control_change(e->call, e->item, e->n);
+	else if (!rc)
+		rc = control_change(e->call, e->item, e->n);
+	return rc;
 }
 
 /* --vendors or the argument as a list; every one is of the service. */

@@ -6,7 +6,7 @@
  * with --for it sleeps and comes back. Long, because all of that is one idea.
  */
 #include "base/glob.h"
-#include "control/control_int.h"
+#include "control/passing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@ struct plan {
 	struct store_item item[STORE_MAX_ITEMS];
 	uint32_t n;
 	struct control_rules then; /* all rules as they will be */
+	bool over;                 /* some end after --for and stand over what was there before */
 };
 
 static void plan_free(struct plan *p)
@@ -39,19 +40,25 @@ static bool same_place(const struct control_rule *a, const struct control_rule *
 
 static int plan_put(struct plan *p, const struct control_rule *r)
 {
+	struct control_rule put = *r;
 	char key[RULE_KEY];
+	uint32_t at = 0;
 
 	if (p->n == STORE_MAX_ITEMS)
 		return SL_ELIMIT;
-	control_rule_key(r, key);
-	p->item[p->n] = (struct store_item){strdup(key), control_rule_print(r)};
+	while (at < p->then.n && !same_place(&p->then.rule[at], r))
+		at++;
+	if (at < p->then.n && put.until_ms && !put.back && !p->then.rule[at].back) {
+		put.until_ms = 0; /* what was there comes back: by the end of the change */
+		p->over = true;
+	}
+	control_rule_key(&put, key);
+	p->item[p->n] = (struct store_item){strdup(key), control_rule_print(&put)};
 	p->n++;
-	for (uint32_t i = 0; i < p->then.n; i++)
-		if (same_place(&p->then.rule[i], r)) {
-			p->then.rule[i] = *r;
-			return 0;
-		}
-	return control_rules_add(&p->then, r);
+	if (at == p->then.n)
+		return control_rules_add(&p->then, &put);
+	p->then.rule[at] = put;
+	return 0;
 }
 
 /* The rule on its way out, or asleep until the time is over. false: nothing would be left of it. */
@@ -188,6 +195,13 @@ static double value_now(const struct control_call *call, const struct control_ru
 	return view->world->cat.vendors[v].weight;
 }
 
+double control_rule_value_now(const struct control_call *call, const struct control_rule *r)
+{
+	uint32_t v = cat_find_vendor(&call->view->world->cat, str_from(r->vendor));
+
+	return v < call->view->fleet->n_vendors ? value_now(call, r, v) : 0;
+}
+
 /* Every vendor, or node, that the call names as a rule of its own. */
 static int put_names(struct control_call *call, struct plan *p, struct control_rule *r)
 {
@@ -290,7 +304,8 @@ static int finish(struct control_call *call, struct plan *p, int rc)
 	if (!rc && control_flag(call, "dry-run"))
 		control_put_bool(call->out, "dry_run", true);
 	else if (!rc)
-		rc = control_change(call, p->item, p->n);
+		rc = p->over ? control_change_passing(call, p->item, p->n)
+			     : control_change(call, p->item, p->n);
 	plan_free(p);
 	return rc;
 }

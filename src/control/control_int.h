@@ -40,6 +40,7 @@ struct control {
 	struct store_stamp overlay_stamp;
 	uint64_t overlay_change, overlay_ms; /* change that was seen, time of the last build */
 	bool overlay_due;
+	struct control_passing *passing; /* what does not hold at once, or for good */
 	uint64_t expanded_ms;
 	struct control_waiting *waiting; /* audit rows of reads, for the next round */
 	uint32_t n_waiting, n_unheard;   /* unheard: calls there was no room to audit */
@@ -83,6 +84,8 @@ struct control_call {
 	char origin[IP_TEXT_MAX + 16];
 	cJSON *out; /* object to fill */
 	struct errbuf err;
+	char *old_catalogue; /* text of the file that the call has replaced; NULL: it has not */
+	size_t n_old_catalogue;
 };
 
 /* 0, or an error whose text is in call->err. */
@@ -170,10 +173,17 @@ int control_take_rules(struct control_call *call, uint32_t kinds) SL_NONNULL_ALL
 int control_want_confirm(struct control_call *call) SL_NONNULL_ALL;
 const char *control_confirm_word(const struct control_call *call) SL_NONNULL_ALL;
 
-/* Adds the impact of the rules `then`, and of another catalogue if not NULL, to the answer;
- * SL_EREFUSED when it wants a confirmation that was not given. */
+/* Adds the impact of the rules `then`, and of another configuration if not NULL, to the answer;
+ * SL_EREFUSED when it wants a confirmation that was not given. The parts are for who makes an
+ * impact by other means. */
 int control_weigh(struct control_call *call, const struct control_rules *then,
-	const struct conf_catalog *catalogue) SL_NONNULL(1, 2);
+	const struct conf *conf) SL_NONNULL(1, 2);
+/* The same of a change of these keys: rules, and the catalogue. */
+int control_weigh_items(struct control_call *call, const struct store_item *items, uint32_t n)
+	SL_NONNULL(1);
+struct impact;
+void control_put_impact(struct control_call *call, const struct impact *m) SL_NONNULL_ALL;
+int control_check_confirmed(struct control_call *call, const struct impact *m) SL_NONNULL_ALL;
 
 /* Whose token this is: fills who, role and service. */
 bool control_token_find(
@@ -243,9 +253,24 @@ void control_rollup_close(struct control *c) SL_NONNULL_ALL;
 struct rollup;
 struct rollup *control_rollup(struct control *c) SL_NONNULL_ALL; /* NULL: cannot be used now */
 
-/* Puts a catalogue file in place and reloads; the old one is back when it is refused. */
+/* Puts a catalogue file in place and reloads; the old one is back when it is refused, and by undo
+ * when the call comes to nothing after all. */
 int control_keep_put_catalogue(
 	struct control_call *call, const char *text, size_t n) SL_NONNULL_ALL;
+void control_keep_undo_catalogue(struct control_call *call) SL_NONNULL_ALL;
+
+/* Keeps the text of a catalogue in the history, under its sum; and where that is. */
+int control_keep_catalogue_text(struct control *c, const char *text, size_t n,
+	char ret_sum[static 20], struct errbuf *err) SL_NONNULL_ALL;
+void control_keep_catalogue_path(
+	const struct control *c, const char *sum, char *ret, size_t size) SL_NONNULL_ALL;
+
+/* The weight or maximum that a rule's vendor has now; 0: there is none. */
+double control_rule_value_now(
+	const struct control_call *call, const struct control_rule *r) SL_NONNULL_ALL;
+
+/* Runs of plans as the state has them, after a change that was not by a command of theirs. */
+void control_plans_recall(struct control *c) SL_NONNULL_ALL;
 
 /* events.c: the journal of what happened, for reports; kind: alert, breaker, plan, process, config.
  */

@@ -347,6 +347,8 @@ int control_journal_end(struct control_call *call, int rc)
 	if (store_commit(c->store, kept ? NULL : &err) && !kept)
 		kept = SL_ENOSPC;
 	call->transaction = false;
+	if (kept || rc)
+		control_keep_undo_catalogue(call);
 	if (kept) {
 		LOG_E("store.refused", "command=\"%s\" error=\"%s\"", words, err.s);
 		if (!rc)

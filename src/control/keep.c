@@ -104,30 +104,44 @@ static void keep_world(struct control *c, const struct world *w, uint64_t now_ms
 	remove_dir(to);
 }
 
-static void catalogue_path(const struct control *c, const char *sum, char *ret, size_t size)
+void control_keep_catalogue_path(const struct control *c, const char *sum, char *ret, size_t size)
 {
 	(void)snprintf(ret, size, "%s/history/catalog-%s.yaml", c->state_dir, sum);
 }
 
-/* Notes which catalogue is in use, and keeps its text. */
+int control_keep_catalogue_text(
+	struct control *c, const char *text, size_t n, char ret_sum[static 20], struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 64];
+	int rc;
+
+	(void)snprintf(ret_sum, 20, "%016" PRIx64, hash64(text, n, 0));
+	(void)snprintf(path, sizeof(path), "%s/history", c->state_dir);
+	rc = os_mkdirs(path, 0755, err);
+	control_keep_catalogue_path(c, ret_sum, path, sizeof(path));
+	if (rc || access(path, R_OK) == 0)
+		return rc;
+	return os_write_file(path, text, n, 0600, err);
+}
+
+/* Notes which catalogue is in use, and keeps its text. One that came by another way than a call
+ * ends the ramp of the one before. */
 static void keep_catalogue(struct control *c, const struct conf *conf)
 {
-	char sum[20], path[SL_MAX_PATH + 64], *text = NULL, *had;
-	struct store_item item = {"catalogue|file", sum};
+	char sum[20], *text = NULL, *had;
+	struct store_item item[] = {{"catalogue|file", sum}, {"catalogue|passing", NULL}};
 	struct errbuf err = {""};
 	size_t n;
 
 	if (os_read_file(conf->catalog_file, MAX_CATALOGUE, &text, &n, &err))
 		return;
-	(void)snprintf(sum, sizeof(sum), "%016" PRIx64, hash64(text, n, 0));
-	had = store_get(c->store, item.key);
-	if (!had || strcmp(had, sum) != 0) {
-		catalogue_path(c, sum, path, sizeof(path));
-		if (os_write_file(path, text, n, 0600, &err) ||
-			control_journal_change(
-				c, "reload", "reload", conf->catalog_file, &item, 1, &err))
-			LOG_W("history.refused", "error=\"%s\"", err.s);
-	}
+	if (control_keep_catalogue_text(c, text, n, sum, &err))
+		LOG_W("history.refused", "error=\"%s\"", err.s);
+	had = store_get(c->store, item[0].key);
+	if ((!had || strcmp(had, sum) != 0) &&
+		control_journal_change(
+			c, "reload", "reload", conf->catalog_file, item, SL_COUNT(item), &err))
+		LOG_W("history.refused", "error=\"%s\"", err.s);
 	free(had);
 	free(text);
 }
@@ -151,8 +165,28 @@ int control_keep_put_catalogue(struct control_call *call, const char *text, size
 			(void)os_write_file(file, old, n_old, 0644, NULL);
 	}
 	call->view = engine_view(call->c->engine);
+	if (!rc)
+		call->c->kept_conf = call->view->conf; /* the call notes which it is */
+	if (!rc && !call->old_catalogue) {
+		call->old_catalogue = old;
+		call->n_old_catalogue = n_old;
+		old = NULL;
+	}
 	free(old);
 	return rc;
+}
+
+void control_keep_undo_catalogue(struct control_call *call)
+{
+	const struct control_options *opt = &call->c->opt;
+	struct errbuf err = {""};
+
+	if (call->old_catalogue &&
+		(os_write_file(call->view->conf->catalog_file, call->old_catalogue,
+			 call->n_old_catalogue, 0644, &err) ||
+			opt->reload(opt->ctx, &err)))
+		LOG_E("catalogue.not_undone", "error=\"%s\"", err.s);
+	call->view = engine_view(call->c->engine);
 }
 
 int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
@@ -169,7 +203,7 @@ int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
 		os_read_file(conf->catalog_file, MAX_CATALOGUE, &old, &n_old, NULL) == 0) {
 		(void)snprintf(now, sizeof(now), "%016" PRIx64, hash64(old, n_old, 0));
 		if (strcmp(now, want) != 0) {
-			catalogue_path(c, want, path, sizeof(path));
+			control_keep_catalogue_path(c, want, path, sizeof(path));
 			rc = os_read_file(path, MAX_CATALOGUE, &text, &n, &call->err);
 			if (!rc)
 				rc = control_keep_put_catalogue(call, text, n);

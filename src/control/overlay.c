@@ -4,7 +4,7 @@
 #include "base/glob.h"
 #include "base/log.h"
 #include "base/os.h"
-#include "control/control_int.h"
+#include "control/passing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,11 @@ enum { BUILD_MS = 500, MAX_ENDED = 4096, DEFAULT_LIST = 1000 };
 static void overlay(void *ctx, const struct conf *conf, struct conf_catalog *copy)
 {
 	struct control *c = ctx;
+	struct conf now = *conf;
 
-	if (control_streams_read(c, conf, os_now_ms(), &c->streams)) {
+	control_passing_blend(c, conf, &now.catalog);
+	*copy = now.catalog;
+	if (control_streams_read(c, &now, os_now_ms(), &c->streams)) {
 		LOG_E("streams.refused", "error=\"out of memory\"");
 		return;
 	}
@@ -126,6 +129,8 @@ void control_overlay_round(struct control *c, uint64_t now_ms)
 	if (engine_rebuild(c->engine, now_ms, &err)) {
 		LOG_E("catalogue.refused", "error=\"%s\"", err.s);
 		c->overlay_due = true;
+	} else if (c->store) {
+		expire(c, now_ms); /* what ended before it was ever built */
 	}
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plans carried out: their commands one by one in one transaction, the guard, the way back. */
+/* Plans carried out: their commands one by one in one transaction, the guard, the way back. Long
+ * because what is kept of a run is found, made and undone here alone. */
 #include "control/plan_do.h"
 
 #include "base/log.h"
+#include "base/os.h"
+#include "control/passing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -82,6 +85,20 @@ static void recall(struct control *c, struct plan_run *r)
 	free(text);
 }
 
+void control_plans_recall(struct control *c)
+{
+	for (uint32_t i = 0; i < c->plans->n; i++) {
+		struct plan_run *r = &c->plans->run[i], is = {0};
+
+		memcpy(is.name, r->name, sizeof(is.name));
+		recall(c, &is);
+		if ((is.state == PLAN_FIRED) == (r->state == PLAN_FIRED))
+			continue;
+		control_plan_set_state(r, is.state, os_now_ms(),
+			is.state == PLAN_FIRED ? "fired again by a change" : "undone");
+	}
+}
+
 struct plan_run *control_plan_run_of(struct control *c, const char *name)
 {
 	struct control_plans *p = c->plans;
@@ -145,8 +162,12 @@ static const char *fill_in(const char *text, const cJSON *params, const cJSON *d
 static int make_args(const struct plan_doing *d, const cJSON *action, cJSON *args)
 {
 	const cJSON *defaults = cJSON_GetObjectItemCaseSensitive(d->def->json, "params");
+	bool fired = d->call->command->id == COMMAND_PLAN_FIRE; /* by hand: with its options */
+	const char *own_why = fired ? control_arg(d->call, "why") : NULL;
+	const char *own_for = fired ? control_arg(d->call, "for") : NULL;
+	const char *own_ramp = fired ? control_arg(d->call, "ramp") : NULL;
 	const cJSON *a = NULL;
-	char why[128], span[32];
+	char why[256], span[32];
 
 	cJSON_ArrayForEach (a, cJSON_GetObjectItemCaseSensitive(action, "args")) {
 		char number[32];
@@ -160,13 +181,21 @@ static int make_args(const struct plan_doing *d, const cJSON *action, cJSON *arg
 			return err_set(&d->call->err, SL_EINVAL, "the plan wants --%s", a->string);
 		cJSON_AddStringToObject(args, a->string, value);
 	}
-	(void)snprintf(why, sizeof(why), "plan %s", d->def->name);
+	(void)snprintf(why, sizeof(why), "plan %s%s%s", d->def->name, own_why ? ": " : "",
+		own_why ? own_why : "");
 	cJSON_AddStringToObject(args, "why", why);
 	if (d->service) {
 		cJSON_DeleteItemFromObjectCaseSensitive(args, "service");
 		cJSON_AddStringToObject(args, "service", d->service);
 	}
-	if (d->def->for_ms) {
+	if (own_ramp) {
+		cJSON_DeleteItemFromObjectCaseSensitive(args, "ramp");
+		cJSON_AddStringToObject(args, "ramp", own_ramp);
+	}
+	if (own_for) {
+		cJSON_DeleteItemFromObjectCaseSensitive(args, "for");
+		cJSON_AddStringToObject(args, "for", own_for);
+	} else if (d->def->for_ms) {
 		(void)snprintf(span, sizeof(span), "%" PRIu64 "ms", d->def->for_ms);
 		cJSON_AddStringToObject(args, "for", span);
 	}
@@ -433,9 +462,15 @@ int control_plan_revert(struct control_call *call, const char *name, struct plan
 	if (!rc) {
 		revert_to(&r, key, NULL);
 		rc = r.failed ? err_set(&call->err, SL_ENOMEM, "out of memory")
-			      : control_change(call, r.item, r.n);
+			      : control_need_world(call);
 	}
 	if (!rc)
+		rc = control_weigh_items(call, r.item, r.n);
+	if (!rc && control_flag(call, "dry-run"))
+		control_put_bool(call->out, "dry_run", true);
+	else if (!rc)
+		rc = control_change_passing(call, r.item, r.n);
+	if (!rc && !control_flag(call, "dry-run"))
 		control_plan_set_state(run, PLAN_IDLE, call->now_ms, "reverted");
 	for (uint32_t i = 0; i < r.n; i++) {
 		free((char *)(uintptr_t)r.item[i].key);

@@ -6,6 +6,7 @@
 #include "control/control_int.h"
 #include "control/doors.h"
 #include "control/facts.h"
+#include "control/passing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,7 @@ static void handle(void *ctx, const struct httpd_request *rq, struct httpd_reply
 	}
 	cJSON_Delete(out);
 	cJSON_Delete(args);
+	free(call.old_catalogue);
 }
 
 static void handle_metrics(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
@@ -416,6 +418,7 @@ void control_free(struct control *c)
 	control_plans_close(c);
 	control_alerts_close(c);
 	control_overlay_close(c);
+	control_passing_close(c);
 	control_doors_free(c->doors);
 	control_bills_close(c);
 	control_decisions_close(c);
@@ -466,6 +469,7 @@ void control_round(struct control *c, int timeout_ms)
 
 	control_journal_round(c, now_ms);
 	control_rules_round(c, now_ms);
+	control_passing_round(c, now_ms);
 	control_overlay_round(c, now_ms);
 	control_switch_round(c, now_ms);
 	control_keep_round(c, now_ms);

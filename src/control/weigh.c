@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a change would do, said in the answer; and the word that has to be typed for a grave one. */
+#include "base/os.h"
 #include "control/control_int.h"
 #include "control/impact.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_CATALOGUE = 64 << 20 };
 
 static void put_percent(cJSON *row, const char *name, double before, double after)
 {
@@ -14,19 +17,22 @@ static void put_percent(cJSON *row, const char *name, double before, double afte
 	cJSON_AddStringToObject(row, name, text);
 }
 
-static void put_region(cJSON *list, const struct engine_view *view, const struct impact_region *r)
+static void put_region(cJSON *list, const struct impact *m, const struct impact_region *r)
 {
 	cJSON *row = control_add_row(list);
 
 	cJSON_AddStringToObject(row, "region", r->name);
 	control_put(row, "moves_percent", 100 * r->moves);
-	for (uint32_t v = 0; v < view->fleet->n_vendors; v++) {
+	if (m->denies)
+		control_put(row, "moves_percent_at_most", 100 * r->moves_most);
+	if (m->by_sessions)
+		control_put(row, "sessions", r->weight);
+	for (uint32_t v = 0; v < m->n_vendors; v++) {
 		char name[SL_MAX_NAME + 16];
 
 		if (r->before[v] == 0 && r->after[v] == 0)
 			continue;
-		(void)snprintf(name, sizeof(name), STR_FMT "_percent",
-			STR_ARG(control_vendor_name(view, v)));
+		(void)snprintf(name, sizeof(name), "%s_percent", m->vendor[v]);
 		put_percent(row, name, r->before[v], r->after[v]);
 	}
 	if (r->before[SL_MAX_VENDORS] > 0 || r->after[SL_MAX_VENDORS] > 0)
@@ -34,24 +40,34 @@ static void put_region(cJSON *list, const struct engine_view *view, const struct
 			row, "none_percent", r->before[SL_MAX_VENDORS], r->after[SL_MAX_VENDORS]);
 }
 
-static void put_impact(struct control_call *call, const struct impact *m)
+void control_put_impact(struct control_call *call, const struct impact *m)
 {
 	cJSON *list;
 	struct impact_region all = m->all;
 
 	control_put(call->out, "groups_left_with_one_vendor", m->narrowed);
 	control_put(call->out, "groups_left_with_none", m->emptied);
+	if (m->denies)
+		cJSON_AddStringToObject(call->out, "assumes",
+			"clients lie evenly in a group's addresses; at most: all of them in those "
+			"denied, unless that is one /24 or /56");
+	if (m->by_sessions)
+		cJSON_AddStringToObject(call->out, "assumes",
+			m->all.weight > 0
+				? "a stream's sessions lie in the regions as all of their "
+				  "vendor's do"
+				: "nothing: no player reports who watches what");
 	list = cJSON_AddArrayToObject(call->out, "impact");
 	(void)snprintf(all.name, sizeof(all.name), "all");
-	put_region(list, call->view, &all);
+	put_region(list, m, &all);
 	for (uint32_t i = 0; i < m->n_regions; i++)
-		put_region(list, call->view, &m->region[i]);
+		put_region(list, m, &m->region[i]);
 }
 
-/* What has to be typed: the vendor, node or service that it is about, else the command. */
+/* What has to be typed: the plan, vendor, node or service that it is about, else the command. */
 const char *control_confirm_word(const struct control_call *call)
 {
-	static const char *const names[] = {"vendor", "node", "service"};
+	static const char *const names[] = {"plan", "vendor", "node", "service"};
 
 	for (size_t i = 0; i < SL_COUNT(names); i++)
 		if (control_arg(call, names[i]))
@@ -72,8 +88,7 @@ int control_want_confirm(struct control_call *call)
 	return SL_EREFUSED;
 }
 
-/* Refuses a grave change that does not name what it is about. */
-static int check_confirmed(struct control_call *call, const struct impact *m)
+int control_check_confirmed(struct control_call *call, const struct impact *m)
 {
 	const char *want = control_confirm_word(call);
 
@@ -85,12 +100,12 @@ static int check_confirmed(struct control_call *call, const struct impact *m)
 			"--confirm %s",
 			m->narrowed, m->emptied, want);
 	return err_set(&call->err, SL_EREFUSED,
-		"moves %.0f %% of the sessions in %s: confirm with --confirm %s", 100 * m->worst,
-		m->worst_region, want);
+		"%s %.0f %% of the sessions in %s: confirm with --confirm %s",
+		m->denies ? "may move" : "moves", 100 * m->worst, m->worst_region, want);
 }
 
-int control_weigh(struct control_call *call, const struct control_rules *then,
-	const struct conf_catalog *catalogue)
+int control_weigh(
+	struct control_call *call, const struct control_rules *then, const struct conf *conf)
 {
 	struct engine_rule *now = calloc(2 * ENGINE_MAX_RULES, sizeof(*now));
 	struct impact *m = NULL;
@@ -105,14 +120,78 @@ int control_weigh(struct control_call *call, const struct control_rules *then,
 		now[i].until_ms = 0;
 	n_then = control_rules_expand(
 		then, NULL, call->now_ms, now + ENGINE_MAX_RULES, ENGINE_MAX_RULES);
-	rc = control_impact(
-		call->view, now, n_now, now + ENGINE_MAX_RULES, n_then, catalogue, &m, &call->err);
+	rc = control_impact(call->view, &(struct impact_side){now, n_now, NULL},
+		&(struct impact_side){now + ENGINE_MAX_RULES, n_then, conf}, call->now_ms, &m,
+		&call->err);
 	if (!rc) {
-		put_impact(call, m);
+		control_put_impact(call, m);
 		if (!control_flag(call, "dry-run"))
-			rc = check_confirmed(call, m);
+			rc = control_check_confirmed(call, m);
 	}
 	free(m);
 	free(now);
+	return rc;
+}
+
+/* Rules with these keys changed. */
+static int rules_with(struct control_call *call, const struct store_item *items, uint32_t n,
+	struct control_rules *ret)
+{
+	struct control_rule r;
+	char key[RULE_KEY];
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < call->c->rules.n; i++)
+		rc = control_rules_add(ret, &call->c->rules.rule[i]);
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		if (strncmp(items[i].key, "rule|", 5) != 0)
+			continue;
+		for (uint32_t k = 0; k < ret->n; k++) {
+			control_rule_key(&ret->rule[k], key);
+			if (strcmp(key, items[i].key) == 0) {
+				ret->rule[k] = ret->rule[--ret->n];
+				break;
+			}
+		}
+		if (items[i].value && control_rule_parse(items[i].value, &r))
+			rc = control_rules_add(ret, &r);
+	}
+	return rc;
+}
+
+/* The configuration with the catalogue that the keys name, if they name another; else NULL. */
+static int conf_with(struct control_call *call, const struct store_item *items, uint32_t n,
+	struct conf **ret_conf)
+{
+	char path[SL_MAX_PATH + 64], *text = NULL;
+	size_t size;
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && call->view->conf && i < n; i++) {
+		if (strcmp(items[i].key, "catalogue|file") != 0 || !items[i].value)
+			continue;
+		control_keep_catalogue_path(call->c, items[i].value, path, sizeof(path));
+		rc = os_read_file(path, MAX_CATALOGUE, &text, &size, &call->err);
+		if (!rc)
+			rc = conf_load_with(
+				call->view->conf->sluice_file, text, size, ret_conf, &call->err);
+		free(text);
+		break;
+	}
+	return rc;
+}
+
+int control_weigh_items(struct control_call *call, const struct store_item *items, uint32_t n)
+{
+	struct control_rules then = {0};
+	struct conf *conf = NULL;
+	int rc = rules_with(call, items, n, &then);
+
+	if (!rc)
+		rc = conf_with(call, items, n, &conf);
+	if (!rc)
+		rc = control_weigh(call, &then, conf);
+	control_rules_clear(&then);
+	conf_free(conf);
 	return rc;
 }

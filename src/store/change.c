@@ -197,6 +197,7 @@ int store_items(struct store *s, uint64_t above, uint64_t upto, store_item_fn *f
 struct undo {
 	struct store_item *items;
 	uint32_t n, room;
+	bool failed;
 };
 
 static bool is_kept(const char *key, const char *const *keep)
@@ -207,41 +208,41 @@ static bool is_kept(const char *key, const char *const *keep)
 	return false;
 }
 
-static bool undo_item(struct undo *u, const char *key, const char *before)
+static void undo_item(void *ctx, const char *key, const char *before)
 {
+	struct undo *u = ctx;
+
+	if (u->failed)
+		return;
 	if (u->n == u->room) {
 		uint32_t room = u->room ? 2 * u->room : 64;
 		struct store_item *more = realloc(u->items, room * sizeof(*more));
 
-		if (!more)
-			return false;
+		if (!more) {
+			u->failed = true;
+			return;
+		}
 		u->items = more;
 		u->room = room;
 	}
 	u->items[u->n].key = strdup(key);
 	u->items[u->n].value = before ? strdup(before) : NULL;
+	u->failed = !u->items[u->n].key || (before && !u->items[u->n].value);
 	u->n++;
-	return u->items[u->n - 1].key && (!before || u->items[u->n - 1].value);
 }
 
-/* The earliest `before` of every key since a change. */
-static int collect_undo(
-	struct store *s, uint64_t to, const char *const *keep, struct undo *u, struct errbuf *err)
+int store_since(struct store *s, uint64_t to, const char *const *keep, store_each_fn *fn, void *ctx)
 {
 	sqlite3_stmt *st = store_prepare(s,
 		"SELECT key, before, min(n) FROM item WHERE n > ? GROUP BY key ORDER BY key", "i",
 		to);
 	int step = SQLITE_ERROR;
-	bool good = true;
 
-	while (good && st && (step = sqlite3_step(st)) == SQLITE_ROW)
+	while (st && (step = sqlite3_step(st)) == SQLITE_ROW)
 		if (!is_kept(store_text(st, 0), keep))
-			good = undo_item(
-				u, store_text(st, 0), (const char *)sqlite3_column_text(st, 1));
+			fn(ctx, store_text(st, 0), (const char *)sqlite3_column_text(st, 1));
 	(void)sqlite3_finalize(st);
-	if (!good)
-		return err_set(err, SL_ENOMEM, "out of memory");
-	return step == SQLITE_DONE ? 0 : store_error(s, err, "reading items");
+	return step == SQLITE_DONE ? 0 : store_error(s, NULL, "reading items");
 }
 
 int store_rollback(struct store *s, const struct store_author *author, uint64_t to,
@@ -255,7 +256,9 @@ int store_rollback(struct store *s, const struct store_author *author, uint64_t 
 		rc = err_set(
 			err, SL_ENOENT, "no change %" PRIu64 ", the last is %" PRIu64, to, last);
 	if (!rc)
-		rc = collect_undo(s, to, keep, &u, err);
+		rc = store_since(s, to, keep, undo_item, &u);
+	if (!rc && u.failed)
+		rc = err_set(err, SL_ENOMEM, "out of memory");
 	if (!rc)
 		rc = store_change(s, author, u.items, u.n, ret_result, err);
 	for (uint32_t i = 0; i < u.n; i++) {

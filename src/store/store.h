@@ -114,6 +114,11 @@ int store_items(struct store *s, uint64_t above, uint64_t upto, store_item_fn *f
 /* The number of the last change, 0 for none. */
 uint64_t store_last(struct store *s) SL_NONNULL_ALL;
 
+/* Every key that changed after change `to`, in order, with what it was then (NULL: it was not
+ * there). Keys that begin with one of keep (NULL-terminated) are left out. Must not write. */
+int store_since(struct store *s, uint64_t to, const char *const *keep, store_each_fn *fn, void *ctx)
+	SL_NONNULL(1, 3, 4);
+
 /*
  * Makes the keys what they were after change `to` (0: before the first), as one new change. Keys
  * that begin with one of keep (NULL-terminated) stay.

@@ -87,7 +87,7 @@ def everything():
     do("stream encrypt", "room", "on", *LIVE)
     do("stream ingest", "room", "north", *LIVE)
     do("restrict add", "gamma", "--groups", "CN/GX")
-    do("restrict deny", "10.0.0.0/8")
+    do("restrict deny", "10.0.0.0/8", confirm="restrict")
     do("restrict allow", "10.1.0.0/16")
     do("blacklist add", "gamma", "--groups", "CN/GD", "--ramp", "1s")
     do("service lower", "10", *LIVE)

@@ -42,7 +42,7 @@ def fire(name, *options):
 
 
 def revert(name):
-    daemon.ctl("plan", "revert", name)
+    daemon.ctl("plan", "revert", name, "--confirm", name)
     assert plan(name)["state"] == "idle", plan(name)
     assert rules() == []
 

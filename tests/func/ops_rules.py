@@ -3,7 +3,6 @@
 """What operators change at run time beside vendors: rooms by the thousand, nodes, addresses,
 definitions, static shares; and that every such change can be tried, ramped, ended and undone."""
 import os
-import re
 import sqlite3
 import subprocess
 import time
@@ -286,40 +285,6 @@ def lock(db):
         return False
 
 
-def every_command_that_changes_traffic_takes_the_same_options():
-    """Each is tried by dry run with all of them; nothing is changed."""
-    words = {
-        "vendor weight": ("gamma", "0.9"), "vendor drain": ("gamma",), "vendor evacuate": ("gamma",),
-        "vendor resume": ("gamma",), "vendor cap": ("gamma", "8000000"), "node drain": ("gd-1",),
-        "node resume": ("gd-2",), "service lower": ("10",), "service static": ("on",),
-        "stream add": ("r1", *LIVE), "stream remove": ("file-room", *LIVE),
-        "stream vendors": ("r1", "alpha", *LIVE), "stream encrypt": ("r1", "on", *LIVE),
-        "stream ingest": ("r1", "north", *LIVE), "blacklist add": ("gamma",),
-        "blacklist remove": ("beta",), "restrict add": ("gamma", "--groups", "CN/GD"),
-        "restrict remove": ("beta",), "restrict deny": ("10.0.0.0/8",),
-        "restrict allow": ("10.1.0.0/16",), "rollback": ()}
-    with open(os.path.join(TOP, "src/ctl/commands.def"), encoding="utf-8") as table:
-        rows = re.findall(r'^COMMAND\(\w+, "([\w-]+)", "([\w-]*)", \w+, "[^"]*", \w+, 1,', table.read(), re.M)
-    assert {" ".join(filter(None, r)) for r in rows} == set(words), rows
-    for command in ("vendor drain gamma", "node drain gd-2", "blacklist add beta --groups CN/GX",
-                    "restrict add beta --groups CN/GX"):
-        daemon.ctl(*command.split(), "--confirm", command.split()[2])
-    last = daemon.ctl("history")["changes"][0]["change"]
-    for command, args in words.items():
-        ending = () if command == "rollback" else ("--ramp", "5m")
-        for span in (("--for", "30m"), ending):
-            if command == "rollback":
-                span = ()
-            told = daemon.ctl(*command.split(), *args, "--dry-run", *span, "--why", "a trial",
-                              "--confirm", "x", "--id", "trial", "--generation", "9.9")
-            assert "impact" in told, (command, told)
-            assert "moves_percent" in told["impact"][0], (command, told)
-            assert "change" not in told, (command, told)
-    assert daemon.ctl("history")["changes"][0]["change"] == last
-    daemon.ctl("rollback", str(last - 4), "--confirm", "rollback")
-    assert daemon.ctl("rules")["rules"] == []
-
-
 def the_readme_operates():
     """Every command of README's section, as it stands there."""
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as readme:
@@ -372,5 +337,4 @@ with daemon:
          a_node_is_drained_and_comes_back, addresses_are_denied_and_allowed,
          part_of_the_sessions_take_a_lower_definition, static_shares_do_not_follow_the_meters,
          a_vendor_comes_back_by_ramp_or_for_a_time, a_locked_store_at_the_start_forgets_no_decision,
-         every_command_that_changes_traffic_takes_the_same_options, the_readme_operates,
-         names_complete])
+         the_readme_operates, names_complete])
