@@ -127,11 +127,12 @@ static enum http_aliyun read_params(const struct httpd_request *rq, struct asked
 }
 
 /* GOOD: who asks may, and with this signature. what: the text that is signed. */
-static enum http_aliyun check(const struct http_worker *w, const struct httpd_request *rq,
-	bool is_signed, struct str what, struct str t, struct str s)
+static enum http_aliyun check(struct http_worker *w, const struct httpd_request *rq, bool is_signed,
+	struct str what, struct str t, struct str s)
 {
 	struct str rest = {rq->path.p + 1, rq->path.n - 1};
 	struct http_asker who = http_asker_named(w, str_cut(&rest, '/'));
+	enum http_aliyun why;
 
 	if (!who.admitted)
 		return HTTP_ALIYUN_INVALID_ACCOUNT;
@@ -141,7 +142,8 @@ static enum http_aliyun check(const struct http_worker *w, const struct httpd_re
 		return HTTP_ALIYUN_MISSING_ARGUMENT;
 	if (!http_md5_signed(w, who.account, what, t, s))
 		return HTTP_ALIYUN_INVALID_SIGNATURE;
-	return http_aliyun_until(w, t);
+	why = http_aliyun_until(w, t);
+	return why || http_asker_passes(w, rq, who.account) ? why : HTTP_ALIYUN_INVALID_ACCOUNT;
 }
 
 static void put_ttl(struct buf *b, const struct http_addrs *addrs)

@@ -169,6 +169,8 @@ static enum http_aliyun read_asked(
 	a->mode = m.n ? (uint8_t)(m.p[0] - '0') : 0;
 	if (a->mode && !open_sealed(w, a, who.account, http_param(rq, STR_LIT("enc"))))
 		return HTTP_ALIYUN_INVALID_SIGNATURE;
+	if ((a->mode || http_param(rq, STR_LIT("s")).n) && !http_asker_passes(w, rq, who.account))
+		return HTTP_ALIYUN_INVALID_ACCOUNT;
 	if (!a->mode)
 		why = read_plain(rq, a);
 	if (why || a->hosts.n == 0 || !http_aliyun_families(&a->query, a->families) ||

@@ -39,8 +39,7 @@ struct asked {
 	struct str hosts, tag;
 };
 
-static enum fault check(
-	const struct http_worker *w, const struct httpd_request *rq, struct str what)
+static enum fault check(struct http_worker *w, const struct httpd_request *rq, struct str what)
 {
 	struct http_asker who = http_asker_named(w, http_param(rq, STR_LIT("account_id")));
 	struct str t = http_param(rq, STR_LIT("t")), sign = http_param(rq, STR_LIT("sign"));
@@ -51,7 +50,9 @@ static enum fault check(
 		return FAULT_ACCOUNT;
 	if (!http_md5_signed(w, who.account, what, t, sign))
 		return FAULT_SIGNATURE;
-	return http_until(w, t) == HTTP_UNTIL_GOOD ? FAULT_GOOD : FAULT_EXPIRED;
+	if (http_until(w, t) != HTTP_UNTIL_GOOD)
+		return FAULT_EXPIRED;
+	return http_asker_passes(w, rq, who.account) ? FAULT_GOOD : FAULT_ACCOUNT;
 }
 
 /* ipv4 is what is meant without a type. */
@@ -64,8 +65,7 @@ static bool take_type(struct asked *a, struct str type)
 	return a->query.aaaa || type.n == 0 || str_eq(type, STR_LIT("ipv4"));
 }
 
-static enum fault read_asked(
-	const struct http_worker *w, const struct httpd_request *rq, struct asked *a)
+static enum fault read_asked(struct http_worker *w, const struct httpd_request *rq, struct asked *a)
 {
 	struct str ip = http_param(rq, STR_LIT("ip"));
 	enum fault why;

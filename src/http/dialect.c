@@ -62,6 +62,14 @@ struct http_asker http_asker_by_token(const struct http_worker *w, struct str to
 	return who;
 }
 
+bool http_asker_passes(
+	struct http_worker *w, const struct httpd_request *rq, const struct keys_account *account)
+{
+	w->over_rate = account && !ip_is_loopback(rq->client) &&
+		       !http_access_account(&w->access, w->worker.keys, account, rq->now_ms);
+	return !w->over_rate;
+}
+
 bool http_signed_only(const struct http_worker *w)
 {
 	return w->worker.keys && w->worker.keys->meta->require_signature;

@@ -32,6 +32,11 @@ struct http_asker http_asker_by_token(const struct http_worker *w, struct str to
 /* Whether only signed (or sealed) requests are answered. */
 bool http_signed_only(const struct http_worker *w) SL_NONNULL(1);
 
+/* Whether an account that a signature, a seal or a token has shown to ask may still do so; NULL
+ * may. Where it may not, the reply becomes 429 whatever the door makes of it. */
+bool http_asker_passes(struct http_worker *w, const struct httpd_request *rq,
+	const struct keys_account *account) SL_NONNULL(1, 2);
+
 /* sign = md5hex(WHAT "-" SECRET "-" T), with either key of the account. */
 bool http_md5_signed(const struct http_worker *w, const struct keys_account *account,
 	struct str what, struct str t, struct str sign) SL_NONNULL(1);

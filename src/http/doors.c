@@ -37,6 +37,11 @@ static void refuse_rate(
 	rp->retry_after_s = 1;
 }
 
+static void refuse_account(struct http_worker *w, struct httpd_reply *rp)
+{
+	refuse_rate(w, rp, TALLY_HTTP_LIMITED_ACCOUNT, "too many requests of this account");
+}
+
 /* Whether the client's group may still ask. */
 static bool group_passes(
 	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
@@ -73,11 +78,19 @@ static bool admit(struct http_worker *w, const struct httpd_request *rq, struct 
 		httpd_reply_error(rp, 403, ret_verdict->code, ret_verdict->message);
 		return false;
 	}
-	if (!ret_verdict->account || ip_is_loopback(rq->client) ||
-		http_access_account(&w->access, w->worker.keys, ret_verdict->account, rq->now_ms))
+	if (http_asker_passes(w, rq, ret_verdict->account))
 		return true;
-	refuse_rate(w, rp, TALLY_HTTP_LIMITED_ACCOUNT, "too many requests of this account");
+	refuse_account(w, rp);
 	return false;
+}
+
+static void answer_dialect(door_fn *door, struct http_worker *w, const struct httpd_request *rq,
+	struct httpd_reply *rp)
+{
+	w->over_rate = false;
+	door(w, rq, rp);
+	if (w->over_rate)
+		refuse_account(w, rp);
 }
 
 static void answer_account(door_fn *door, struct http_worker *w, const struct httpd_request *rq,
@@ -122,6 +135,8 @@ static void enter(enum door id, door_fn *door, unsigned flags, enum checks check
 		answer_account(door, w, rq, rp);
 	} else if (checks == CHECKS_DIALECT && is_vendors(w, rq)) {
 		http_door_redirect(w, rq, rp);
+	} else if (checks == CHECKS_DIALECT) {
+		answer_dialect(door, w, rq, rp);
 	} else {
 		door(w, rq, rp);
 	}

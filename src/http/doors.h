@@ -31,6 +31,7 @@ struct http_worker {
 	struct dnsd_settings dns_settings;
 	struct dnsd_worker dns; /* of DNS over HTTPS */
 	struct http_access access;
+	bool over_rate; /* the request's account has asked too often: its reply becomes 429 */
 };
 
 /* The handlers. A world is there (the table answers 503 without one); they fill rp only. */

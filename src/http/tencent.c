@@ -19,6 +19,7 @@ struct asked {
 	enum http_cipher cipher;
 	bool ttl, client, named, both;
 	uint8_t aes[HTTP_AES_KEY];
+	const struct keys_account *account; /* that a token or a seal shows to ask, or NULL */
 };
 
 /* An AES key shorter than 16 is filled up with '0'; of a DES key 8 octets count. */
@@ -54,9 +55,10 @@ static bool admit(const struct http_worker *w, const struct httpd_request *rq, s
 	struct http_asker who;
 
 	a->key = (struct str){NULL, 0};
+	who = token.n ? http_asker_by_token(w, token) : http_asker_named(w, id);
+	a->account = who.account;
 	if (token.n)
-		return http_asker_by_token(w, token).admitted;
-	who = http_asker_named(w, id);
+		return who.admitted;
 	if (id.n == 0 && alg.n == 0)
 		return !http_signed_only(w);
 	return who.account && take_key(a, w, who.account, alg);
@@ -82,6 +84,8 @@ static bool read_asked(struct http_worker *w, const struct httpd_request *rq, st
 	a->query.aaaa = a->both || str_eq_ci(type, STR_LIT("aaaa"));
 	a->query.a = a->both || !a->query.aaaa;
 	if (a->key.n && !open_param(a, a->hosts, &b, &a->hosts))
+		return false;
+	if (!http_asker_passes(w, rq, a->account))
 		return false;
 	a->named = str_eq(http_param(rq, STR_LIT("query")), STR_LIT("1")) ||
 		   (a->hosts.n && memchr(a->hosts.p, ',', a->hosts.n));

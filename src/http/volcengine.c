@@ -59,7 +59,7 @@ static bool in_time(const struct http_worker *w, struct str t)
 
 /* NULL, or what is wrong. */
 static const char *read_asked(
-	const struct http_worker *w, const struct httpd_request *rq, struct http_query *query)
+	struct http_worker *w, const struct httpd_request *rq, struct http_query *query)
 {
 	struct str ip = http_param(rq, STR_LIT("ip")), type = http_param(rq, STR_LIT("type"));
 	struct http_asker who = http_asker_named(w, http_param(rq, STR_LIT("account_id")));
@@ -72,6 +72,8 @@ static const char *read_asked(
 		return "sign does not fit";
 	if (!in_time(w, http_param(rq, STR_LIT("timestamp"))))
 		return "timestamp is too far from the time here";
+	if (!http_asker_passes(w, rq, who.account))
+		return "too many requests of this account";
 	if (ip.n && !ip_parse(ip, &query->ip))
 		return "ip must be an address";
 	if (type.n && http_query_set(query, STR_LIT("type"), type))

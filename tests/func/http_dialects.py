@@ -4,6 +4,7 @@
 clients of this file's own, as the services' SDKs do it: hashlib and hmac sign, the `cryptography`
 package seals. Each of them in each of its modes: good, expired, forged, replayed, oversized."""
 import base64
+import collections
 import hashlib
 import hmac
 import http.client
@@ -35,8 +36,8 @@ accounts:
 """ % ", ".join("{name: %s, file: %s.key}" % (k, k) for k in SECRETS)
 
 
-def daemon(extra=""):
-    s = Sluice(extra=ACCOUNTS + extra)
+def daemon(extra="", rate=""):
+    s = Sluice(extra=ACCOUNTS.replace("}\n", rate + "}\n") + extra)
     for name, secret in SECRETS.items():
         s.write(name + ".key", secret + "\n")
     return s
@@ -456,6 +457,23 @@ def signed_only_and_servers():
         assert reply == {"service_ip": ["192.0.2.53", "192.0.2.54"], "service_ipv6": ["2001:db8::53"]}
 
 
+def rates_of_accounts():
+    """An account that asks too often gets 429, whatever it speaks; who only names it costs it nothing. Loopback
+    has no rates, so a trusted proxy's client asks."""
+    with daemon(rate=", rate_per_s: 2") as s:
+        client = {"X-Forwarded-For": CLIENT}
+        doors = [v1(HOST), ("/v4/resolve", baidu_params(HOST)), ("/resolve", volcengine_params(HOST)),
+                 ("/v2/d", v2({"dn": HOST}, 0)), ("/v2/d", v2({"dn": HOST}, 2))]
+        doors += [("/d", Tencent(alg).params(HOST)) for alg in ("token", "aes", "des")]
+        for path, params in doors:
+            assert {ask(s, "/100000/d", {"host": HOST}, headers=client)[0] for _ in range(20)} == {200}
+            got = collections.Counter(ask(s, path, params, headers=client)[0] for _ in range(40))
+            assert set(got) <= {200, 429} and got[429] > 5, (path, got)
+            assert ask(s, path, params)[0] == 200, path
+            wait_for("what it may do in a second", lambda p=path, q=params: ask(s, p, q, headers=client)[0] == 200)
+        wait_for("the counter", lambda: s.metric("sluice_http_limited_total", 'by="account"') > 5 * len(doors))
+
+
 WIDE = ["%s.wide.sluice.example" % (c * 60) for c in "abcdefghij"]
 CATALOG = """
 vendors: [{name: alpha, guaranteed_mbps: 8000, max_mbps: 14000, addresses: [{a: [%s], aaaa: [%s]}]}]
@@ -494,4 +512,4 @@ def keys_change_without_a_restart():
 
 
 if __name__ == "__main__":
-    run([all_dialects, signed_only_and_servers, the_largest_answers, keys_change_without_a_restart])
+    run([all_dialects, signed_only_and_servers, rates_of_accounts, the_largest_answers, keys_change_without_a_restart])
