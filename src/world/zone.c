@@ -326,11 +326,11 @@ static int check_apex(struct zone_build *b, uint32_t zone)
 	const char *file = b->in[zone].file;
 
 	if (!soa)
-		return err_set(b->err, SL_EFORMAT, "%s: no SOA at %s", file, b->in[zone].name);
+		return err_set(b->err, SL_EFORMAT, "%s:1: no SOA at %s", file, b->in[zone].name);
 	if (soa + 1 < b->rec + d->first + d->count && soa[1].type == ZONE_SOA)
 		return zone_fail_rec(b, soa[0].line > soa[1].line ? soa : soa + 1, "second SOA");
 	if (!zone_find_rec(b, d, ZONE_NS))
-		return err_set(b->err, SL_EFORMAT, "%s: no NS at %s", file, b->in[zone].name);
+		return err_set(b->err, SL_EFORMAT, "%s:1: no NS at %s", file, b->in[zone].name);
 	return 0;
 }
 

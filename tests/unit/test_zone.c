@@ -177,8 +177,8 @@ static void refuses_mistakes_with_their_line(void **state)
 	static const struct {
 		const char *text, *host, *want;
 	} rows[] = {
-		{"@ 300 NS ns1\n", NULL, "no SOA at example.TEST."},
-		{"@ 300 SOA a b 1 2 3 4 5\n", NULL, "no NS at"},
+		{"@ 300 NS ns1\n", NULL, ":1: no SOA at example.TEST."},
+		{"@ 300 SOA a b 1 2 3 4 5\n", NULL, ":1: no NS at"},
 		{SOA "\n@ SOA ns2 admin 2 3600 600 86400 60\n", NULL,
 			":4: example.test: second SOA"},
 		{SOA "a SOA ns2 admin 2 3600 600 86400 60\n", NULL,
