@@ -5,6 +5,9 @@ media that is none, doors; and what that does to answers."""
 import http.server
 import os
 import socket
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -222,6 +225,30 @@ def doors_and_ports():
         assert len(os.listdir("/proc/%d/fd" % pid)) < 60
 
 
+def tls_is_looked_at():
+    """A certificate that nobody vouches for is good enough only where it need not be verified."""
+    with tempfile.TemporaryDirectory() as folder, Edge() as e:
+        cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=edge.example", "-addext", "subjectAltName=DNS:edge.example", "-keyout", key, "-out", cert],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        e.socket = context.wrap_socket(e.socket, server_side=True, do_handshake_on_connect=False)
+        e.says.update({"/": (200, b"well"), "/flv": (200, FLV)})
+        probe = "targets: [\"127.0.0.1:%d\"], https: true, host: edge.example, every_s: 1" % e.port
+        with daemon(["name: any, verify: false, body: well, " + probe, "name: strict, body: well, " + probe,
+                     "name: media, verify: false, kind: flv, path: /flv, " + probe,
+                     "name: port, kind: tcp, verify: false, " + probe, "name: plain, kind: http, %s" % probe.replace(
+                         "https: true", "https: false")]) as d:
+            for name in ("any", "media", "port"):
+                state(d, name, "up")
+            for name in ("strict", "plain"):
+                state(d, name, "down")
+                assert [t["last_bad"] for t in targets(d, name).values()] == ["connect"], targets(d, name)
+            assert {a[3] for a in e.asked} == {"edge.example"}, "asked by its name, in TLS too"
+
+
 def dns_answers_are_looked_at():
     """A server of the test's own: what is no answer to the question is waited past, what is cut is asked over TCP."""
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -341,5 +368,5 @@ def refused_with_its_line():
 
 
 sluice.run([nodes_that_are_down_are_not_answered, flapping_changes_nothing, media_is_looked_at, doors_and_ports,
-            dns_answers_are_looked_at,
+            tls_is_looked_at, dns_answers_are_looked_at,
             cut_off_we_blame_nobody, targets_are_spread, refused_with_its_line])
