@@ -195,15 +195,15 @@ static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, u
 /* Sessions behind the answer: of those behind one for a /24 or /56, the part of its block. */
 static uint32_t viewers(const struct steering *s)
 {
-	enum ip_family family = client_of(s->job).family;
-	unsigned floor = family == IP_V4 ? GEO_FLOOR_V4 : GEO_FLOOR_V6;
-	unsigned length = answer_hold_length(s->job->row->hold_length, family);
-	unsigned apart = SL_MIN(length, kept_apart(s->job)),
-		 from = SL_MAX(floor, s->job->place.block);
+	const struct dnsd_job *job = s->job;
+	enum ip_family family = client_of(job).family;
+	unsigned apart, from;
 
-	if (apart <= from) /* nearly always */
+	if (job->row->hold_length <= GEO_FLOOR_V4) /* nearly always */
 		return s->service->dns_viewers;
-	return SL_MAX(s->service->dns_viewers >> (apart - from), 1U);
+	apart = SL_MIN(answer_hold_length(job->row->hold_length, family), kept_apart(job));
+	from = SL_MAX(answer_hold_length(GEO_FLOOR_V4, family), job->place.block);
+	return SL_MAX(s->service->dns_viewers >> (apart > from ? apart - from : 0), 1U);
 }
 
 static void put_cname(struct reply *r, const struct world *w, const struct steering *s)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""DNS as a client meets it: every rule a row with its RFC section, over real sockets."""
+"""DNS as a client meets it: every rule a row with its RFC section, over real sockets; long because of that."""
 import os
 import random
 import socket
