@@ -211,18 +211,26 @@ static int step(struct replay_rig *r, const struct replay_changes *changes, stru
 	return 0;
 }
 
-static int run(struct replay_rig *r, const struct replay_changes *changes, struct result *ret,
-	struct errbuf *err)
+/* One rig as recorded; beside it another, with the changes, unless that is NULL. */
+static int run(struct replay_rig *r, struct replay_rig *other, const struct replay_changes *changes,
+	struct result *ret_was, struct result *ret_now, struct errbuf *err)
 {
 	int rc = 0;
 
-	*ret = (struct result){0};
+	*ret_was = *ret_now = (struct result){0};
 	while (rc == 0) {
 		rc = replay_next(r, err);
+		if (rc == 0 && other) {
+			rc = replay_next(other, err);
+			if (rc == 0)
+				replay_answer(other, r);
+		}
 		if (rc == 0)
-			rc = step(r, changes, ret, err);
+			rc = step(r, NULL, ret_was, err);
+		if (rc == 0 && other)
+			rc = step(other, changes, ret_now, err);
 	}
-	if (rc == SL_ENOENT && ret->ticks)
+	if (rc == SL_ENOENT && ret_was->ticks && !err->s[0])
 		return 0;
 	return rc == SL_ENOENT && !err->s[0] ? err_set(err, SL_EFORMAT, "a record without ticks")
 					     : rc;
@@ -285,12 +293,10 @@ static int replay(const uint8_t *p, size_t n, const struct replay_changes *chang
 	struct result was, now;
 	int rc = replay_rig_new(p, n, &r, err);
 
-	if (rc == 0)
-		rc = run(r, NULL, &was, err);
 	if (rc == 0 && changes->n)
 		rc = replay_rig_new(p, n, &other, err);
-	if (rc == 0 && changes->n)
-		rc = run(other, changes, &now, err);
+	if (rc == 0)
+		rc = run(r, other, changes, &was, &now, err);
 	if (rc == 0 && json) {
 		fputs("{", to);
 		put_json(to, r, &was, "replay");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replays a record of a daemon's control loop: by the same code it must give the same octets; with
- * something changed, it says what would have been decided. What vendors carried and what came is as
- * recorded: load does not follow the changed shares.
+ * something changed, it says what would have come of it. Who came is as recorded; what vendors
+ * carry, meters and reports follow the changed shares.
  */
 #pragma once
 

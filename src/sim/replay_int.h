@@ -40,5 +40,9 @@ void replay_rig_free(struct replay_rig *r);
  * pushes the meters and ticks. */
 int replay_next(struct replay_rig *r, struct errbuf *err) SL_NONNULL_ALL;
 
+/* replay_plant.c: the input that r has read becomes what it would have been with the shares of r
+ * instead of those of was, a rig at the same tick without changes; neither has ticked yet. */
+void replay_answer(struct replay_rig *r, const struct replay_rig *was) SL_NONNULL_ALL;
+
 /* What came of the tick that was read last, a hash per row; NULL where the record does not say. */
 const uint64_t *replay_outcome(struct replay_rig *r, uint32_t *ret_n) SL_NONNULL_ALL;
