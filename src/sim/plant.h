@@ -70,6 +70,7 @@ struct plant {
 
 	/* hidden */
 	double kbps[SIM_MAX_GROUPS]; /* true mean of a session */
+	double mean_kbps;            /* of the whole audience */
 	double part[SIM_MAX_GROUPS]; /* of the audience */
 	double spread[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double phase_part[PLANT_PHASES], phase_keep[PLANT_PHASES], phase_mean[PLANT_PHASES];

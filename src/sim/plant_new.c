@@ -68,6 +68,7 @@ static void draw_groups(struct plant *p)
 	for (uint32_t g = 0; g < p->n_groups; g++) {
 		p->part[g] = a->groups[g].size / size;
 		p->kbps[g] = scenario_mean_kbps(a) * gain * (1 + GROUP_GAIN * plant_normal(p));
+		p->mean_kbps += p->part[g] * p->kbps[g];
 		for (uint32_t v = 0; v < p->n_vendors; v++) {
 			p->scale[g][v] = 1;
 			p->spread[g][v] = p->s->f.vendors[v].spread * (plant_uniform(p) * 2 - 1);
@@ -126,7 +127,7 @@ static void seat_first(struct plant *p)
 
 			p->would_be[g][k] = n;
 			for (uint32_t v = 0; v < p->n_vendors; v++) {
-				double m = n * scenario_seated_part(p->s, v);
+				double m = n * scenario_seated_at(p->s, v, p->mean_kbps);
 
 				p->live[PLANT_HTTP][g][v][k] = m * d->http / all;
 				p->live[PLANT_DNS][g][v][k] = m * (d->dns + d->dialect) / all;

@@ -73,7 +73,8 @@ static void remember(struct policy *p)
 			uint32_t door = i / w->n_vendors, v = i % w->n_vendors;
 
 			ledger_add(p->l->loop.ledger, policy_door(door) * LOOP_CELLS + v,
-				per_s * step * part[door] / all * scenario_seated_part(w->s, v),
+				per_s * step * part[door] / all *
+					scenario_seated_at(w->s, v, w->mean_kbps),
 				p->kbps);
 		}
 	}

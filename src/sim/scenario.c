@@ -35,9 +35,9 @@ double scenario_mean_kbps(const struct scenario_audience *a)
 	return sum / part;
 }
 
-double scenario_seated_part(const struct scenario *s, uint32_t vendor)
+double scenario_seated_at(const struct scenario *s, uint32_t vendor, double kbps)
 {
-	double all = s->f.audience.seated * scenario_mean_kbps(&s->f.audience) / 1000;
+	double all = s->f.audience.seated * kbps / 1000;
 	double guaranteed = 0, above = 0, under, over;
 
 	for (uint32_t v = 0; v < s->f.vendors_count; v++) {
@@ -54,4 +54,9 @@ double scenario_seated_part(const struct scenario *s, uint32_t vendor)
 		over *= (s->f.vendors[vendor].max_mbps - s->f.vendors[vendor].guaranteed_mbps) /
 			above;
 	return (under + over) / all;
+}
+
+double scenario_seated_part(const struct scenario *s, uint32_t vendor)
+{
+	return scenario_seated_at(s, vendor, scenario_mean_kbps(&s->f.audience));
 }

@@ -98,8 +98,11 @@ double scenario_arrivals(const struct scenario_audience *a, double t_s) SL_NONNU
 /* Mean of the ladder, kbps. */
 double scenario_mean_kbps(const struct scenario_audience *a) SL_NONNULL(1);
 
-/* Part of those who are there at the start that sits on a vendor: by guarantees, and what the
- * guarantees do not hold by the room above them. */
+/* Part of those who are there at the start, at so many kbps each, that sits on a vendor: by
+ * guarantees, and what the guarantees do not hold by the room above them. */
+double scenario_seated_at(const struct scenario *s, uint32_t vendor, double kbps) SL_NONNULL(1);
+
+/* The same at the ladder's mean. */
 double scenario_seated_part(const struct scenario *s, uint32_t vendor) SL_NONNULL(1);
 
 /* Markdown tables of keys and events, for docs/simulation.md. */
