@@ -46,8 +46,11 @@ struct plant_block {
 	double live[PLANT_PHASES]; /* dialects: sessions, which move with the answer */
 };
 
+struct plant_viewers;
+
 struct plant {
 	const struct scenario *s;
+	struct plant_viewers *viewers; /* NULL: the audience is a fluid */
 	uint32_t n_vendors, n_groups, n_regions, now_s;
 	uint64_t seed;
 

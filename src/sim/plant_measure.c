@@ -69,8 +69,7 @@ static void meter(struct plant *p, uint32_t v, uint32_t first_region)
 	}
 }
 
-/* A whole number near x, right in the mean. */
-static double whole(struct plant *p, double x)
+double plant_whole(struct plant *p, double x)
 {
 	double low = floor(x);
 
@@ -82,7 +81,7 @@ static double draw(struct plant *p, double n, double chance)
 {
 	double k = n * chance + sqrt(n * chance * (1 - chance)) * plant_normal(p);
 
-	return fmin(n, fmax(0, whole(p, fmax(0, k))));
+	return fmin(n, fmax(0, plant_whole(p, fmax(0, k))));
 }
 
 static void forge(
@@ -121,7 +120,7 @@ static void report(struct plant *p, uint32_t g)
 		struct plant_facts *f = &p->facts[g][v];
 		double live = plant_live(p, g, v) * share;
 
-		f->pulls = whole(p, p->pulls[g][v] * share);
+		f->pulls = plant_whole(p, p->pulls[g][v] * share);
 		f->ok = draw(p, f->pulls,
 			p->pulls[g][v] > 0 ? fmin(1, p->ok[g][v] / p->pulls[g][v]) : 1);
 		f->frames = f->ok;

@@ -3,6 +3,7 @@
 #include "base/glob.h"
 #include "base/str.h"
 #include "sim/plant.h"
+#include "sim/plant_viewers.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -158,7 +159,15 @@ struct plant *plant_new(const struct scenario *s, uint64_t seed)
 	draw_lengths(p);
 	draw_groups(p);
 	draw_blocks(p);
-	seat_first(p);
+	if (!s->sessions) {
+		seat_first(p);
+		return p;
+	}
+	p->viewers = plant_viewers_new(p);
+	if (!p->viewers) {
+		plant_free(p);
+		return NULL;
+	}
 	return p;
 }
 
@@ -168,5 +177,6 @@ void plant_free(struct plant *p)
 		return;
 	free(p->sum);
 	free(p->block);
+	plant_viewers_free(p->viewers);
 	free(p);
 }

@@ -3,12 +3,10 @@
 #include "base/glob.h"
 #include "base/str.h"
 #include "sim/plant_int.h"
+#include "sim/plant_viewers.h"
 
 #include <math.h>
 #include <string.h>
-
-#define BREAK_RATE 0.2  /* of the seated sessions of a failing vendor, per second */
-#define GIVE_UP    0.05 /* of those who wait, per second */
 
 static bool in_vendor(const struct plant *p, const struct scenario_event *e, uint32_t v)
 {
@@ -84,29 +82,36 @@ static void happen(struct plant *p)
 		p->guaranteed[v] = fmin(p->guaranteed[v], p->maximum[v]);
 }
 
-static double demand_factor(const struct plant *p, uint32_t g)
+static double demand_factor(const struct plant *p, uint32_t g, uint32_t now_s)
 {
 	double factor = 1;
 
 	for (uint32_t i = 0; i < p->s->f.events_count; i++) {
 		const struct scenario_event *e = &p->s->f.events[i];
 
-		if (e->kind == SCENARIO_DEMAND && scenario_event_holds(e, p->now_s) &&
+		if (e->kind == SCENARIO_DEMAND && scenario_event_holds(e, now_s) &&
 			in_group(p, e, g))
 			factor *= e->value;
 	}
 	return factor;
 }
 
+double plant_arrivals(const struct plant *p, uint32_t group, uint32_t now_s)
+{
+	double at_s = fmax(now_s + 0.5, p->s->f.scheduler.warm_s);
+
+	return scenario_arrivals(&p->s->f.audience, at_s) * p->part[group] *
+	       demand_factor(p, group, now_s);
+}
+
 static void come(struct plant *p)
 {
 	const struct scenario_audience *a = &p->s->f.audience;
-	double per_s = scenario_arrivals(a, fmax(p->now_s + 0.5, p->s->f.scheduler.warm_s));
 	const double part[PLANT_DOORS] = {a->doors.http, a->doors.dialect, a->doors.dns};
 	double all = part[0] + part[1] + part[2];
 
 	for (uint32_t g = 0; g < p->n_groups; g++) {
-		double n = per_s * p->part[g] * demand_factor(p, g);
+		double n = plant_arrivals(p, g, p->now_s);
 
 		for (uint32_t k = 0; k < PLANT_PHASES; k++)
 			p->would_be[g][k] += n * p->phase_part[k];
@@ -115,7 +120,7 @@ static void come(struct plant *p)
 			p->waiting[g][d] = 0;
 		}
 		for (uint32_t v = 0; v < p->n_vendors; v++) {
-			p->retry[g][v] = p->broken[g][v] * (1 - GIVE_UP);
+			p->retry[g][v] = p->broken[g][v] * (1 - PLANT_GIVE_UP);
 			p->broken[g][v] = p->pulls[g][v] = p->ok[g][v] = 0;
 		}
 	}
@@ -124,7 +129,10 @@ static void come(struct plant *p)
 void plant_begin(struct plant *p)
 {
 	happen(p);
-	come(p);
+	if (p->viewers)
+		plant_viewers_begin(p);
+	else
+		come(p);
 }
 
 void plant_seat(struct plant *p, enum plant_door door, uint32_t group, uint32_t vendor,
@@ -144,7 +152,7 @@ void plant_seat(struct plant *p, enum plant_door door, uint32_t group, uint32_t 
 	if (door == PLANT_HTTP)
 		p->broken[group][vendor] += sessions - good;
 	else
-		p->waiting[group][door] += (sessions - good) * (1 - GIVE_UP);
+		p->waiting[group][door] += (sessions - good) * (1 - PLANT_GIVE_UP);
 }
 
 double plant_unseat(struct plant *p, uint32_t group, uint32_t vendor, double part)
@@ -227,7 +235,7 @@ static void leave(struct plant *p)
 			p->would_be[g][k] *= p->phase_keep[k];
 		for (uint32_t v = 0; v < p->n_vendors; v++) {
 			double ok = p->truth[g][v].success;
-			double stay = ok < 0.5 ? 1 - BREAK_RATE * (1 - ok) : 1;
+			double stay = ok < 0.5 ? 1 - PLANT_BREAK_RATE * (1 - ok) : 1;
 
 			for (uint32_t d = 0; d < PLANT_DOORS; d++)
 				for (uint32_t k = 0; k < PLANT_PHASES; k++) {
@@ -272,7 +280,10 @@ static void load(struct plant *p)
 
 void plant_end(struct plant *p)
 {
-	leave(p);
+	if (p->viewers)
+		plant_viewers_end(p);
+	else
+		leave(p);
 	load(p);
 	p->now_s++;
 	plant_measure(p);

@@ -38,8 +38,14 @@ struct policy *policy_new(enum policy_kind kind, const struct plant *p)
 						      : scenario_mean_kbps(&p->s->f.audience);
 	for (uint32_t c = 0; c < SL_COUNT(me->out.ceiling); c++)
 		me->out.ceiling[c] = HUGE_VAL;
-	for (uint32_t g = 0; g < p->n_groups; g++)
+	for (uint32_t g = 0; g < p->n_groups; g++) {
 		me->out.row[g].lowered = 1;
+		me->out.row[g].rung_ppm[0] = SCORE_PPM;
+	}
+	if (p->s->sessions && policy_answer_init(me)) {
+		policy_free(me);
+		return NULL;
+	}
 	if ((kind == POLICY_SLUICE || kind == POLICY_CURRENT) && policy_sluice_init(me)) {
 		policy_free(me);
 		return NULL;
@@ -52,6 +58,7 @@ void policy_free(struct policy *p)
 	if (!p)
 		return;
 	policy_sluice_done(p);
+	policy_answer_done(p->answer);
 	free(p);
 }
 
@@ -71,6 +78,8 @@ void policy_tick(struct policy *p)
 	default:
 		policy_least_tick(p);
 	}
+	if (p->answer)
+		policy_answer_take(p);
 }
 
 void policy_restart(struct policy *p)

@@ -8,13 +8,17 @@
 
 #include "scoring/loop.h"
 #include "sim/plant.h"
+#include "sim/policy_ratio.h"
 
 /* What a tick hands to the doors. */
 struct policy_row {
 	uint32_t share[SCORE_ROW]; /* ppm */
 	struct sticky_row sticky;
-	uint16_t usable, seated; /* bit per vendor */
-	double lowered;          /* bitrate of new sessions over what they want */
+	uint16_t usable, seated;     /* bit per vendor */
+	uint8_t order[SL_MAX_SLOTS]; /* usable vendors, best first */
+	uint32_t n_order;
+	uint32_t rung_ppm[ALLOC_RUNGS]; /* new sessions held to each rung */
+	double lowered;                 /* bitrate of new sessions over what they want */
 };
 
 struct policy_decision {
@@ -68,11 +72,15 @@ void policy_tick(struct policy *p) SL_NONNULL_ALL;
 /* The scheduler died and came back with what it keeps. */
 void policy_restart(struct policy *p) SL_NONNULL_ALL;
 
-/* The doors of one second: seats who asks, by the decision of the last tick. */
+/* The doors of one second: seats who asks, by the decision of the last tick; as a fluid, or where
+ * the audience is single sessions each by answer/. */
 void policy_doors(
 	struct policy *p, struct plant *world, struct policy_trace *ret_trace) SL_NONNULL_ALL;
 
 const struct policy_decision *policy_decision(const struct policy *p) SL_NONNULL_ALL;
+
+/* How the sessions were given the shares; NULL where the audience is a fluid. */
+const struct policy_ratio *policy_ratio(const struct policy *p) SL_NONNULL_ALL;
 
 /* Terms of the forecast of a vendor, for --trace; false where the policy has none. */
 bool policy_forecast(const struct policy *p, uint32_t vendor, double *ret_mbps) SL_NONNULL_ALL;

@@ -49,6 +49,8 @@ struct policy_loop {
 	struct sticky_row table[SIM_MAX_GROUPS];
 };
 
+struct policy_answer;
+
 struct policy {
 	enum policy_kind kind;
 	const struct plant *world;
@@ -58,6 +60,7 @@ struct policy {
 	struct policy_tally tally;
 	struct meter meter[SIM_MAX_VENDORS]; /* least */
 	struct policy_loop *l;               /* sluice and current */
+	struct policy_answer *answer;        /* NULL: the audience is a fluid */
 };
 
 /* policy_sense.c: reports into facts. */
@@ -72,7 +75,14 @@ void policy_sluice_restart(struct policy *p);
 void policy_put_row(struct policy *p, uint32_t group, const struct alloc_row_out *from,
 	const struct sticky_row *s);
 
-/* policy_simple.c */
+/* policy_answer.c: the doors for single sessions. take: after each tick. */
+int policy_answer_init(struct policy *p);
+void policy_answer_done(struct policy_answer *a);
+void policy_answer_take(struct policy *p);
+void policy_answer_doors(struct policy *p, struct plant *world, struct policy_trace *ret_trace);
+
+/* policy_simple.c. fixed_shares: by guarantee, and by maximum where there is none. */
+void policy_fixed_shares(const struct policy *p, uint32_t ret_ppm[static SCORE_ROW]);
 void policy_current_tick(struct policy *p);
 void policy_fixed_tick(struct policy *p);
 void policy_least_tick(struct policy *p);

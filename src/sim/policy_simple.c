@@ -20,11 +20,32 @@ static uint16_t open_vendors(const struct policy *p)
 	return open;
 }
 
+/* Open vendors by falling weight; returns how many. */
+static uint32_t by_share(
+	const struct policy *p, const double *weight, uint16_t open, uint8_t *ret_order)
+{
+	uint32_t n = 0;
+
+	for (uint32_t v = 0; v < p->world->n_vendors; v++) {
+		uint32_t at = n;
+
+		if (!(open >> v & 1))
+			continue;
+		for (; at > 0 && weight[ret_order[at - 1]] < weight[v]; at--)
+			ret_order[at] = ret_order[at - 1];
+		ret_order[at] = (uint8_t)v;
+		n++;
+	}
+	return n;
+}
+
 /* One row of shares for all groups. */
 static void put_all(struct policy *p, const double weight[static SCORE_ROW])
 {
 	uint32_t ppm[SCORE_ROW];
 	uint16_t open = open_vendors(p), all = (uint16_t)((1u << p->world->n_vendors) - 1);
+	uint8_t order[SL_MAX_SLOTS] = {0};
+	uint32_t n_order = by_share(p, weight, open, order);
 
 	score_to_ppm(weight, SCORE_ROW, SCORE_NONE, SCORE_PPM, ppm);
 	for (uint32_t g = 0; g < p->world->n_groups; g++) {
@@ -34,23 +55,40 @@ static void put_all(struct policy *p, const double weight[static SCORE_ROW])
 			r->share[i] = ppm[i];
 		r->usable = open;
 		r->seated = all;
+		r->n_order = n_order;
+		memcpy(r->order, order, sizeof(order));
 		sticky_update(&r->sticky, ppm, UINT32_MAX, SCORE_PPM, NULL);
 	}
 }
 
-void policy_fixed_tick(struct policy *p)
+static void fixed_weights(const struct policy *p, double ret_weight[static SCORE_ROW])
 {
-	double weight[SCORE_ROW] = {0}, sum = 0;
+	double sum = 0;
 
 	for (uint32_t pass = 0; pass < 2 && !(sum > 0); pass++)
 		for (uint32_t v = 0; v < p->world->n_vendors; v++) {
 			const struct scenario_vendor *from = &p->world->s->f.vendors[v];
 			double figure = pass ? from->max_mbps : from->guaranteed_mbps;
 
-			weight[v] = p->world->drained[v] ? 0 : figure * p->world->weight[v];
-			sum += weight[v];
+			ret_weight[v] = p->world->drained[v] ? 0 : figure * p->world->weight[v];
+			sum += ret_weight[v];
 		}
+}
+
+void policy_fixed_tick(struct policy *p)
+{
+	double weight[SCORE_ROW] = {0};
+
+	fixed_weights(p, weight);
 	put_all(p, weight);
+}
+
+void policy_fixed_shares(const struct policy *p, uint32_t ret_ppm[static SCORE_ROW])
+{
+	double weight[SCORE_ROW] = {0};
+
+	fixed_weights(p, weight);
+	score_to_ppm(weight, SCORE_ROW, SCORE_NONE, SCORE_PPM, ret_ppm);
 }
 
 static void take_meters(struct policy *p)

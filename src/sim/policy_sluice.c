@@ -236,6 +236,9 @@ void policy_put_row(
 	to->sticky = *s;
 	to->usable = to->seated = 0;
 	to->lowered = from->lowered > 0 ? from->lowered : 1;
+	to->n_order = from->n_order;
+	memcpy(to->order, from->order, sizeof(to->order));
+	memcpy(to->rung_ppm, from->rung_ppm, sizeof(to->rung_ppm));
 	for (uint32_t v = 0; v < p->world->n_vendors; v++) {
 		to->usable |= (uint16_t)(score_reason_usable(from->reason[v]) << v);
 		to->seated |= (uint16_t)(score_reason_keeps_seated(from->reason[v]) << v);

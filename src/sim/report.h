@@ -21,6 +21,8 @@
 	X(flips, "flips", false)                  /* per tick in the steady span */                \
 	X(shift_time_s, "shift s", false)         /* from the first fault */                       \
 	X(ratio_error, "ratio error", false)      /* asked against given share */                  \
+	X(ratio_error_1e6, "after 10^6", false)   /* the same of groups with a million */          \
+	X(sequence_off, "sequence off", false)    /* dispatches, of one worker and group */        \
 	X(refused, "refused", false)              /* of what was asked */                          \
 	X(false_trips, "false trips", false)      /* seconds x cells out without a fault */        \
 	X(share_shift, "forged shift", false)     /* of a vendor's share, by forged reports */     \

@@ -260,43 +260,42 @@ static void observe_forged(
 	}
 }
 
-/* Sessions of a second, one by one, as workers in turn pick them in sequence: the code that answers
- * by the shares of this tick. */
+/* Sessions of a second of the fluid, one by one, as workers in turn pick them in sequence: the code
+ * that answers by the shares of this tick. */
 static void observe_ratio(
 	struct report_meter *m, const struct plant *p, const struct policy *policy)
 {
 	const struct policy_decision *d = policy_decision(policy);
 
-	for (uint32_t g = 0; g < p->n_groups; g++) {
-		const struct policy_row *r = &d->row[g];
+	for (uint32_t g = 0; !policy_ratio(policy) && g < p->n_groups; g++) {
+		const uint32_t *share = d->row[g].share;
 		double now = fmin(p->fresh[g][PLANT_HTTP], REPORT_RATIO_MOST) + m->carry[g];
 		uint32_t n = (uint32_t)now;
 
 		m->carry[g] = now - n;
 		for (uint32_t i = 0; i < n; i++) {
-			uint32_t worker = (uint32_t)m->picked[g] % REPORT_WORKERS;
+			uint32_t worker = (uint32_t)m->ratio.n[g] % POLICY_WORKERS;
 
-			m->given[g][pick_next(&m->seq[worker][g], r->share, UINT32_MAX)]++;
-			m->picked[g]++;
+			policy_ratio_add(&m->ratio, worker, g, share, UINT32_MAX,
+				pick_next(&m->seq[worker][g], share, UINT32_MAX));
 		}
-		for (uint32_t i = 0; i < SCORE_ROW; i++)
-			m->asked_share[g][i] += (double)n * r->share[i] / SCORE_PPM;
 	}
+	policy_ratio_look(&m->ratio, p->n_groups);
 }
 
-/* The largest difference of a vendor's part in a group. */
-static double ratio_error(const struct report_meter *m, const struct plant *p)
+static void ratio_figures(
+	const struct report_meter *m, const struct policy *policy, struct report_run *r)
 {
-	double worst = (double)NAN;
+	const struct policy_ratio *ratio = policy ? policy_ratio(policy) : NULL;
 
-	for (uint32_t g = 0; g < p->n_groups; g++) {
-		if (m->picked[g] < REPORT_RATIO_LEAST)
-			continue;
-		for (uint32_t i = 0; i < SCORE_ROW; i++)
-			worst = fmax(
-				worst, fabs(m->given[g][i] - m->asked_share[g][i]) / m->picked[g]);
-	}
-	return worst;
+	if (!ratio)
+		ratio = &m->ratio;
+	if (!ratio->reached[0])
+		return;
+	r->figure[REPORT_ratio_error] = ratio->group_off[0];
+	if (ratio->reached[1])
+		r->figure[REPORT_ratio_error_1e6] = ratio->group_off[1];
+	r->figure[REPORT_sequence_off] = ratio->sequence_off;
 }
 
 static void observe_forecast(
@@ -343,7 +342,9 @@ static double forged_shift(const struct report_meter *m, const struct plant *p)
 	return worst;
 }
 
-static void figures(const struct report_meter *m, const struct plant *p, struct report_run *r)
+/* policy: NULL for the optimum. */
+static void figures(const struct report_meter *m, const struct plant *p,
+	const struct policy *policy, struct report_run *r)
 {
 	for (uint32_t i = 0; i < REPORT_FIGURES; i++)
 		r->figure[i] = (double)NAN;
@@ -360,7 +361,7 @@ static void figures(const struct report_meter *m, const struct plant *p, struct 
 	r->figure[REPORT_refused] = m->asked > 0 ? m->refused / m->asked : 0;
 	r->figure[REPORT_false_trips] = m->false_trips;
 	r->figure[REPORT_share_shift] = forged_shift(m, p);
-	r->figure[REPORT_ratio_error] = ratio_error(m, p);
+	ratio_figures(m, policy, r);
 	if (m->error_n > 0)
 		r->figure[REPORT_forecast_error] = sqrt(m->error / m->error_n);
 }
@@ -422,7 +423,7 @@ int report_run(const struct scenario *s, enum policy_kind kind, uint64_t seed, F
 		if (trace)
 			trace_second(trace, p, policy, &t);
 	}
-	figures(&m, p, ret_run);
+	figures(&m, p, policy, ret_run);
 	ret_run->wall_ms = (double)(os_mono_ns() - began) / 1e6;
 	policy_free(policy);
 	plant_free(p);
@@ -474,11 +475,15 @@ int report_run_optimum(const struct scenario *s, uint64_t seed, struct report_ru
 {
 	static struct report_meter m;
 	static struct bound b;
-	struct plant *p = plant_new(s, seed);
+	struct scenario fluid = *s; /* it seats whom it likes: nobody asks */
+	struct plant *p;
 	uint64_t began = os_mono_ns();
 	double load[SIM_MAX_VENDORS] = {0}, commit[SIM_MAX_VENDORS], quality = 1, n = 0;
-	int rc = p ? 0 : SL_ENOMEM;
+	int rc;
 
+	fluid.sessions = false;
+	p = plant_new(&fluid, seed);
+	rc = p ? 0 : SL_ENOMEM;
 	memset(&m, 0, sizeof(m));
 	memset(&b, 0, sizeof(b));
 	m.fault_s = (double)NAN;
@@ -501,7 +506,7 @@ int report_run_optimum(const struct scenario *s, uint64_t seed, struct report_ru
 	if (rc == 0) {
 		m.served = n;
 		m.burst *= SAMPLE_S;
-		figures(&m, p, ret_run);
+		figures(&m, p, NULL, ret_run);
 		ret_run->figure[REPORT_over_mbps_s] *= SAMPLE_S;
 		ret_run->wall_ms = (double)(os_mono_ns() - began) / 1e6;
 	}

@@ -5,9 +5,9 @@
 #include "scoring/pick.h"
 #include "sim/report.h"
 
-/* Answer threads; how many dispatches of a group are worth a ratio; at most so many are picked in a
- * second and group, or a concert would take as long as every viewer. */
-enum { REPORT_WORKERS = 4, REPORT_RATIO_LEAST = 10000, REPORT_RATIO_MOST = 1000 };
+/* Where the audience is a fluid, at most so many of it are picked in a second and group, or a
+ * concert would take as long as every viewer. */
+enum { REPORT_RATIO_MOST = 1000 };
 
 enum { EXCUSE_S = 900 }; /* a vendor that failed may be kept out for so long */
 
@@ -21,9 +21,9 @@ struct report_meter {
 	uint32_t quiet;
 	double excused_s[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double forged[2][SIM_MAX_VENDORS], forged_s[2];
-	struct pick_seq seq[REPORT_WORKERS][SIM_MAX_GROUPS];
-	double asked_share[SIM_MAX_GROUPS][SCORE_ROW]; /* dispatches by share, and as picked */
-	double given[SIM_MAX_GROUPS][SCORE_ROW], picked[SIM_MAX_GROUPS], carry[SIM_MAX_GROUPS];
+	struct pick_seq seq[POLICY_WORKERS][SIM_MAX_GROUPS];
+	struct policy_ratio ratio; /* of the picks; of single sessions the doors have their own */
+	double carry[SIM_MAX_GROUPS];
 };
 
 void report_observe_load(

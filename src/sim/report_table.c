@@ -55,8 +55,9 @@ static void table_row(const struct report *r, FILE *to, const char *name, const 
 
 void report_table(const struct report *r, FILE *to, bool timing)
 {
-	fprintf(to, "### %s\n\n%s\n\nSeeds %u to %u.\n\n| policy | |", r->s->f.name,
-		r->s->f.about ? r->s->f.about : "", r->first_seed, r->first_seed + r->n_seeds - 1);
+	fprintf(to, "### %s%s\n\n%s\n\nSeeds %u to %u.\n\n| policy | |", r->s->f.name,
+		r->s->sessions ? ", single sessions" : "", r->s->f.about ? r->s->f.about : "",
+		r->first_seed, r->first_seed + r->n_seeds - 1);
 	for (uint32_t f = 0; f < REPORT_FIGURES; f++)
 		if (shown(r, f))
 			fprintf(to, " %s |", texts[f]);
@@ -91,8 +92,10 @@ static void json_run(FILE *to, const struct report_run *run, const char *before)
 /* The figures beside the name are the worst over the seeds. */
 void report_json(const struct report *r, FILE *to)
 {
-	fprintf(to, "{\"scenario\":\"%s\",\"first_seed\":%u,\"seeds\":%u,\"policies\":[",
-		r->s->f.name, r->first_seed, r->n_seeds);
+	fprintf(to,
+		"{\"scenario\":\"%s\",\"audience\":\"%s\",\"first_seed\":%u,\"seeds\":%u,"
+		"\"policies\":[",
+		r->s->f.name, r->s->sessions ? "sessions" : "fluid", r->first_seed, r->n_seeds);
 	for (uint32_t i = 0; i < r->n_policies; i++) {
 		const struct report_policy *p = &r->policy[i];
 

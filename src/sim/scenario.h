@@ -82,6 +82,7 @@ struct scenario {
 	struct arena *arena;
 	struct scenario_file f;
 	const struct conf_lines *lines;
+	bool sessions; /* the audience is single sessions, each of which asks; else a fluid */
 };
 
 /* Reads and checks a file. Errors say file:line: path: what, got, want. Caller frees. */

@@ -16,6 +16,7 @@ static const char usage[] =
 	"  --seeds N       seeds to run (the scenario's)\n"
 	"  --seed S        the first seed (1)\n"
 	"  --policy NAME   only this policy; may be repeated\n"
+	"  --sessions      every viewer asks by itself and is answered as by the daemon's doors\n"
 	"  --json          one line of JSON per scenario instead of a table\n"
 	"  --plot FILE     a picture of the first policy over the first seed (PNG, by gnuplot)\n"
 	"  --trace FILE    the same run as a table of columns, a row per second\n"
@@ -30,6 +31,7 @@ enum {
 	OPT_SEEDS = 256,
 	OPT_SEED,
 	OPT_POLICY,
+	OPT_SESSIONS,
 	OPT_JSON,
 	OPT_PLOT,
 	OPT_TRACE,
@@ -44,7 +46,8 @@ enum {
 
 static const struct option options[] = {{"seeds", required_argument, NULL, OPT_SEEDS},
 	{"seed", required_argument, NULL, OPT_SEED},
-	{"policy", required_argument, NULL, OPT_POLICY}, {"json", no_argument, NULL, OPT_JSON},
+	{"policy", required_argument, NULL, OPT_POLICY},
+	{"sessions", no_argument, NULL, OPT_SESSIONS}, {"json", no_argument, NULL, OPT_JSON},
 	{"plot", required_argument, NULL, OPT_PLOT}, {"trace", required_argument, NULL, OPT_TRACE},
 	{"replay", no_argument, NULL, OPT_REPLAY}, {"whatif", required_argument, NULL, OPT_WHATIF},
 	{"timing", no_argument, NULL, OPT_TIMING}, {"quiet", no_argument, NULL, OPT_QUIET},
@@ -58,7 +61,7 @@ struct asked {
 	char *policies[POLICY_KINDS];
 	const char *plot, *trace;
 	struct replay_changes changes;
-	bool json, timing, quiet, replay;
+	bool sessions, json, timing, quiet, replay;
 };
 
 static bool number(const char *text, unsigned long max, uint32_t *ret)
@@ -90,6 +93,9 @@ static int take(struct asked *a, int option, char *text)
 		return number(text, MAX_SEED, &a->seed) ? 0 : 2;
 	case OPT_POLICY:
 		return add_policy(a, text) ? 0 : 2;
+	case OPT_SESSIONS:
+		a->sessions = true;
+		return 0;
 	case OPT_JSON:
 		a->json = true;
 		return 0;
@@ -164,6 +170,7 @@ static int one(struct asked *a, const char *path, struct errbuf *err)
 
 	if (rc)
 		return rc;
+	s->sessions = a->sessions;
 	if (a->n_policies) {
 		s->f.policies = a->policies;
 		s->f.policies_count = a->n_policies;

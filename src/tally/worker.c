@@ -28,13 +28,18 @@ void worker_done(struct worker *w)
 
 void worker_round(struct worker *w)
 {
+	w->keys = publish_read_keys(w->all->publish);
+	worker_round_at(w, publish_read(w->all->publish), os_now_ms());
+}
+
+void worker_round_at(struct worker *w, const struct world *world, uint64_t now_ms)
+{
 	uint64_t spent[TALLY_CELLS];
 
-	w->world = publish_read(w->all->publish);
-	w->keys = publish_read_keys(w->all->publish);
-	if (!w->world)
+	w->world = world;
+	if (!world)
 		return;
-	w->now_ms = os_now_ms();
+	w->now_ms = now_ms;
 	w->stale = world_stale(w->world, w->now_ms);
 	tally_sum_spent(
 		w->all->tally, w->all->n, w->world->cat.n_vendors, w->world->cat.n_regions, spent);

@@ -41,6 +41,9 @@ void worker_done(struct worker *w) SL_NONNULL_ALL;
  * read by the vDSO), no lock. The thread must be registered with publish. */
 void worker_round(struct worker *w) SL_NONNULL_ALL;
 
+/* The same in this world (NULL: none) at this time, unix ms: for the simulator. */
+void worker_round_at(struct worker *w, const struct world *world, uint64_t now_ms) SL_NONNULL(1);
+
 /* Decides with the worker's rows and budgets. */
 static inline void worker_decide(struct worker *w, const struct question *q, struct answer *ret)
 {

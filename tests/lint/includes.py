@@ -33,7 +33,7 @@ store    src/store    {shared} sense engine control
 bench    src/bench    base
 ctl      src/ctl      base conf scoring world store
 plant    src/sim      base conf
-sim      src/sim      {pure} plant
+sim      src/sim      {pure} plant tally
 sluiced  src          {shared} dns http collect sense engine control store ctl
 tests    tests        {shared} dns http collect sense engine control store ctl sim sluiced
 tools    tools        {shared}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/policy_ratio.h"
+
+#include <math.h>
+
+static const double level[POLICY_RATIO_LEVELS] = {1e4, 1e6};
+
+void policy_ratio_add(struct policy_ratio *r, uint32_t worker, uint32_t group,
+	const uint32_t share[static SCORE_ROW], uint32_t usable, uint32_t slot)
+{
+	double *asked = r->asked[worker][group], *given = r->given[worker][group];
+	double sum = 0;
+
+	usable |= 1u << SCORE_NONE;
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		sum += usable >> i & 1 ? share[i] : 0;
+	if (!(sum > 0))
+		return; /* no share could be given: a refusal that no sequence made */
+	given[slot]++;
+	r->n[group]++;
+	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+		asked[i] += usable >> i & 1 ? share[i] / sum : 0;
+		r->sequence_off = fmax(r->sequence_off, fabs(given[i] - asked[i]));
+	}
+}
+
+static double group_off(const struct policy_ratio *r, uint32_t g)
+{
+	double worst = 0;
+
+	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+		double off = 0;
+
+		for (uint32_t w = 0; w < POLICY_WORKERS; w++)
+			off += r->given[w][g][i] - r->asked[w][g][i];
+		worst = fmax(worst, fabs(off) / r->n[g]);
+	}
+	return worst;
+}
+
+void policy_ratio_look(struct policy_ratio *r, uint32_t n_groups)
+{
+	for (uint32_t g = 0; g < n_groups; g++)
+		for (uint32_t i = 0; i < POLICY_RATIO_LEVELS && r->n[g] >= level[i]; i++) {
+			r->group_off[i] = fmax(r->group_off[i], group_off(r, g));
+			r->reached[i] = true;
+		}
+}
