@@ -3,8 +3,10 @@
 #include "base/arena.h"
 #include "conf/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct listeners {
 	const char *key;
@@ -215,4 +217,22 @@ int conf_check_isps(const struct conf *c, struct errbuf *err)
 		rc = check_asns(c, i, &asns, err);
 	}
 	return rc;
+}
+
+int conf_check_geo_files(const struct conf *c, struct errbuf *err)
+{
+	const struct conf_geo *g = &c->sluice.geo;
+	char path[CONF_PATH_SIZE];
+
+	for (uint32_t i = 0; i < g->databases_count; i++)
+		if (access(g->databases[i], R_OK))
+			return conf_refuse(c, err, SL_EFORMAT,
+				CONF_PATH(path, "geo.databases[%u]", i),
+				"cannot read, got \"%s\" (%s), want an .mmdb file", g->databases[i],
+				strerror(errno));
+	if (g->overrides && access(g->overrides, R_OK))
+		return conf_refuse(c, err, SL_EFORMAT, "geo.overrides",
+			"cannot read, got \"%s\" (%s), want a file of corrections", g->overrides,
+			strerror(errno));
+	return 0;
 }

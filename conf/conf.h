@@ -250,6 +250,10 @@ struct conf {
 int conf_load(const char *path, struct conf **ret_conf, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
 
+/* Whether the geo files can be read; as conf_load says its faults. Not part of it: a daemon that
+ * has a table goes on with that. */
+int conf_check_geo_files(const struct conf *c, struct errbuf *err) SL_NONNULL_ALL SL_WUNUSED;
+
 /* As conf_load, with these octets in place of the catalogue's file, whose name errors carry. */
 int conf_load_with(const char *path, const void *catalog, size_t catalog_size,
 	struct conf **ret_conf, struct errbuf *err) SL_NONNULL(1, 2, 4) SL_WUNUSED;

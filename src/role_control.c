@@ -133,6 +133,10 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 		conf_free(conf);
 		return rc;
 	}
+	if (err->s[0]) {
+		LOG_E("geo.refused", "use=table_of_before error=\"%s\"", err->s);
+		control_reloaded(r->control, true, err->s);
+	}
 	give_keys(conf);
 	give_sense(r, conf->sluice.state);
 	return 0;

@@ -225,15 +225,16 @@ int main(int argc, char **argv)
 	if (rc)
 		return 1;
 	if (a.test) {
-		(void)printf("%s: good\n", a.config);
+		rc = conf_check_geo_files(conf, &err);
+		(void)(rc ? fprintf(stderr, "%s\n", err.s) : printf("%s: good\n", a.config));
 		conf_free(conf);
-		return 0;
+		return rc ? 1 : 0;
 	}
 	log_set_level((enum log_level)conf->sluice.log.level);
 	role_signals();
 	rc = prepare_state(conf, &err);
 	if (rc) {
-		(void)fprintf(stderr, "sluiced: %s\n", err.s);
+		(void)fprintf(stderr, "%s\n", err.s);
 		conf_free(conf);
 		return 1;
 	}

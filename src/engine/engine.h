@@ -85,7 +85,8 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 void engine_free(struct engine *e);
 
 /* Takes a checked configuration (owned by the engine on success only): compiles geo where its files
- * changed, builds the catalogue. The next tick publishes it. */
+ * changed, builds the catalogue. The next tick publishes it. The first one goes on with the geo
+ * table of the world on disk where its files cannot be compiled: said in err with 0 returned. */
 int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
 

@@ -166,6 +166,11 @@ int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms,
 		return 0;
 	}
 	rc = compile(e, conf, &table, err);
+	if (rc && e->geo && !e->conf) {
+		*ret_blob = e->geo;
+		*ret_size = e->geo_size;
+		return 0;
+	}
 	if (rc)
 		return rc;
 	if (e->geo && e->conf && same_databases(e->conf, conf) &&

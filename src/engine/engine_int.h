@@ -139,7 +139,8 @@ void engine_breaker_keep(struct engine *e);
 void engine_seats_resume(struct engine *e, const struct world *w);
 void engine_seats_remap(struct engine *e);
 
-/* engine_geo.c: *ret_blob is e->geo when nothing has changed. */
+/* engine_geo.c: *ret_blob is e->geo when nothing has changed, and at the start where nothing better
+ * can be made; err says why then, with 0 returned. */
 int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms, void **ret_blob,
 	size_t *ret_size, struct errbuf *err);
 uint64_t engine_geo_source(const struct conf *conf);

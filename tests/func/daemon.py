@@ -219,6 +219,31 @@ def a_corrupt_geo_file_is_refused_and_a_good_one_taken():
         wait_for("the correction", lambda: s.explain_txt(address)["group"] == "CN/GD/telecom")
 
 
+def without_its_geo_file_it_starts_from_the_table_of_before():
+    small = os.path.abspath(os.path.join(SHARED, "data", "steering-cn.mmdb"))
+    if not os.path.exists(small):
+        print("skipped: %s is absent" % small)
+        return
+    with open(small, "rb") as f:
+        good = f.read()
+    with Sluice(geo='databases: ["db.mmdb"]', prepare={"db.mmdb": good}) as s:
+        wait_for("a world", lambda: s.explain_txt("114.213.171.205")["group"] == "CN/AH/cernet")
+        s.stop()
+        os.unlink(os.path.join(s.dir, "db.mmdb"))
+        told = subprocess.run([os.path.join(BUILD, "sluiced"), "-t", "-c", s.config], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        assert told.returncode == 1 and "sluice.yaml:6: geo.databases[0]: cannot read" in told.stderr, told
+        s.start()
+        wait_for("the refusal", lambda: "geo.refused use=table_of_before" in s.log())
+        assert s.explain_txt("114.213.171.205")["group"] == "CN/AH/cernet"
+        before = s.explain_txt("114.213.171.205")["view"]
+        wait_for("a new tick", lambda: s.explain_txt("114.213.171.205")["view"] != before)
+        assert any(a["alert"] == "config-refused" for a in s.ctl("alert", "list")["alerts"])
+        s.write_octets("db.mmdb", good)
+        wait_for("no alert", lambda: not any(
+            a["alert"] == "config-refused" for a in s.ctl("alert", "list")["alerts"]), 30)
+
+
 def a_second_daemon_on_the_same_state_is_refused():
     with Sluice() as s:
         pids = s.pids()
@@ -353,6 +378,7 @@ if __name__ == "__main__":
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
          what_crashes_a_role_twice_is_set_aside,
          a_bad_reload_changes_nothing, a_corrupt_geo_file_is_refused_and_a_good_one_taken,
+         without_its_geo_file_it_starts_from_the_table_of_before,
          a_second_daemon_on_the_same_state_is_refused,
          each_role_runs_alone, a_role_becomes_the_user_it_is_told,
          mutated_packets_and_requests_do_no_harm])
