@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.rrset
 
 import sluice
-from sluice import Sluice, wait_for
+from sluice import Sluice, udp_and_tcp, wait_for
 
 CATALOG = """vendors:
   - name: alpha
@@ -36,12 +36,11 @@ class Server:
     """Answers live.alpha.example by the /16 of the subnet, last octets in an order of its own."""
 
     def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket, self.tcp = udp_and_tcp()
         self.socket.settimeout(0.2)
         self.port = self.socket.getsockname()[1]
         self.ttl, self.lie, self.asked, self.running = 2, None, [], True
-        self.tcp, self.over_tcp = None, 0
+        self.over_tcp = 0
         self.order, self.net = (9, 3, 7), "10"
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -57,7 +56,7 @@ class Server:
 
     def listen_tcp(self, lie):
         """Answers over TCP too, on the same port, with lies of its own."""
-        self.tcp = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        self.tcp.listen(64)
         self.tcp.settimeout(0.2)
 
         def serve():
@@ -66,6 +65,8 @@ class Server:
                     c, _ = self.tcp.accept()
                 except socket.timeout:
                     continue
+                except OSError:
+                    return
                 with c:
                     c.settimeout(2)
                     q = dns.message.from_wire(c.recv(int.from_bytes(c.recv(2, socket.MSG_WAITALL), "big"), socket.MSG_WAITALL))
@@ -73,7 +74,6 @@ class Server:
                     for reply in self.answer(q, lie):
                         octets = reply if isinstance(reply, bytes) else reply.to_wire()
                         c.sendall(len(octets).to_bytes(2, "big") + octets)
-            self.tcp.close()
         threading.Thread(target=serve, daemon=True).start()
 
     def answer(self, q, lie="as over UDP"):
@@ -117,6 +117,7 @@ class Server:
 
     def __exit__(self, *why):
         self.running = False
+        self.tcp.close()
 
 
 def daemon(server, groups='"CN/GD/*", "CN/BJ/*"', grace=2):
@@ -320,7 +321,7 @@ def lies_are_refused():
             assert (taken > 0) == (lie == "stray") and bool(edges[0]["ips"]) == (lie == "stray"), (lie, found())
         wait_for("what the strays did not spoil", lambda: len(ips(d, GUANGDONG)) >= 3)
     for s in servers:
-        s.running = False
+        s.__exit__()
 
 
 sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace,

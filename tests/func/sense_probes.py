@@ -17,7 +17,7 @@ import dns.rcode
 import dns.rrset
 
 import sluice
-from sluice import Sluice, free_port, wait_for
+from sluice import Sluice, free_port, udp_and_tcp, wait_for
 
 CATALOG = """vendors:
   - name: own
@@ -205,10 +205,11 @@ def doors_and_ports():
         d.ctl("reload")
         for name in ("doors", "tcp", "dns"):
             state(d, name, "up")
-        for name, why in (("closed", "connect"), ("tls", "connect"), ("noname", "rcode"), ("nozone", "rcode"),
-                          ("noaddress", "empty"), ("noserver", "connect")):
+        state(d, "tls", "down")
+        for name, why in (("closed", "connect"), ("noname", "rcode"), ("nozone", "rcode"), ("noaddress", "empty"),
+                          ("noserver", "connect")):
             state(d, name, "down")
-            assert [t["last_bad"] for (p, _), t in targets(d).items() if p == name] == [why], (name, targets(d))
+            wait_for(name, lambda: [t["last_bad"] for (p, _), t in targets(d).items() if p == name] == [why])
         took = targets(d)["tcp", "127.0.0.1:%d" % port]
         assert took["took_ms"] < 500 and took["good"] >= 1, took
         doomed.close()
@@ -245,16 +246,15 @@ def tls_is_looked_at():
                 state(d, name, "up")
             for name in ("strict", "plain"):
                 state(d, name, "down")
-                assert [t["last_bad"] for t in targets(d, name).values()] == ["connect"], targets(d, name)
+                wait_for(name, lambda: [t["last_bad"] for t in targets(d, name).values()] == ["connect"])
             assert {a[3] for a in e.asked} == {"edge.example"}, "asked by its name, in TLS too"
 
 
 def dns_answers_are_looked_at():
     """A server of the test's own: what is no answer to the question is waited past, what is cut is asked over TCP."""
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
+    udp, tcp = udp_and_tcp()
     port = udp.getsockname()[1]
-    tcp = socket.create_server(("127.0.0.1", port), backlog=16)
+    tcp.listen(16)
     how = {"udp": "stray", "tcp": "good"}
 
     def reply(octets, what):

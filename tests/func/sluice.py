@@ -59,6 +59,19 @@ def free_port():
                 return port
 
 
+def udp_and_tcp():
+    """Sockets bound to one free port of loopback; the TCP one does not listen yet, so it refuses."""
+    while True:
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+            return udp, tcp
+        except OSError:
+            udp.close()
+            tcp.close()
+
+
 def demo_with_ingests(more):
     """The demo's catalogue, where live has the ingests north and south; more: lines at its end."""
     with open(os.path.join(TOP, "conf", "examples", "demo", "catalog.yaml"), encoding="utf-8") as f:
