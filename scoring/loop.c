@@ -108,8 +108,10 @@ static const struct learn_forecast *predict(struct loop *l, const struct loop_in
 }
 
 /* What earlier answers of DNS will still bring counts as if it were there. */
-static double to_come(const struct learn_forecast *f)
+static double to_come(const struct loop_in *in, const struct learn_forecast *f)
 {
+	if (in->no_forecast && f->metered)
+		return loop_current(f);
 	return f->known ? f->mbps + f->pending : 0;
 }
 
@@ -122,7 +124,7 @@ static void set_vendors(struct loop *l, const struct loop_in *in)
 		l->vendor[v] = (struct alloc_vendor){.guaranteed_mbps = from->guaranteed_mbps,
 			.max_mbps = from->max_mbps,
 			.current_mbps = loop_current(f),
-			.forecast_mbps = to_come(f),
+			.forecast_mbps = to_come(in, f),
 			.headroom = f->headroom,
 			.known = f->known};
 	}
@@ -135,7 +137,7 @@ static void set_vendors(struct loop *l, const struct loop_in *in)
 			.guaranteed_mbps = from->guaranteed_mbps,
 			.max_mbps = from->max_mbps,
 			.current_mbps = loop_current(f),
-			.forecast_mbps = to_come(f)};
+			.forecast_mbps = to_come(in, f)};
 	}
 }
 

@@ -87,6 +87,7 @@ struct loop_in {
 	double sampled;               /* part of the reports that were kept, (0, 1] */
 	bool news;                    /* the facts are newer than those of the last tick */
 	bool no_quality, no_breakers; /* switched off: every vendor is as good, none is barred */
+	bool no_forecast;             /* switched off: what is metered counts as it was metered */
 	const struct loop_note *note; /* since the last tick */
 	uint32_t n_notes;
 };

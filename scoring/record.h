@@ -43,7 +43,7 @@ struct record_places {
 	uint32_t n_vendors, n_regions, n_groups, n_services;
 };
 
-enum { RECORD_NEWS = 1, RECORD_NO_QUALITY = 2, RECORD_NO_BREAKERS = 4 };
+enum { RECORD_NEWS = 1, RECORD_NO_QUALITY = 2, RECORD_NO_BREAKERS = 4, RECORD_NO_FORECAST = 8 };
 
 /* Then: loop_vendor, loop_region, loop_service, record_row, record_door, loop_fact, record_meter,
  * loop_note; arrays of as many. */

@@ -287,6 +287,7 @@ void control_switch_round(struct control *c, uint64_t now_ms)
 		c->switched_off |= (uint32_t)!control_switch_on(c, (enum control_switch)i) << i;
 	off |= c->switched_off >> SWITCH_BLACKLIST & 1 ? ENGINE_NO_BLACKLIST : 0;
 	off |= c->switched_off >> SWITCH_QUALITY & 1 ? ENGINE_NO_QUALITY : 0;
+	off |= c->switched_off >> SWITCH_FORECAST & 1 ? ENGINE_NO_FORECAST : 0;
 	engine_set_off(c->engine, off);
 }
 

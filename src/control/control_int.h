@@ -223,6 +223,7 @@ void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 	X(ALERTS, "alerts", "alerts that fire are told")                                           \
 	X(BLACKLIST, "blacklist", "a vendor that fails in a group is taken out of it")             \
 	X(QUALITY, "quality", "what players report counts in scores")                              \
+	X(FORECAST, "forecast", "what was dispatched since a meter counts beside it")              \
 	X(GEO, "geo", "a geo file that changed on disk is read by itself")                         \
 	X(METERS, "meters", "pulled meters count; pushed ones always do")                          \
 	X(PROBES, "probes", "a node that a probe finds down is not answered")                      \

@@ -210,6 +210,7 @@ void engine_facts_read(struct engine *e, uint64_t now_ms)
 	e->in.news = news && f->fresh;
 	e->in.no_quality = e->off & ENGINE_NO_QUALITY;
 	e->in.no_breakers = e->off & ENGINE_NO_BLACKLIST;
+	e->in.no_forecast = e->off & ENGINE_NO_FORECAST;
 	for (uint32_t l = 0; l < LOOP_LEVELS; l++)
 		e->in.level[l] = f->level[l];
 	e->in.fact = f->fact;

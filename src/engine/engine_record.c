@@ -172,7 +172,8 @@ static void put_tick(const struct loop_in *in, struct engine_record *r)
 		.sampled = in->sampled,
 		.n_notes = in->n_notes,
 		.flags = (in->news ? RECORD_NEWS : 0u) | (in->no_quality ? RECORD_NO_QUALITY : 0u) |
-			 (in->no_breakers ? RECORD_NO_BREAKERS : 0u)};
+			 (in->no_breakers ? RECORD_NO_BREAKERS : 0u) |
+			 (in->no_forecast ? RECORD_NO_FORECAST : 0u)};
 
 	(void)put(r, &t, sizeof(t));
 	(void)put(r, in->vendor, in->n_vendors * sizeof(*in->vendor));

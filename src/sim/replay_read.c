@@ -240,6 +240,7 @@ static void set_in(struct replay_rig *r, const struct record_tick *t)
 		.news = t->flags & RECORD_NEWS,
 		.no_quality = t->flags & RECORD_NO_QUALITY,
 		.no_breakers = t->flags & RECORD_NO_BREAKERS,
+		.no_forecast = t->flags & RECORD_NO_FORECAST,
 		.note = r->note,
 		.n_notes = t->n_notes};
 }

@@ -247,11 +247,32 @@ def the_four_faults_of_a_drill():
 
 def every_automatic_feature_has_a_switch():
     names = [r["name"] for r in daemon.ctl("switch", "list")["switches"]]
-    assert names == ["plans", "alerts", "blacklist", "quality", "geo", "meters", "probes", "harvest"], names
+    assert names == ["plans", "alerts", "blacklist", "quality", "forecast", "geo", "meters", "probes",
+                     "harvest"], names
     for name in names:
         daemon.ctl("switch", "set", name, "off", "--why", "a test")
         assert {r["name"]: r["state"] for r in daemon.ctl("switch", "list")["switches"]}[name] == "off"
         daemon.ctl("switch", "set", name, "on")
+
+
+def without_forecast_a_meter_counts_as_it_is():
+    for vendor in ("alpha", "beta", "gamma"):
+        daemon.ctl("meter", "push", vendor, "1000")
+    for i in range(400):
+        daemon.resolve(ip=GD, client="forecast-%d" % i)
+
+    def room():
+        return daemon.ctl("vendor", "show", "alpha")["vendors"][0]
+
+    def ahead():
+        row = room()
+        return row["forecast_mbps"] > row["current_mbps"] + 200 and row
+    wait_for("what was dispatched since", ahead)
+    daemon.ctl("switch", "set", "forecast", "off", "--why", "a test")
+    wait_for("the meter alone", lambda: (lambda r: r["forecast_mbps"] == r["current_mbps"])(room()))
+    wait_for("what is expected to follow", lambda: room()["expected_mbps"] < 1100)
+    daemon.ctl("switch", "set", "forecast", "on")
+    wait_for("the forecast again", ahead)
 
 
 def every_process_takes_a_log_level():
@@ -293,5 +314,5 @@ with daemon:
          fired_and_vetoed_plans_are_known_after_kill_9,
          a_plan_that_fires_by_itself_ends_and_may_fire_again,
          drills_of_every_plan_touch_the_test_service_alone, the_four_faults_of_a_drill,
-         every_automatic_feature_has_a_switch, every_process_takes_a_log_level,
+         every_automatic_feature_has_a_switch, without_forecast_a_meter_counts_as_it_is, every_process_takes_a_log_level,
          two_worlds_are_compared])
