@@ -216,14 +216,30 @@ static int undo_decisions(
 	return rc;
 }
 
+/* What needs the allocator or the loop cannot be had on the files: better said than left undone. */
+static int check_options(const struct ctl_request *r, struct errbuf *err)
+{
+	static const char *const live[] = {"dry-run", "for", "ramp"};
+
+	for (size_t i = 0; i < SL_COUNT(live); i++)
+		if (ctl_value(r, live[i]))
+			return err_set(err, SL_EINVAL,
+				"--%s wants the control process; offline, world diff shows what a "
+				"kept world has different",
+				live[i]);
+	return 0;
+}
+
 int ctl_offline(const struct ctl_request *r)
 {
 	const char *state = state_of(r), *from = ctl_value(r, "world");
 	char path[SL_MAX_PATH];
 	struct errbuf err = {""};
 	uint64_t time_ms = 0, made;
-	int rc = check_dead(state, &err);
+	int rc = check_options(r, &err);
 
+	if (!rc)
+		rc = check_dead(state, &err);
 	if (!rc && !from) {
 		rc = undo_decisions(r, state, &time_ms, &err);
 		made = rc ? 0 : world_before(state, time_ms);

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -135,6 +136,10 @@ def world_install_with_control_dead():
     try:
         wait_for("control to be dead", lambda: not daemon.probe(daemon.admin))
         before = generations()
+        for option in (["--dry-run"], ["--for", "5m"], ["--ramp", "5m"]):
+            told = subprocess.run([os.path.join(BUILD, "sluicectl"), "rollback", "--offline", "--state",
+                                   daemon.state, *option], capture_output=True, text=True, timeout=30, check=False)
+            assert told.returncode == 1 and "world diff" in told.stderr and generations() == before, told
         bad = subprocess.run(install[:3] + [daemon.dir, "--state", daemon.state], capture_output=True,
                              text=True, timeout=30, check=False)
         assert bad.returncode == 1 and generations() == before, bad
@@ -213,6 +218,42 @@ def fill(small):
     assert small.ctl("audit", "verify")["rows"] > 2
 
 
+def reads_are_audited_over_kill_9_and_a_locked_store():
+    """A read is answered at once, its row comes later: also when control is killed in between."""
+    def rows(ip):
+        return sum(ip in r["args"] for r in daemon.ctl("audit", "list", "--limit", "200")["rows"])
+
+    def look(ip):
+        daemon.ctl("explain", "--ip", ip, "--host", "live.sluice.example")
+
+    def killed():
+        pid = daemon.pids()["control"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)
+                 and daemon.probe(daemon.admin))
+    for _ in range(5):
+        look("192.0.2.77")
+    killed()
+    wait_for("their rows", lambda: rows("192.0.2.77") >= 5)
+    daemon.tick()
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=5, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")  # nobody else writes
+    look("192.0.2.78")
+    code, error = daemon.ctl("vendor", "weight", "gamma", "0.5", ok=False)
+    assert code == 1 and "cannot be used" in error, error
+    killed()
+    daemon.tick()
+    look("192.0.2.79")
+    db.execute("ROLLBACK")
+    db.close()
+    wait_for("their rows", lambda: rows("192.0.2.78") == 1 and rows("192.0.2.79") == 1)
+    assert any("vendor weight" == r["command"] and "cannot be used" in r["result"]
+               for r in daemon.ctl("audit", "list", "--limit", "200")["rows"])
+    wait_for("nothing to wait", lambda: not os.path.exists(daemon.state + "/audit.waiting"))
+    assert daemon.ctl("audit", "verify")["rows"] > 7
+
+
 with daemon:
     run([kill_in_the_middle_of_every_kind_of_write, world_install_with_control_dead,
-         history_is_kept_and_thinned, a_full_disk_refuses_and_serving_goes_on])
+         history_is_kept_and_thinned, reads_are_audited_over_kill_9_and_a_locked_store,
+         a_full_disk_refuses_and_serving_goes_on])
