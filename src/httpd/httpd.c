@@ -75,6 +75,7 @@ static int start_library(struct httpd *h, struct errbuf *err)
 		{MHD_OPTION_CONNECTION_LIMIT,
 			(intptr_t)h->conf.limits.connections + HTTPD_SPARE_CONNS, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};
 

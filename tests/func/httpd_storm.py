@@ -89,7 +89,8 @@ def memory_is_flat():
                 wait_for("they are gone", lambda: server.counters()["open"] == 1)
             if turn == 3:
                 held = rss_kb(server)
-        check("no more memory", server.sanitized or rss_kb(server) - held < 256, held, rss_kb(server))
+        # how many bodies are held at once is a matter of time; a pool lost with each connection would be 70 MB
+        check("no more memory", server.sanitized or rss_kb(server) - held < 2048, held, rss_kb(server))
 
 
 class Hostile:
@@ -193,8 +194,9 @@ def storm(keep, *args):
         yardstick = Yardstick()
         kept, stood = server.connect(), starved_s(server)
         while time.monotonic() < end:
-            for s in (kept, server.connect()) if keep else (server.connect(),):
+            for again in (True, False) if keep else (False,):
                 yardstick.measure()
+                s = kept if again else server.connect()  # asks at once: who says nothing for 20 ms may be evicted
                 start = time.monotonic()
                 reply = ask(s, request("/null"))
                 took = time.monotonic() - start
