@@ -112,7 +112,7 @@ static int take_facts(struct engine *e)
 /* The points of one service in one group, against each other. */
 static void judge(struct known *k, uint32_t n, uint64_t elapsed_ms)
 {
-	struct ingest_facts facts[INGEST_MAX];
+	struct ingest_facts facts[INGEST_MAX] = {{.voices = 0}};
 	double quality[INGEST_MAX];
 
 	for (uint32_t i = 0; i < n; i++)
