@@ -7,7 +7,8 @@
  */
 #pragma once
 
-#include "scoring/forecast.h"
+#include "scoring/ledger.h"
+#include "scoring/meter.h"
 
 enum { LEARN_DOORS = 4 };
 

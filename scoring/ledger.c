@@ -116,11 +116,6 @@ struct ledger *ledger_check(void *mem, size_t size)
 	return ring_sound(l) ? l : NULL;
 }
 
-uint32_t ledger_cells(const struct ledger *l)
-{
-	return l->n_cells;
-}
-
 bool ledger_known(const struct ledger *l, uint32_t cell)
 {
 	return cell < l->n_cells && l->cell[cell].known;
@@ -227,16 +222,6 @@ void ledger_set(struct ledger *l, uint32_t cell, double mbps)
 	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
 		l->cell[cell].phase[k] = mbps * phase_part[k];
 	l->cell[cell].known = 1;
-}
-
-void ledger_remove(struct ledger *l, uint32_t cell, double sessions, double kbps)
-{
-	double mbps, load;
-
-	if (!amount(l, cell, sessions, kbps, &mbps) || !((load = ledger_load(l, cell)) > 0))
-		return;
-	for (uint32_t k = 0; k < LEDGER_PHASES; k++)
-		l->cell[cell].phase[k] *= mbps < load ? 1 - mbps / load : 0;
 }
 
 double ledger_load(const struct ledger *l, uint32_t cell)

@@ -37,8 +37,6 @@ struct ledger *ledger_init(void *mem, size_t size, uint32_t n_cells, uint64_t no
 /* A ledger read back: NULL unless size, layout and every figure are sound. Borrowed from mem. */
 struct ledger *ledger_check(void *mem, size_t size) SL_NONNULL(1);
 
-uint32_t ledger_cells(const struct ledger *l) SL_NONNULL(1) SL_PURE;
-
 /* false until the first session was added to the cell: its load is then unknown, not zero. */
 bool ledger_known(const struct ledger *l, uint32_t cell) SL_NONNULL(1) SL_PURE;
 
@@ -58,9 +56,6 @@ double ledger_pending(const struct ledger *l, uint32_t cell) SL_NONNULL(1) SL_PU
 /* Sets a cell's load to what was measured: for a ledger that keeps a gauge and its past, such as
  * the live bitrates that players report. */
 void ledger_set(struct ledger *l, uint32_t cell, double mbps) SL_NONNULL(1);
-
-/* Takes load away (sessions moved elsewhere); never below zero. */
-void ledger_remove(struct ledger *l, uint32_t cell, double sessions, double kbps) SL_NONNULL(1);
 
 /* L now, Mbps. */
 double ledger_load(const struct ledger *l, uint32_t cell) SL_NONNULL(1) SL_PURE;

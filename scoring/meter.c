@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Windowed meters: what a vendor's figures may do wrong, bounded and counted. */
-#include "scoring/forecast.h"
+#include "scoring/meter.h"
 
 #include <math.h>
 

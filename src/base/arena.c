@@ -102,8 +102,3 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_end(ap);
 	return s;
 }
-
-size_t arena_used(const struct arena *a)
-{
-	return a->used;
-}

@@ -23,6 +23,3 @@ void *arena_alloc(struct arena *a, size_t n) SL_NONNULL(1) SL_WUNUSED;
 /* NUL-terminated copies, or NULL. Owned by the arena. */
 char *arena_strndup(struct arena *a, const char *p, size_t n) SL_NONNULL(1) SL_WUNUSED;
 char *arena_printf(struct arena *a, const char *fmt, ...) SL_NONNULL(1) SL_PRINTF(2, 3) SL_WUNUSED;
-
-/* Octets given out so far. */
-size_t arena_used(const struct arena *a) SL_NONNULL(1);

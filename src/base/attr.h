@@ -13,10 +13,9 @@
 #define SL_UNUSED       __attribute__((unused))
 /* All that it calls becomes part of it: for the steps of the query path, whose callees have other
  * callers too. */
-#define SL_FLATTEN     __attribute__((flatten))
-#define SL_ALIGNED(n)  __attribute__((aligned(n)))
-#define SL_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define SL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define SL_FLATTEN    __attribute__((flatten))
+#define SL_ALIGNED(n) __attribute__((aligned(n)))
+#define SL_LIKELY(x)  __builtin_expect(!!(x), 1)
 
 #define SL_COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define SL_MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -29,4 +29,3 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...) SL
 #define LOG_E(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define LOG_W(...) log_write(LOG_WARN, __VA_ARGS__)
 #define LOG_I(...) log_write(LOG_INFO, __VA_ARGS__)
-#define LOG_D(...) log_write(LOG_DEBUG, __VA_ARGS__)

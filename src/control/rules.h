@@ -9,7 +9,7 @@
 
 struct control;
 
-enum { RULE_KEY = 320, RULE_TEXT = 1024 };
+enum { RULE_KEY = 320 };
 
 struct control_rule {
 	enum engine_rule_kind kind;

@@ -6,7 +6,7 @@
 
 #include "ctl/commands.h"
 
-enum { CTL_MAX_VALUES = 64, CTL_MAX_WORDS = 64 };
+enum { CTL_MAX_VALUES = 64 };
 
 struct ctl_value {
 	const struct command_param *param;

@@ -3,7 +3,7 @@
 
 #include <endian.h>
 
-enum { COOKIE_VERSION = 1, SERVER_PART = 16, HASHED_MAX = 8 + 8 + 16, HASH_AT = 16, TIME_AT = 12 };
+enum { COOKIE_VERSION = 1, HASHED_MAX = 8 + 8 + 16, HASH_AT = 16, TIME_AT = 12 };
 
 static uint64_t rotl(uint64_t x, unsigned n)
 {

@@ -14,7 +14,6 @@ enum {
 	DNS_COOKIE_SECRETS = 4, /* at most */
 	DNS_COOKIE_PAST_S = 3600,
 	DNS_COOKIE_FUTURE_S = 300,
-	DNS_COOKIE_RENEW_S = 1800, /* RFC 9018 section 4.3 */
 };
 
 /* The first makes cookies, all are accepted: so a new one is given to every machine as the last,

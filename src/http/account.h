@@ -25,8 +25,6 @@ struct http_account_verdict {
 	struct str secret;                  /* that fitted */
 };
 
-enum { HTTP_ACCOUNT_SIGNED_MAX = 4096 + 16 };
-
 /* keys may be NULL: then nothing is required, and what is signed cannot be checked. */
 struct http_account_verdict http_account_check(
 	const struct keys_view *keys, const struct http_account_request *rq) SL_NONNULL(2);

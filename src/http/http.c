@@ -268,8 +268,3 @@ uint16_t http_port(const struct http_server *s, uint32_t index)
 {
 	return os_addr_port((const struct sockaddr *)&s->bound[index].ss);
 }
-
-const struct httpd_stats *http_stats(const struct http_server *s, uint32_t thread)
-{
-	return httpd_stats(s->threads[thread].httpd);
-}

@@ -52,6 +52,3 @@ uint32_t http_tls_failed(const struct http_server *s) SL_NONNULL_ALL;
 
 /* Port that listener `index` is bound to, host order. */
 uint16_t http_port(const struct http_server *s, uint32_t index) SL_NONNULL_ALL;
-
-/* Counters of a thread's fence; any thread. */
-const struct httpd_stats *http_stats(const struct http_server *s, uint32_t thread) SL_NONNULL_ALL;

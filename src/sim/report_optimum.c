@@ -16,7 +16,7 @@
 #define NONE_VALUE   -100.0 /* of a Mbps that is refused */
 #define WORKS        0.5    /* a vendor that fails more pulls cannot serve the group */
 
-enum { STEP_S = 10, MAX_ENTRIES = 4 * SIM_MAX_GROUPS * SIM_MAX_VENDORS };
+enum { MAX_ENTRIES = 4 * SIM_MAX_GROUPS * SIM_MAX_VENDORS };
 
 struct programme {
 	glp_prob *lp;

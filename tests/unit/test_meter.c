@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "scoring/forecast.h"
+#include "scoring/meter.h"
 
 static const struct meter_limits lim = METER_LIMITS_DEFAULT;
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Forecast bandwidth of a cell (vendor or vendor region) from its last windowed meter and the
- * ledger, comparing like with like:
- *
- *   P(t) = L(t) + U + survive(t - end) * (B - mean of L over [start, end] - U)
- *
- * B is the metered mean over [start, end]; U the slow mean of what the ledger does not explain.
- * Faults of meters are bounded here, and counted. Plain structs: copy them to keep them.
+ * Judged meters: the last good one of a cell (vendor or vendor region), and what was wrong with the
+ * others. Faults of meters are bounded here, and counted. Plain structs: copy them to keep them.
  */
 #pragma once
 
-#include "scoring/ledger.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
 
 /* What became of a pushed meter: name, taken, text. */
 #define METER_VERDICT_MAP(X)                                                                       \
@@ -63,20 +61,3 @@ enum meter_verdict meter_push(struct meter *m, const struct meter_limits *lim, d
 
 /* Once a tick: forgets a meter past keep_ms, flags and counts silence. */
 void meter_tick(struct meter *m, const struct meter_limits *lim, uint64_t now_ms) SL_NONNULL(1, 2);
-
-/* Terms of a forecast, for explain; Mbps. */
-struct forecast {
-	double mbps;        /* P, never negative */
-	double ledger;      /* L(t) */
-	double unexplained; /* U */
-	double meter;       /* B, 0 where there is none */
-	double ledger_mean; /* over the meter's window */
-	double survive;     /* weight of the correction */
-	double covered;     /* part of the window that the ledger covers */
-	bool known;         /* a meter or a ledger stands behind it */
-	bool metered;
-};
-
-/* P of a cell at the ledger's time. */
-struct forecast forecast_at(const struct meter *m, const struct ledger *l, uint32_t cell,
-	uint64_t now_ms, double length_s, double unexplained) SL_NONNULL(1, 2);
