@@ -376,7 +376,7 @@ static void seat_first(struct plant *p)
 	for (uint32_t k = 0; k < PLANT_PHASES; k++)
 		phases += steady[k] = p->phase_part[k] * p->phase_mean[k];
 	for (uint32_t v = 0; v < p->n_vendors; v++)
-		vendors += at[v] = scenario_seated_part(p->s, v);
+		vendors += at[v] = scenario_seated_at(p->s, v, p->mean_kbps);
 	for (uint32_t k = 0; k < n; k++) {
 		enum plant_door door = draw_door(p);
 		uint32_t phase = draw_part(p, steady, PLANT_PHASES, phases);

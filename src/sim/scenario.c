@@ -55,8 +55,3 @@ double scenario_seated_at(const struct scenario *s, uint32_t vendor, double kbps
 			above;
 	return (under + over) / all;
 }
-
-double scenario_seated_part(const struct scenario *s, uint32_t vendor)
-{
-	return scenario_seated_at(s, vendor, scenario_mean_kbps(&s->f.audience));
-}

@@ -103,8 +103,5 @@ double scenario_mean_kbps(const struct scenario_audience *a) SL_NONNULL(1);
  * guarantees, and what the guarantees do not hold by the room above them. */
 double scenario_seated_at(const struct scenario *s, uint32_t vendor, double kbps) SL_NONNULL(1);
 
-/* The same at the ladder's mean. */
-double scenario_seated_part(const struct scenario *s, uint32_t vendor) SL_NONNULL(1);
-
 /* Markdown tables of keys and events, for docs/simulation.md. */
 void scenario_print_keys(void);

@@ -120,7 +120,7 @@ static void first_audience(void **state)
 	assert_non_null(p);
 	assert_true(all_live(p) == 10000);
 	assert_true(fabs((plant_live(p, 0, 0) + plant_live(p, 1, 0)) / 10000 -
-			    scenario_seated_part(&s, 0)) < 0.03);
+			    scenario_seated_at(&s, 0, p->mean_kbps)) < 0.03);
 	(void)second(p, 1);
 	assert_true(fabs(all_live(p) - 10100) < 50); /* and a hundred came */
 	plant_free(p);
