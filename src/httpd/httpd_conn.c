@@ -81,6 +81,7 @@ void httpd_conn_table_done(struct httpd *h)
 void httpd_conn_enter(struct conn *c, enum conn_state state)
 {
 	list_remove(c);
+	c->h->n_dying += (state == CONN_DYING) - (uint32_t)(c->state == CONN_DYING);
 	c->state = (uint8_t)state;
 	c->since_ms = c->h->now_ms;
 	list_add(&c->h->lists[state], c);
@@ -108,6 +109,7 @@ static void conn_give_back(struct conn *c)
 	struct httpd *h = c->h;
 
 	list_remove(c);
+	h->n_dying -= c->state == CONN_DYING;
 	httpd_conn_release_body(c);
 	if (c->peer != HTTPD_PEERS_NONE)
 		httpd_peers_drop(&h->peers, c->peer);
@@ -153,7 +155,7 @@ static const struct {
 	{CONN_SEND, 20},
 };
 
-static void conn_evict(struct httpd *h)
+static bool conn_evict(struct httpd *h)
 {
 	for (size_t i = 0; i < SL_COUNT(evictable); i++) {
 		struct conn *c = list_oldest(&h->lists[evictable[i].state]);
@@ -162,8 +164,16 @@ static void conn_evict(struct httpd *h)
 			continue;
 		stat_refused(h, HTTPD_REFUSED_EVICTED);
 		conn_shut(c);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* Those that came while nobody was old enough to go have used up the spare places. */
+static void make_room(struct httpd *h)
+{
+	while (h->n_conns - h->n_dying >= h->conf.limits.connections && conn_evict(h))
+		continue;
 }
 
 static void read_peer(struct conn *c, const struct listener *l, const struct sockaddr *sa)
@@ -202,7 +212,7 @@ static void adopt(
 
 	stat_add(&h->stats.accepted, 1);
 	if (h->n_conns >= h->conf.limits.connections)
-		conn_evict(h);
+		(void)conn_evict(h);
 	c = conn_take(h);
 	c->fd = fd;
 	c->tls = l->tls;
@@ -234,7 +244,7 @@ static void accept_without_room(struct httpd *h, int listen_fd)
 		(void)close(fd);
 	h->sparefd = dup(h->epfd);
 	stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
-	conn_evict(h);
+	(void)conn_evict(h);
 	h->accept_after_ms = h->now_ms + ACCEPT_PAUSE_MS;
 }
 
@@ -252,8 +262,10 @@ bool httpd_conn_accept(struct httpd *h, const struct listener *l)
 
 		/* What was evicted leaves in the library's next run; until then the spare slots
 		 * serve, and when they are used up the rest waits in the listener's queue. */
-		if (!h->free)
+		if (!h->free) {
+			make_room(h);
 			return false;
+		}
 		memset(&u.sa, 0, sizeof(u.sa));
 		fd = accept4(l->fd, &u.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {

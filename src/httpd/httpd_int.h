@@ -99,7 +99,7 @@ struct httpd {
 	uint32_t n_listeners;
 	struct conn *conns, *free, *adding;
 	struct conn_list lists[CONN_N_STATES];
-	uint32_t n_conns;
+	uint32_t n_conns, n_dying; /* all; of them those in CONN_DYING */
 	struct httpd_peers peers;
 	struct httpd_buckets buckets;
 	struct lingering lingering[HTTPD_MAX_LINGERING];

@@ -351,6 +351,20 @@ def connections():
             print("skipped: this machine has no address but loopback")
 
 
+def a_rush():
+    """More at once than there are places and spare ones, all too young to be evicted when they come: who comes
+    then need not wait for a deadline."""
+    with Server("connections=40") as server:
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+        rush = [server.connect() for _ in range(800)]
+        server.process.send_signal(signal.SIGCONT)
+        start = time.monotonic()
+        check("in time", server.get("/echo").status == 200 and time.monotonic() - start < 4, time.monotonic() - start)
+        for s in rush:
+            s.close()
+
+
 def own_address():
     """An address of this machine that is not loopback, or None. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -512,6 +526,7 @@ with tempfile.TemporaryDirectory() as scratch:
     body_memory()
     deadlines()
     connections()
+    a_rush()
     addresses()
     unix(scratch)
     tls(scratch)
