@@ -3,6 +3,11 @@
 """Alerts as their receivers see them: an Alertmanager and a webhook of ours, which also fail."""
 import http.server
 import json
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -10,9 +15,9 @@ from sluice import LONG, Sluice, free_port, run, wait_for
 
 
 class Receiver:
-    """An HTTP server that keeps what it is sent; status: what it answers."""
+    """An HTTP server that keeps what it is sent; status: what it answers; tls: (certificate, key)."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
         self.got, self.status, outer = [], 200, self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -27,6 +32,10 @@ class Receiver:
                 pass
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -128,6 +137,29 @@ def one_that_is_never_there_is_an_alert_to_the_others():
     assert "alert.not_sent" in daemon.log() and "s3cret" not in daemon.log()
 
 
+def a_receiver_whose_certificate_nobody_vouches_for_gets_nothing():
+    """It is one that cannot be reached; the others are told of it, and of the rest as before."""
+    folder = tempfile.mkdtemp(prefix="sluice-func-")
+    pem = [os.path.join(folder, n) for n in ("cert.pem", "key.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", pem[0], "-keyout", pem[1]],
+                   check=True, capture_output=True, timeout=60)
+    secret = Receiver(tls=pem)
+    before = daemon.read("sluice.yaml")
+    daemon.write("sluice.yaml", before.replace('"http://127.0.0.1:%d", kind' % dead,
+                                               '"https://127.0.0.1:%d", kind' % secret.port))
+    try:
+        daemon.ctl("reload")
+        wait_for("the others to be told", lambda: any(
+            a["labels"]["target"] == "127.0.0.1:%d" % secret.port for a in at_alertmanager("SluiceNotTold")), 60)
+        assert secret.got == [] and "certificate" in daemon.log()
+    finally:
+        daemon.write("sluice.yaml", before)
+        daemon.ctl("reload")
+        secret.close()
+        shutil.rmtree(folder)
+
+
 def a_silent_alert_is_not_sent():
     fill(0.1)
     wait_for("the end at the webhook", lambda: at_hook("SluiceRefusing")[-1]["status"] == "resolved")
@@ -205,4 +237,4 @@ with daemon:
     run([an_alert_arrives_with_what_people_need, it_is_said_again_to_an_alertmanager_only, its_end_arrives,
          a_receiver_that_fails_is_tried_again, one_that_is_never_there_is_an_alert_to_the_others,
          a_silent_alert_is_not_sent, one_cause_alerts_once, a_bad_reload_is_alarmed_until_a_good_one,
-         a_reload_changes_who_is_told] + ([between_its_bounds_an_alert_goes_on] if LONG else []))
+         a_receiver_whose_certificate_nobody_vouches_for_gets_nothing, a_reload_changes_who_is_told] + ([between_its_bounds_an_alert_goes_on] if LONG else []))
