@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answer/decide.h"
 #include "base/hash.h"
+#include "scoring/hot.h"
 #include "scoring/nodes.h"
 
-enum { MAX_TIERS = 8, SPREAD = 1 };
+enum { MAX_TIERS = 8 };
+
+/* Over how many of the n nearest nodes the stream goes: one, unless it is hot there. Where no
+ * stream is known any node may have it. */
+static uint32_t spread_of(const struct tick_view *t, uint64_t stream, uint32_t vendor, uint32_t n)
+{
+	uint64_t key = hash_mix(stream, vendor);
+	uint32_t lo = 0, hi = t->n_hot;
+
+	if (stream == 0)
+		return NODES_MAX_SPREAD;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (t->hot[mid].key < key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == t->n_hot || t->hot[lo].key != key)
+		return 1;
+	return hot_spread((double)n * t->hot[lo].part_ppm, SCORE_PPM, NODES_MAX_SPREAD);
+}
 
 /* Own nodes for the stream, nearest tier first. */
-static uint32_t pick_nodes(const struct world *w, const struct cat_node_list *list, uint64_t stream,
-	uint64_t client, uint32_t want, uint16_t *ret_node)
+static uint32_t pick_nodes(const struct world *w, const struct cat_node_list *list, uint32_t vendor,
+	uint64_t stream, uint64_t client, uint32_t want, uint16_t *ret_node)
 {
 	struct nodes_span span[MAX_TIERS];
 	uint32_t n = SL_MIN(list->tiers.count, (uint32_t)MAX_TIERS);
@@ -17,7 +40,8 @@ static uint32_t pick_nodes(const struct world *w, const struct cat_node_list *li
 
 		span[i] = (struct nodes_span){&w->cat.node_refs[refs.first].v, refs.count};
 	}
-	return nodes_pick(span, n, w->nodes, stream, client, SPREAD,
+	return nodes_pick(span, n, w->nodes, stream, client,
+		spread_of(&w->tick, stream, vendor, n ? span[0].n : 0),
 		SL_MIN(want, (uint32_t)NODES_MAX_PICK), ret_node);
 }
 
@@ -33,8 +57,8 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 	list = w->cat.vendor_nodes[cell].v;
 	addrs = w->cat.vendor_addrs[cell].v;
 	if (list != BLOB_NONE)
-		t.n_nodes =
-			pick_nodes(w, &w->cat.node_lists[list], stream, q->key, want_nodes, t.node);
+		t.n_nodes = pick_nodes(
+			w, &w->cat.node_lists[list], t.vendor, stream, q->key, want_nodes, t.node);
 	edges = w->tick.n_edge_of ? w->tick.edge_of[cell].v : BLOB_NONE;
 	if (t.n_nodes) {
 		t.kind = TARGET_NODES;

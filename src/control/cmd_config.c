@@ -288,6 +288,7 @@ void control_switch_round(struct control *c, uint64_t now_ms)
 	off |= c->switched_off >> SWITCH_BLACKLIST & 1 ? ENGINE_NO_BLACKLIST : 0;
 	off |= c->switched_off >> SWITCH_QUALITY & 1 ? ENGINE_NO_QUALITY : 0;
 	off |= c->switched_off >> SWITCH_FORECAST & 1 ? ENGINE_NO_FORECAST : 0;
+	off |= c->switched_off >> SWITCH_HOT & 1 ? ENGINE_NO_HOT : 0;
 	engine_set_off(c->engine, off);
 }
 

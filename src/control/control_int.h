@@ -227,6 +227,7 @@ void control_rules_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
 	X(GEO, "geo", "a geo file that changed on disk is read by itself")                         \
 	X(METERS, "meters", "pulled meters count; pushed ones always do")                          \
 	X(PROBES, "probes", "a node that a probe finds down is not answered")                      \
+	X(HOT, "hot", "a stream that many watch is spread over more own nodes")                    \
 	X(HARVEST, "harvest", "edge addresses that vendors' DNS gives are answered")
 
 enum control_switch {

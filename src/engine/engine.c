@@ -39,6 +39,7 @@ void engine_free(struct engine *e)
 	engine_edges_free(e);
 	engine_facts_close(e);
 	engine_ingest_close(e);
+	free(e->hot);
 	engine_state_close(e);
 	if (e->row)
 		(void)munmap(e->row, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->row));
@@ -116,6 +117,8 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 	rc = engine_facts_open(e, err);
 	if (!rc)
 		rc = engine_ingest_open(e, err);
+	if (!rc)
+		rc = engine_hot_open(e, err);
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
 	if (!rc)

@@ -108,6 +108,7 @@ enum {
 	ENGINE_NO_BLACKLIST = 1, /* no breaker bars a vendor; those that did begin anew */
 	ENGINE_NO_QUALITY = 2,   /* what players say does not count in scores */
 	ENGINE_NO_FACTS = 4,     /* as if collect had stopped: no newer facts are taken */
+	ENGINE_NO_HOT = 16,      /* no stream is spread over more nodes than any other */
 	ENGINE_NO_FORECAST = 8,  /* meters count as they are, without what has come since */
 };
 void engine_set_off(struct engine *e, uint32_t off) SL_NONNULL_ALL;

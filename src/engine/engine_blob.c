@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
 #include "engine/engine_int.h"
+#include "scoring/hot.h"
 
 #include <math.h>
 
@@ -214,6 +215,7 @@ static void reserve(const struct engine *e, struct blob_writer *w)
 	blob_reserve(w, TICK_rungs, n);
 	blob_reserve(w, TICK_denied, 2 * e->n_prefixes + 1);
 	blob_reserve(w, TICK_edges, e->n_edges);
+	blob_reserve(w, TICK_hot, HOT_KEYS);
 	blob_reserve(w, TICK_ingests, SL_MIN(e->cat.n_groups * e->cat.n_ingests, 1u << 20));
 }
 
@@ -242,5 +244,6 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 	if (rc)
 		return err_set(err, rc, "tick: out of memory");
 	engine_rules_denied(e, w, now_ms);
+	engine_hot_put(e, w);
 	return blob_writer_finish_in(w, stamp, &to->blob, &to->room, &to->size, err);
 }

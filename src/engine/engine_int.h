@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the engine share. One thread. */
+/* What the parts of the engine share. One thread. (long because each file has a paragraph) */
 #pragma once
 
 #include "engine/engine.h"
@@ -103,6 +103,7 @@ struct engine {
 	struct engine_facts *facts;   /* engine_facts.h */
 
 	struct engine_ingests *ingests; /* engine_ingest.c */
+	struct hot *hot;                /* streams by vendor with own nodes; engine_hot.c */
 	struct engine_edges *edges;
 	uint32_t n_edges;
 	struct engine_edges_seen *edges_seen; /* engine_edges.c; NULL before the first */
@@ -185,6 +186,10 @@ void engine_facts_show(struct engine *e);                           /* what the 
 const struct facts_view *engine_facts_view(const struct engine *e); /* NULL: none that is fresh */
 uint16_t engine_facts_carrier(
 	const struct engine *e, uint32_t group); /* a group that stands for it */
+
+/* engine_hot.c: which streams a vendor's own nodes should share, in the tick. */
+int engine_hot_open(struct engine *e, struct errbuf *err);
+void engine_hot_put(struct engine *e, struct blob_writer *w);
 
 /* engine_ingest.c: what pushers report, remembered and put into the tick. SL_ENOMEM. */
 int engine_ingest_open(struct engine *e, struct errbuf *err);

@@ -115,6 +115,14 @@ static bool edges_good(const struct tick_view *t)
 	return true;
 }
 
+static bool hot_good(const struct tick_view *t)
+{
+	for (uint32_t i = 1; i < t->n_hot; i++)
+		if (t->hot[i].key <= t->hot[i - 1].key)
+			return false;
+	return true;
+}
+
 static int check(const void *blob, struct errbuf *err)
 {
 	struct tick_view t;
@@ -132,6 +140,8 @@ static int check(const void *blob, struct errbuf *err)
 		return err_set(err, SL_EFORMAT, "tick.edges: bad record, or not one per cell");
 	if (!ingests_good(&t))
 		return err_set(err, SL_EFORMAT, "tick.ingests: not in order, or without weight");
+	if (!hot_good(&t))
+		return err_set(err, SL_EFORMAT, "tick.hot: not in order");
 	for (uint32_t i = 0; i < t.n_rows; i++) {
 		if (!row_good(&t, &t.rows[i]))
 			return err_set(err, SL_EFORMAT,
@@ -143,7 +153,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def tick_def = {
 	.name = "tick",
 	.magic = {'S', 'L', 'U', 'T', 'I', 'C', 1, 2},
-	.layout = 6,
+	.layout = 7,
 	.arrays = arrays,
 	.n_arrays = TICK_N_ARRAYS,
 	.check = check,

@@ -248,7 +248,7 @@ def the_four_faults_of_a_drill():
 def every_automatic_feature_has_a_switch():
     names = [r["name"] for r in daemon.ctl("switch", "list")["switches"]]
     assert names == ["plans", "alerts", "blacklist", "quality", "forecast", "geo", "meters", "probes",
-                     "harvest"], names
+                     "hot", "harvest"], names
     for name in names:
         daemon.ctl("switch", "set", name, "off", "--why", "a test")
         assert {r["name"]: r["state"] for r in daemon.ctl("switch", "list")["switches"]}[name] == "off"

@@ -5,6 +5,8 @@
 #include <ftw.h>
 #include <unistd.h>
 
+#include "answer/decide.h"
+#include "base/hash.h"
 #include "base/os.h"
 #include "engine/engine.h"
 #include "scoring/ingest.h"
@@ -299,6 +301,84 @@ static void pushes_of_nowhere_are_refused(void **state)
 	assert_int_equal(engine_view(engine)->facts_refused, refused + 2);
 }
 
+/* --- hot streams ---------------------------------------------------------------------------- */
+
+/* Facts of two rooms on the vendor with own nodes. */
+static void write_streams(uint32_t mbps_of_final, uint32_t mbps_of_quiet)
+{
+	struct blob_writer *w = blob_writer_new(&facts_def);
+	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
+	struct errbuf err = {""};
+	char path[128];
+	void *blob;
+	size_t size;
+
+	m->number = ++number;
+	for (int i = 0; i < 2; i++) {
+		struct facts_stream *s = blob_add(w, FACTS_streams, 1, NULL);
+
+		*s = (struct facts_stream){.vendor = 1,
+			.sessions = 10,
+			.kbps = UINT64_C(1000) * (i ? mbps_of_quiet : mbps_of_final)};
+		s->name = blob_add_octets(w, FACTS_text, i ? "quiet" : "final", 5);
+	}
+	assert_int_equal(
+		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
+		0);
+	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
+	assert_int_equal(os_write_file(path, blob, size, 0644, &err), 0);
+	free(blob);
+	blob_writer_free(w);
+}
+
+/* How many of the group's two nodes are given first, over many clients. */
+static uint32_t first_nodes(const struct world *w, const char *stream)
+{
+	uint32_t seen = 0;
+
+	for (uint64_t client = 0; client < 64; client++) {
+		struct question q = {.group = group_named("CN/GD/telecom"), .key = client << 58};
+		struct target t;
+
+		answer_target(w, &q, 1, hash64(stream, 5, 0), 2, &t);
+		assert_int_equal(t.kind, TARGET_NODES);
+		assert_int_equal(t.n_nodes, 2);
+		seen |= 1u << t.node[0];
+	}
+	return (uint32_t)__builtin_popcount(seen);
+}
+
+static void a_hot_stream_has_more_nodes(void **state)
+{
+	const struct world *w;
+	uint32_t ticks = 0;
+
+	(void)state;
+	assert_int_equal(engine_set_nodes(engine, NULL, 0), 0);
+	for (int i = 0; i < 10; i++) {
+		write_streams(60, 20); /* of two nodes with 100 Mbps each */
+		w = tick();
+	}
+	assert_int_equal(w->tick.n_hot, 1); /* one node bears the other */
+	assert_int_equal(first_nodes(w, "final"), 2);
+	assert_int_equal(first_nodes(w, "quiet"), 1);
+	while (first_nodes(w, "final") > 1) { /* the crowd goes home */
+		write_streams(1, 20);
+		w = tick();
+		assert_true(++ticks < 10);
+	}
+	write_streams(1000, 20);
+	w = tick();
+	assert_int_equal(first_nodes(w, "final"), 2); /* so many that the first tick does it */
+	engine_set_off(engine, ENGINE_NO_HOT);
+	for (ticks = 0; ticks < 20; ticks++) {
+		write_streams(1000, 20);
+		w = tick();
+	}
+	assert_int_equal(first_nodes(w, "final"), 1);
+	engine_set_off(engine, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -307,6 +387,7 @@ int main(void)
 		cmocka_unit_test(edges_in_their_order_for_their_time),
 		cmocka_unit_test(an_ingest_loses_weight_where_it_is_bad),
 		cmocka_unit_test(pushes_of_nowhere_are_refused),
+		cmocka_unit_test(a_hot_stream_has_more_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
