@@ -21,13 +21,15 @@ struct entry {
 	struct told told[NOTICE_TARGETS];
 };
 
+struct state {
+	bool busy;
+	uint64_t due_ms; /* after a failure */
+	uint32_t failures;
+};
+
 struct notice_book {
 	struct notice_target target[NOTICE_TARGETS];
-	struct {
-		bool busy;
-		uint64_t due_ms; /* after a failure */
-		uint32_t failures;
-	} state[NOTICE_TARGETS];
+	struct state state[NOTICE_TARGETS];
 	uint32_t n_targets, n;
 	struct entry entry[NOTICE_MAX];
 };
@@ -49,14 +51,38 @@ void notice_free(struct notice_book *b)
 	free(b);
 }
 
-void notice_set_targets(struct notice_book *b, const struct notice_target *targets, uint32_t n)
+/* The first place of id that nobody has taken, or NOTICE_TARGETS. */
+static uint32_t take_place(const struct notice_book *b, uint64_t id, bool taken[NOTICE_TARGETS])
 {
+	for (uint32_t t = 0; t < b->n_targets; t++)
+		if (!taken[t] && b->target[t].id == id) {
+			taken[t] = true;
+			return t;
+		}
+	return NOTICE_TARGETS;
+}
+
+void notice_set_targets(struct notice_book *b, const struct notice_target *targets, uint32_t n,
+	uint32_t ret_was[static NOTICE_TARGETS])
+{
+	bool taken[NOTICE_TARGETS] = {false};
+	struct state state[NOTICE_TARGETS + 1] = {{.busy = false}}; /* the last: of who is new */
+
+	memcpy(state, b->state, sizeof(b->state));
+	for (uint32_t t = 0; t < NOTICE_TARGETS; t++) {
+		ret_was[t] = t < n ? take_place(b, targets[t].id, taken) : NOTICE_TARGETS;
+		b->state[t] = state[ret_was[t]];
+	}
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct told told[NOTICE_TARGETS + 1] = {{.at_ms = 0}};
+
+		memcpy(told, b->entry[i].told, sizeof(b->entry[i].told));
+		for (uint32_t t = 0; t < NOTICE_TARGETS; t++)
+			b->entry[i].told[t] = told[ret_was[t]];
+	}
 	b->n_targets = SL_MIN(n, (uint32_t)NOTICE_TARGETS);
-	memset(b->state, 0, sizeof(b->state));
 	for (uint32_t t = 0; t < b->n_targets; t++)
 		b->target[t] = targets[t];
-	for (uint32_t i = 0; i < b->n; i++)
-		memset(b->entry[i].told, 0, sizeof(b->entry[i].told));
 }
 
 static struct entry *entry_of(struct notice_book *b, const struct notice *n)
@@ -69,10 +95,9 @@ static struct entry *entry_of(struct notice_book *b, const struct notice *n)
 }
 
 /* Whether receiver t has to be told the end of e. */
-static bool owes_end(const struct notice_book *b, const struct entry *e, uint32_t t)
+static bool owes_end(const struct entry *e, uint32_t t)
 {
-	return e->end_ms && e->told[t].tried && !e->told[t].end &&
-	       e->n.severity >= b->target[t].least;
+	return e->end_ms && e->told[t].tried && !e->told[t].end;
 }
 
 /* Ends that everybody who was told the beginning knows. An entry that is under way stays. */
@@ -85,7 +110,7 @@ static void sweep(struct notice_book *b, uint64_t now_ms)
 		bool owed = false, flies = false;
 
 		for (uint32_t t = 0; t < b->n_targets; t++) {
-			owed |= owes_end(b, e, t);
+			owed |= owes_end(e, t);
 			flies |= e->told[t].flight != 0;
 		}
 		if (e->end_ms && !flies && (!owed || now_ms > e->end_ms + NOTICE_FORGET_MS))
@@ -133,10 +158,10 @@ static bool is_due(const struct notice_book *b, const struct entry *e, uint32_t 
 	const struct notice_target *k = &b->target[t];
 	uint64_t wait = k->grouped ? k->group : 0;
 
+	if (e->end_ms)
+		return owes_end(e, t) && now_ms >= e->end_ms + wait;
 	if (e->n.severity < k->least)
 		return false;
-	if (e->end_ms)
-		return owes_end(b, e, t) && now_ms >= e->end_ms + wait;
 	if (!e->told[t].at_ms)
 		return now_ms >= e->n.start_ms + wait;
 	return now_ms >= e->told[t].at_ms + k->again;
@@ -156,7 +181,7 @@ uint32_t notice_due(struct notice_book *b, uint32_t t, uint64_t now_ms,
 	for (uint32_t i = 0; i < b->n && cause; i++) {
 		struct entry *e = &b->entry[i];
 
-		if (e->n.severity < b->target[t].least || (e->end_ms && !owes_end(b, e, t)) ||
+		if (!(e->end_ms ? owes_end(e, t) : e->n.severity >= b->target[t].least) ||
 			(b->target[t].grouped && strcmp(e->n.alert, cause->alert) != 0))
 			continue;
 		e->told[t].flight = e->end_ms ? IN_FLIGHT_END : IN_FLIGHT_START;
@@ -200,8 +225,10 @@ uint32_t notice_waiting(const struct notice_book *b, uint32_t t)
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct entry *e = &b->entry[i];
 
-		if (e->n.severity >= b->target[t].least)
-			n += e->end_ms ? owes_end(b, e, t) : !e->told[t].at_ms;
+		if (e->end_ms)
+			n += owes_end(e, t);
+		else
+			n += e->n.severity >= b->target[t].least && !e->told[t].at_ms;
 	}
 	return n;
 }

@@ -34,6 +34,7 @@ struct notice {
 };
 
 struct notice_target {
+	uint64_t id;    /* who it is: the same in another set knows what it was told */
 	bool grouped;   /* webhook: one request per name, when something changes and every repeat */
 	uint32_t group; /* ms; grouped: how long alerts of one name wait for each other */
 	uint32_t again; /* ms; how often what fires is said again */
@@ -46,9 +47,11 @@ struct notice_book;
 struct notice_book *notice_new(void) SL_WUNUSED;
 void notice_free(struct notice_book *b);
 
-/* Another set of receivers; they have been told nothing. n <= NOTICE_TARGETS. */
-void notice_set_targets(struct notice_book *b, const struct notice_target *targets, uint32_t n)
-	SL_NONNULL(1);
+/* Another set of receivers, n <= NOTICE_TARGETS. Those with an id of the set before stay, with what
+ * they know and are being told; the others have been told nothing. ret_was: which place each had
+ * before, no place twice; NOTICE_TARGETS: none. */
+void notice_set_targets(struct notice_book *b, const struct notice_target *targets, uint32_t n,
+	uint32_t ret_was[static NOTICE_TARGETS]) SL_NONNULL(1, 4);
 
 /* What fires now; who is no longer in the list has ended. Those past NOTICE_MAX are left out. */
 void notice_take(struct notice_book *b, const struct notice *list, uint32_t n, uint64_t now_ms)

@@ -17,10 +17,19 @@
 
 enum { POLL_MS = 250, STOP_S = 1, MAX_KEY = 4096 };
 
+/* A message on its way. */
+struct flight {
+	CURL *curl; /* NULL: none */
+	struct curl_slist *headers;
+	char *body;
+};
+
 struct receiver {
 	char url[SEND_MAX_URL + 32], name[SL_MAX_NAME],
 		*header; /* header: of the secret, or NULL */
 	bool webhook;
+	struct flight flight;  /* the thread's own, from here on */
+	uint64_t sent, failed; /* messages */
 };
 
 /* Receivers as configured: made by control, taken over whole by the thread. */
@@ -28,15 +37,7 @@ struct setup {
 	struct receiver receiver[NOTICE_TARGETS];
 	struct notice_target target[NOTICE_TARGETS];
 	uint32_t n, timeout_s;
-	uint64_t fingerprint; /* of who is told what, without secrets */
 	char runbooks[SEND_MAX_URL], unit[SL_MAX_NAME + 1];
-};
-
-/* A message on its way; owned by the thread. */
-struct flight {
-	CURL *curl; /* NULL: none */
-	struct curl_slist *headers;
-	char *body;
 };
 
 struct control_send {
@@ -55,8 +56,6 @@ struct control_send {
 	/* the thread's own */
 	struct setup *now;
 	struct notice_book *book;
-	struct flight flight[NOTICE_TARGETS];
-	uint64_t sent[NOTICE_TARGETS], failed[NOTICE_TARGETS];
 };
 
 /* --- messages ----------------------------------------------------------------------------------
@@ -190,10 +189,8 @@ static size_t drop(char *data, size_t size, size_t count, void *ctx)
 	return size * count;
 }
 
-static void land(struct control_send *s, uint32_t t)
+static void land(struct control_send *s, struct flight *f)
 {
-	struct flight *f = &s->flight[t];
-
 	if (!f->curl)
 		return;
 	(void)curl_multi_remove_handle(s->multi, f->curl);
@@ -206,10 +203,10 @@ static void land(struct control_send *s, uint32_t t)
 static void take_off(struct control_send *s, uint32_t t, const struct notice_line *line, uint32_t n)
 {
 	const struct setup *k = s->now;
-	const struct receiver *r = &k->receiver[t];
+	struct receiver *r = &s->now->receiver[t];
 	cJSON *json = r->webhook ? webhook_body(k, line, n)
 				 : alertmanager_body(k, t, line, n, os_now_ms());
-	struct flight *f = &s->flight[t];
+	struct flight *f = &r->flight;
 
 	f->body = cJSON_PrintUnformatted(json);
 	cJSON_Delete(json);
@@ -233,27 +230,26 @@ static void take_off(struct control_send *s, uint32_t t, const struct notice_lin
 	curl_easy_setopt(f->curl, CURLOPT_WRITEFUNCTION, drop);
 	curl_easy_setopt(f->curl, CURLOPT_TIMEOUT, (long)k->timeout_s);
 	curl_easy_setopt(f->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(f->curl, CURLOPT_PRIVATE, (void *)(uintptr_t)t);
 	(void)curl_multi_add_handle(s->multi, f->curl);
 }
 
 static void done(struct control_send *s, CURL *curl, CURLcode rc)
 {
-	void *private = NULL;
+	struct receiver *r = s->now->receiver;
 	long status = 0;
 	uint32_t t;
 	bool ok;
 
-	(void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, &private);
+	while (r->flight.curl != curl)
+		r++;
+	t = (uint32_t)(r - s->now->receiver);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	t = (uint32_t)(uintptr_t) private;
 	ok = rc == CURLE_OK && status >= 200 && status < 300;
-	*(ok ? &s->sent[t] : &s->failed[t]) += 1;
+	*(ok ? &r->sent : &r->failed) += 1;
 	if (!ok)
-		LOG_W("alert.not_sent", "target=%s status=%ld error=\"%s\"",
-			s->now->receiver[t].name, status,
+		LOG_W("alert.not_sent", "target=%s status=%ld error=\"%s\"", r->name, status,
 			rc == CURLE_OK ? "refused" : curl_easy_strerror(rc));
-	land(s, t);
+	land(s, &r->flight);
 	notice_told(s->book, t, ok, os_now_ms());
 }
 
@@ -264,19 +260,25 @@ static void free_setup(struct setup *k)
 	free(k);
 }
 
-/* Receivers that are still the same know what they know. */
+/* What is on its way to a receiver that stays goes on. */
 static void replace_setup(struct control_send *s, struct setup *setup)
 {
-	for (uint32_t t = 0; t < NOTICE_TARGETS; t++) {
-		if (s->flight[t].curl)
-			notice_told(s->book, t, false, os_now_ms());
-		land(s, t);
+	uint32_t was[NOTICE_TARGETS];
+
+	notice_set_targets(s->book, setup->target, setup->n, was);
+	for (uint32_t t = 0; t < setup->n; t++) {
+		struct receiver *to = &setup->receiver[t], *from;
+
+		if (was[t] == NOTICE_TARGETS)
+			continue;
+		from = &s->now->receiver[was[t]];
+		to->sent = from->sent;
+		to->failed = from->failed;
+		to->flight = from->flight;
+		from->flight = (struct flight){NULL, NULL, NULL};
 	}
-	if (!s->now || s->now->fingerprint != setup->fingerprint) {
-		memset(s->sent, 0, sizeof(s->sent));
-		memset(s->failed, 0, sizeof(s->failed));
-		notice_set_targets(s->book, setup->target, setup->n);
-	}
+	for (uint32_t t = 0; s->now && t < s->now->n; t++)
+		land(s, &s->now->receiver[t].flight);
 	free_setup(s->now);
 	s->now = setup;
 }
@@ -299,8 +301,8 @@ static void look_into_mailbox(struct control_send *s)
 		struct control_send_state *st = &s->state[t];
 
 		(void)snprintf(st->target, sizeof(st->target), "%s", s->now->receiver[t].name);
-		st->sent = s->sent[t];
-		st->failed = s->failed[t];
+		st->sent = s->now->receiver[t].sent;
+		st->failed = s->now->receiver[t].failed;
 		st->waiting = notice_waiting(s->book, t);
 		st->failures = notice_failures(s->book, t);
 	}
@@ -333,8 +335,8 @@ static void *loop(void *arg)
 				done(s, m->easy_handle, m->data.result);
 		(void)curl_multi_poll(s->multi, NULL, 0, POLL_MS, NULL);
 	}
-	for (uint32_t t = 0; t < NOTICE_TARGETS; t++)
-		land(s, t);
+	for (uint32_t t = 0; s->now && t < s->now->n; t++)
+		land(s, &s->now->receiver[t].flight);
 	free(line);
 	return NULL;
 }
@@ -437,12 +439,11 @@ static int read_receiver(struct setup *k, const struct conf *conf, uint32_t i, s
 	(void)snprintf(r->url, sizeof(r->url), "%.*s%s", (int)n, from->url,
 		r->webhook ? "" : "/api/v2/alerts");
 	name_of(from->url, r->name, sizeof(r->name));
-	k->target[i] = (struct notice_target){.grouped = r->webhook,
+	k->target[i] = (struct notice_target){.id = hash64(r->url, strlen(r->url), r->webhook),
+		.grouped = r->webhook,
 		.group = a->group_s * 1000,
 		.again = (r->webhook ? a->repeat_s : a->resend_s) * 1000,
 		.least = (enum notice_severity)from->least};
-	k->fingerprint = hash64(r->url, strlen(r->url), k->fingerprint);
-	k->fingerprint = hash64(&k->target[i], sizeof(k->target[i]), k->fingerprint);
 	return from->key ? read_header(conf, from->key, &r->header, err) : 0;
 }
 

@@ -215,6 +215,45 @@ def a_reload_changes_who_is_told():
     late.close()
 
 
+def a_reload_that_changes_receivers_loses_no_end():
+    """One that stays is told the end of what it was told, once, wherever it stands; a new one what fires, once."""
+    first, second = Receiver(), Receiver()
+    before, good = daemon.read("sluice.yaml"), daemon.read("catalog.yaml")
+
+    def send_to(*receivers):
+        lines = "".join('\n  - {url: "http://127.0.0.1:%d", kind: webhook}' % r.port for r in receivers)
+        daemon.write("sluice.yaml", before.replace("targets:", "targets:" + lines))
+
+    def told(receiver, name):
+        return [body["status"] for _, _, body in list(receiver.got) if body["groupLabels"]["alertname"] == name]
+
+    try:
+        send_to(first)
+        daemon.ctl("reload")
+        wait_for("the first to know what goes on", lambda: told(first, "SluiceRoleFell"))  # ten minutes from its cause
+        daemon.write("catalog.yaml", good.replace("max_mbps: 9000000", "max_mbps: lots"))
+        assert daemon.ctl("reload", ok=False)[0] == 1
+        wait_for("config-refused", lambda: told(first, "SluiceConfigRefused"))
+        daemon.write("catalog.yaml", good)
+        send_to(second, first)
+        daemon.ctl("reload")  # ends it
+        wait_for("its end", lambda: told(first, "SluiceConfigRefused")[-1] == "resolved")
+        wait_for("the second to know what goes on", lambda: told(second, "SluiceRoleFell"))
+        daemon.ctl("alert", "silence", "role-fell", "--for", "1h")
+        for r in (first, second):
+            wait_for("the end of what went on", lambda r=r: told(r, "SluiceRoleFell")[-1] == "resolved")
+            assert told(r, "SluiceRoleFell") == ["firing", "resolved"], r.got
+        assert told(first, "SluiceConfigRefused") == ["firing", "resolved"], first.got
+        assert told(second, "SluiceConfigRefused") == [], second.got
+    finally:
+        daemon.ctl("alert", "silence", "role-fell", "--for", "0")
+        daemon.write("catalog.yaml", good)
+        daemon.write("sluice.yaml", before)
+        daemon.ctl("reload")
+        first.close()
+        second.close()
+
+
 def between_its_bounds_an_alert_goes_on():
     """vendor-nearly-full: fires over 0.95 for 30 s, ends under 0.9."""
     def full():
@@ -237,4 +276,5 @@ with daemon:
     run([an_alert_arrives_with_what_people_need, it_is_said_again_to_an_alertmanager_only, its_end_arrives,
          a_receiver_that_fails_is_tried_again, one_that_is_never_there_is_an_alert_to_the_others,
          a_silent_alert_is_not_sent, one_cause_alerts_once, a_bad_reload_is_alarmed_until_a_good_one,
-         a_receiver_whose_certificate_nobody_vouches_for_gets_nothing, a_reload_changes_who_is_told] + ([between_its_bounds_an_alert_goes_on] if LONG else []))
+         a_receiver_whose_certificate_nobody_vouches_for_gets_nothing, a_reload_changes_who_is_told,
+         a_reload_that_changes_receivers_loses_no_end] + ([between_its_bounds_an_alert_goes_on] if LONG else []))

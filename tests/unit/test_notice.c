@@ -6,9 +6,9 @@
 enum { ALERTMANAGER, WEBHOOK, ONLY_CRITICAL, TARGETS };
 
 static const struct notice_target targets[TARGETS] = {
-	{.again = 60000, .least = NOTICE_WARNING},
-	{.grouped = true, .group = 5000, .again = 3600000, .least = NOTICE_INFO},
-	{.again = 60000, .least = NOTICE_CRITICAL},
+	{.id = 1, .again = 60000, .least = NOTICE_WARNING},
+	{.id = 2, .grouped = true, .group = 5000, .again = 3600000, .least = NOTICE_INFO},
+	{.id = 3, .again = 60000, .least = NOTICE_CRITICAL},
 };
 
 static struct notice_line line[NOTICE_MAX];
@@ -25,8 +25,11 @@ static struct notice alert(const char *name, const char *labels, uint64_t start_
 static struct notice_book *open_book(void)
 {
 	struct notice_book *b = notice_new();
+	uint32_t was[NOTICE_TARGETS];
 
-	notice_set_targets(b, targets, TARGETS);
+	notice_set_targets(b, targets, TARGETS, was);
+	for (uint32_t t = 0; t < NOTICE_TARGETS; t++)
+		assert_int_equal(was[t], NOTICE_TARGETS);
 	return b;
 }
 
@@ -148,6 +151,40 @@ static void what_comes_again_while_its_end_is_told_fires(void **state)
 	notice_free(b);
 }
 
+static void who_stays_in_another_set_knows_what_it_was_told(void **state)
+{
+	const struct notice_target other[] = {{.id = 4, .again = 60000},
+		{.id = 2, .again = 60000, .least = NOTICE_CRITICAL}, {.id = 1, .again = 60000},
+		{.id = 1, .again = 60000}};
+	struct notice_book *b = open_book();
+	struct notice list[] = {alert("full", "", 1000)};
+	uint32_t was[NOTICE_TARGETS];
+
+	(void)state;
+	notice_take(b, list, 1, 1000);
+	assert_int_equal(notice_due(b, WEBHOOK, 6000, line), 1);
+	notice_told(b, WEBHOOK, true, 6000);
+	assert_int_equal(notice_due(b, ALERTMANAGER, 6000, line), 1); /* under way */
+	notice_set_targets(b, other, 4, was);
+	assert_true(was[0] == NOTICE_TARGETS && was[1] == WEBHOOK);
+	assert_true(was[2] == ALERTMANAGER && was[3] == NOTICE_TARGETS); /* no place twice */
+	assert_int_equal(notice_due(b, 2, 6000, line), 0);
+	notice_told(b, 2, false, 6000);
+	assert_int_equal(notice_failures(b, 2), 1);
+	assert_int_equal(notice_due(b, 1, 6000, line), 0);
+	assert_int_equal(notice_due(b, 0, 6000, line), 1);
+	notice_told(b, 0, true, 6000);
+	notice_take(b, NULL, 0, 7000); /* the last was told nothing */
+	for (uint32_t t = 0; t < 4; t++) {
+		assert_int_equal(notice_waiting(b, t), t < 3);
+		assert_int_equal(notice_due(b, t, 8000, line), t < 3);
+		assert_true(t == 3 || line[0].end_ms == 7000);
+		notice_told(b, t, true, 8000);
+		assert_int_equal(notice_due(b, t, 9000, line), 0);
+	}
+	notice_free(b);
+}
+
 static void the_book_has_an_end(void **state)
 {
 	static struct notice list[NOTICE_MAX + 1];
@@ -179,6 +216,7 @@ int main(void)
 		cmocka_unit_test(failures_are_tried_again_and_hold_nobody_else_up),
 		cmocka_unit_test(who_was_not_told_the_beginning_is_not_told_the_end),
 		cmocka_unit_test(what_comes_again_while_its_end_is_told_fires),
+		cmocka_unit_test(who_stays_in_another_set_knows_what_it_was_told),
 		cmocka_unit_test(the_book_has_an_end),
 	};
 
