@@ -15,6 +15,8 @@ struct link {
 	char dir[SL_MAX_PATH];
 	struct publish *publish;
 	struct seen *seen;
+	link_ready_fn *ready;
+	void *ctx;
 	int inotify;
 	const struct world_file *file; /* published: only this thread replaces it */
 	uint64_t epoch, generation;    /* of it */
@@ -63,6 +65,11 @@ static void take(struct link *l)
 				(unsigned long long)w->tick.head->epoch,
 				(unsigned long long)w->tick.head->generation);
 		l->refused_sum = w->tick.head->checksum;
+		world_close(f);
+		return;
+	}
+	if (l->ready && l->ready(l->ctx, w, &err)) {
+		LOG_E("world.refused", "error=\"%s\"", err.s);
 		world_close(f);
 		return;
 	}
@@ -125,7 +132,7 @@ static void take_log_level(struct link *l)
 }
 
 int link_new(const char *dir, const char *keys, struct publish *publish, struct seen *seen,
-	struct link **ret_link, struct errbuf *err)
+	link_ready_fn *ready, void *ctx, struct link **ret_link, struct errbuf *err)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	int rc = l ? os_mkdirs(dir, 0755, err) : err_set(err, SL_ENOMEM, "out of memory");
@@ -139,6 +146,8 @@ int link_new(const char *dir, const char *keys, struct publish *publish, struct 
 		l->keys = keys;
 		l->publish = publish;
 		l->seen = seen;
+		l->ready = ready;
+		l->ctx = ctx;
 		l->period_ms = 1000;
 		l->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (l->inotify < 0 || inotify_add_watch(l->inotify, dir, IN_MOVED_TO) < 0)

@@ -11,10 +11,14 @@
 
 struct link;
 
-/* dir: the folder of the blobs, made if absent; keys: whose keys are taken, "answer" or "collect".
- * Caller frees. */
+/* Makes ready for a world before it is published; one that fails is refused. */
+typedef int link_ready_fn(void *ctx, const struct world *w, struct errbuf *err);
+
+/* dir: the folder of the blobs, made if absent; keys: whose keys are taken, "answer" or "collect";
+ * ready: may be NULL. Caller frees. */
 int link_new(const char *dir, const char *keys, struct publish *publish, struct seen *seen,
-	struct link **ret_link, struct errbuf *err) SL_NONNULL(1, 2, 3, 4, 5) SL_WUNUSED;
+	link_ready_fn *ready, void *ctx, struct link **ret_link, struct errbuf *err)
+	SL_NONNULL(1, 2, 3, 4, 7) SL_WUNUSED;
 void link_free(struct link *l);
 
 /* Waits for a change or timeout_ms, whichever is first (a signal ends it too), takes a newer world,

@@ -26,6 +26,7 @@ struct answer_role {
 	struct ip servers[2 * CONF_MAX_LISTEN];
 	struct timespec cert_time[2]; /* when certificate and key in use were written */
 	uint32_t cert_failed;
+	uint32_t reserved_services, reserved_groups; /* of the tallies */
 };
 
 static uint32_t n_threads(uint32_t asked)
@@ -64,6 +65,23 @@ static int open_tallies(struct answer_role *r, uint32_t n, struct errbuf *err)
 		rc = tally_open(dir, name, &r->workers.tally[i], err);
 		if (!rc)
 			r->workers.n = i + 1;
+	}
+	return rc;
+}
+
+/* Rows for all that the world has, before it is answered from. */
+static int reserve(void *ctx, const struct world *w, struct errbuf *err)
+{
+	struct answer_role *r = ctx;
+	int rc = 0;
+
+	if (w->cat.n_services <= r->reserved_services && w->cat.n_groups <= r->reserved_groups)
+		return 0;
+	for (uint32_t i = 0; !rc && i < r->workers.n; i++)
+		rc = tally_reserve(r->workers.tally[i], w->cat.n_services, w->cat.n_groups, err);
+	if (!rc) {
+		r->reserved_services = w->cat.n_services;
+		r->reserved_groups = w->cat.n_groups;
 	}
 	return rc;
 }
@@ -161,7 +179,8 @@ static int start(struct answer_role *r, struct errbuf *err)
 		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
-		rc = link_new(dir, "answer", r->workers.publish, r->workers.seen, &r->link, err);
+		rc = link_new(dir, "answer", r->workers.publish, r->workers.seen, reserve, r,
+			&r->link, err);
 	if (!rc && r->dns)
 		rc = dnsd_run(r->dns, err);
 	if (!rc && r->http)

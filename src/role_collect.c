@@ -109,7 +109,7 @@ static int start(struct collect_role *r, struct errbuf *err)
 		rc = role_drop_capabilities(r->conf, err);
 	(void)snprintf(dir, sizeof(dir), "%.900s/world", r->conf->sluice.state);
 	if (!rc)
-		rc = link_new(dir, "collect", r->publish, r->seen, &r->link, err);
+		rc = link_new(dir, "collect", r->publish, r->seen, NULL, NULL, &r->link, err);
 	return rc ? rc : collect_run(r->collect, err);
 }
 

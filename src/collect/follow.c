@@ -5,6 +5,7 @@
 #include "base/os.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -122,7 +123,7 @@ static struct positions *map_positions(const char *path, struct errbuf *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0 ||
 		((uint64_t)st.st_size != sizeof(*p) &&
-			(ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(*p)) < 0))) {
+			(ftruncate(fd, 0) < 0 || (errno = posix_fallocate(fd, 0, sizeof(*p)))))) {
 		(void)err_set_errno(err, "%s", path);
 		if (fd >= 0)
 			(void)close(fd);

@@ -2,6 +2,7 @@
 #include "base/os.h"
 #include "engine/engine_int.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ void *engine_state_map(
 		return NULL;
 	}
 	*ret_fresh = (uint64_t)st.st_size != size;
-	if (*ret_fresh && (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)) {
+	if (*ret_fresh && (ftruncate(fd, 0) < 0 || (errno = posix_fallocate(fd, 0, (off_t)size)))) {
 		(void)err_set_errno(err, "%s", path);
 		(void)close(fd);
 		return NULL;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tally/tally.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -41,6 +43,37 @@ static struct tally *map_shared(int fd)
 	return t == MAP_FAILED ? NULL : t;
 }
 
+/* Makes the pages of a range, now: on a full disk that is an error here, and SIGBUS where one is
+ * written or, in a tmpfs, read for the first time. Kernels before 5.14 cannot. */
+static int populate(struct tally *t, size_t from, size_t to, struct errbuf *err)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), start = from / page * page;
+
+	if (madvise((char *)t + start, to - start, MADV_POPULATE_WRITE) == 0 || errno == EINVAL)
+		return 0;
+	return err_set(err, SL_ENOSPC, "tally: no room on the disk");
+}
+
+int tally_reserve(struct tally *t, uint32_t n_services, uint32_t n_groups, struct errbuf *err)
+{
+	int rc = 0;
+
+	for (uint32_t s = 0; !rc && s < n_services; s++) {
+		size_t from = offsetof(struct tally, row) + s * sizeof(t->row[0]);
+
+		rc = populate(t, from, from + n_groups * sizeof(t->row[0][0]), err);
+	}
+	return rc;
+}
+
+/* All but the rows. */
+static int populate_rest(struct tally *t, struct errbuf *err)
+{
+	int rc = populate(t, 0, offsetof(struct tally, row), err);
+
+	return rc ? rc : populate(t, offsetof(struct tally, n_records), sizeof(*t), err);
+}
+
 /* An old file of another layout is left to who maps it and replaced by a new one. On success the
  * descriptor stays open as long as the process: it holds the lock. */
 int tally_open(const char *dir, const char *name, struct tally **ret_tally, struct errbuf *err)
@@ -61,6 +94,11 @@ int tally_open(const char *dir, const char *name, struct tally **ret_tally, stru
 			return rc;
 		}
 		t = size == 0 || size == sizeof(*t) ? map_shared(fd) : NULL;
+		if (t && populate_rest(t, err)) {
+			tally_close(t);
+			(void)close(fd);
+			return SL_ENOSPC;
+		}
 		if (t && size == 0) {
 			memcpy(t->magic, magic, sizeof(magic));
 			t->layout = TALLY_LAYOUT;

@@ -99,6 +99,11 @@ struct tally {
 int tally_open(const char *dir, const char *name, struct tally **ret_tally, struct errbuf *err)
 	SL_NONNULL(1, 2, 3) SL_WUNUSED;
 
+/* Makes the rows of services and groups below these numbers, so that none is written that the disk
+ * has no room for: SL_ENOSPC. Writer only, beside its thread; not on the query path. */
+int tally_reserve(struct tally *t, uint32_t n_services, uint32_t n_groups, struct errbuf *err)
+	SL_NONNULL(1) SL_WUNUSED;
+
 /* Maps a tally read-only; SL_EFORMAT when it is none. Caller closes with tally_close. */
 int tally_map(const char *path, const struct tally **ret_tally, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;

@@ -5,13 +5,14 @@ works on the files alone with control dead."""
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 
-from sluice import BUILD, LONG, Sluice, run, wait_for
+from sluice import BUILD, LONG, TOP, Sluice, run, wait_for
 
 daemon = Sluice(extra="tick_ms: 200")
 rng = random.Random(7)
@@ -194,6 +195,7 @@ def a_full_disk_refuses_and_serving_goes_on():
 
 def fill(small):
     small.ctl("vendor", "weight", "gamma", "0.9")
+    roles = small.pids()
     with open(small.state + "/ballast", "wb", buffering=0) as f:  # nothing is left to write at its end
         try:
             while True:
@@ -211,6 +213,11 @@ def fill(small):
     for i in range(50):
         assert small.resolve(ip="202.96.128.86", client="f%d" % i)["answers"]
     assert small.query("live.sluice.example", "A").answer
+    with open(os.path.join(TOP, "geo", "nets.csv"), encoding="utf-8") as nets:  # groups that nobody came from
+        for prefix in [line.split("/")[0] for line in nets if re.match(r"\d+\.", line)]:
+            assert small.resolve(ip=prefix, client="c")["answers"]
+            assert small.query("drill.sluice.example", "A", ecs=(prefix, 24)).answer
+    assert small.pids() == roles, small.pids()
     assert [r["value"] for r in small.ctl("rules")["rules"]] == known
     os.unlink(small.state + "/ballast")
     wait_for("room again", lambda: small.ctl("vendor", "weight", "gamma", "0.4", ok=False)[0] == 0)
