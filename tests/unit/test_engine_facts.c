@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
-
-#include <ftw.h>
-#include <unistd.h>
-
-#include "base/os.h"
-#include "engine/engine.h"
-#include "world/facts.h"
+#include "engineworld.h"
 
 static const char sluice_yaml[] = "tick_ms: 1000\n"
 				  "geo: {overrides: nets.csv}\n";
@@ -18,79 +11,32 @@ static const char catalog_yaml[] =
 	"  - {name: live, hosts: [live.example], dns: cname, vendors: [\n"
 	"     {vendor: alpha, cname: a.example.}, {vendor: beta, cname: b.example.}]}\n"
 	"zones: [{name: example, file: zone}]\n";
-static const char zone[] =
-	"$TTL 60\n@ SOA ns1 host 1 7200 900 1209600 30\n NS ns1\nns1 A 192.0.2.53\n";
-
 static const char nets[] = "10.1.0.0/16,CN,GD,telecom,t\n10.2.0.0/16,CN,GD,unicom,t\n";
-
-static struct engine *engine;
-static char dir[64];
-static uint64_t now_ms = UINT64_C(1795000000000), number;
-
-static void start(void)
-{
-	struct errbuf err = {""};
-	struct conf *conf = NULL;
-	int rc = conf_load_mem(sluice_yaml, sizeof(sluice_yaml) - 1, catalog_yaml,
-		sizeof(catalog_yaml) - 1, &conf, &err);
-
-	if (!rc)
-		rc = engine_new(dir, now_ms, &engine, &err);
-	if (!rc)
-		rc = engine_load(engine, conf, now_ms, &err);
-	if (rc)
-		fail_msg("%s", err.s);
-}
 
 static int set_up(void **state)
 {
 	struct errbuf err = {""};
-	int rc;
+	int rc = engineworld_init(nets, &err);
 
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/engine-facts-XXXXXX");
-	if (!mkdtemp(dir) || chdir(dir))
-		return 1;
-	rc = os_write_file("nets.csv", nets, sizeof(nets) - 1, 0644, &err);
 	if (!rc)
-		rc = os_write_file("zone", zone, sizeof(zone) - 1, 0644, &err);
-	if (!rc)
-		start();
+		rc = engineworld_load(sluice_yaml, catalog_yaml, &err);
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	return rc;
 }
 
-static int unlink_any(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	engine_free(engine);
-	return nftw(dir, unlink_any, 16, FTW_DEPTH | FTW_PHYS);
+	return engineworld_done();
 }
 
 /* Facts of one cell per vendor of a group: pulls of which some were good, users, kbps. */
 static void write_facts(uint16_t group, uint32_t ok_alpha, uint32_t ok_beta, uint64_t kbps)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
-	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
-	struct facts_window *windows = blob_add(w, FACTS_windows, 2, NULL);
-	struct errbuf err = {""};
-	char path[128];
-	void *blob;
-	size_t size;
+	struct blob_writer *w = engineworld_facts();
 
-	m->number = ++number;
-	m->sampled_ppm = 1000000;
-	windows[0].length_ms = 60000;
-	windows[1].length_ms = 5000;
 	for (uint32_t window = 0; window < 2; window++)
 		for (uint16_t v = 0; v < 2; v++) {
 			struct facts_cell *c = blob_add(w, FACTS_cells, 1, NULL);
@@ -105,36 +51,12 @@ static void write_facts(uint16_t group, uint32_t ok_alpha, uint32_t ok_beta, uin
 				.users = window ? 0 : 100,
 				.kbps = window ? 0 : kbps};
 		}
-	assert_int_equal(
-		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
-		0);
-	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
-	assert_int_equal(os_write_file(path, blob, size, 0644, &err), 0);
-	free(blob);
-	blob_writer_free(w);
-}
-
-static const struct engine_view *tick(void)
-{
-	struct errbuf err = {""};
-
-	now_ms += 1000;
-	if (engine_tick(engine, now_ms, &err))
-		fail_msg("%s", err.s);
-	return engine_view(engine);
-}
-
-static uint16_t group_named(const char *name)
-{
-	uint32_t g = cat_find_group(&engine_view(engine)->world->cat, str_from(name));
-
-	assert_true(g != BLOB_NONE);
-	return (uint16_t)g;
+	engineworld_put_facts(w);
 }
 
 static void without_facts_all_are_alike(void **state)
 {
-	const struct engine_view *v = tick();
+	const struct engine_view *v = engineworld_tick();
 
 	(void)state;
 	assert_null(v->facts);
@@ -144,12 +66,13 @@ static void without_facts_all_are_alike(void **state)
 /* What is seen in one group tells on the vendor elsewhere a little, and in the group much. */
 static void quality_is_of_the_group(void **state)
 {
-	uint16_t telecom = group_named("CN/GD/telecom"), unicom = group_named("CN/GD/unicom");
+	uint16_t telecom = engineworld_group("CN/GD/telecom"),
+		 unicom = engineworld_group("CN/GD/unicom");
 	const struct engine_view *v;
 
 	(void)state;
 	write_facts(telecom, 80, 99, 900000);
-	v = tick();
+	v = engineworld_tick();
 	assert_non_null(v->facts);
 	assert_true(v->fleet->row[telecom].quality[0] < v->fleet->row[unicom].quality[0]);
 	assert_true(v->fleet->row[unicom].quality[0] < v->fleet->row[unicom].quality[1]);
@@ -160,7 +83,7 @@ static void quality_is_of_the_group(void **state)
 /* What would trip a breaker and spoil a quality does neither; and with no facts their age grows. */
 static void what_is_switched_off_does_nothing(void **state)
 {
-	uint16_t telecom = group_named("CN/GD/telecom");
+	uint16_t telecom = engineworld_group("CN/GD/telecom");
 	const struct engine_view *v = NULL;
 	uint64_t was;
 
@@ -170,7 +93,7 @@ static void what_is_switched_off_does_nothing(void **state)
 	for (int i = 0; i < 4; i++) {
 		write_facts(telecom, 10, 99, 900000);
 		for (int k = 0; k < 8; k++)
-			v = tick();
+			v = engineworld_tick();
 	}
 	assert_int_equal(v->world->tick.breakers[telecom * 2].v, TICK_CLOSED);
 	assert_int_equal(v->fleet->row[telecom].block[0], 0);
@@ -179,39 +102,39 @@ static void what_is_switched_off_does_nothing(void **state)
 	engine_set_off(engine, ENGINE_NO_FACTS);
 	now_ms += 1000;
 	write_facts(telecom, 99, 99, 900000);
-	v = tick();
+	v = engineworld_tick();
 	assert_int_equal(v->facts_ms, was);
 	engine_set_off(engine, 0);
-	v = tick();
+	v = engineworld_tick();
 	assert_true(v->facts_ms > was);
 }
 
 /* Two disjoint bad windows, each told by a blob of its own. */
 static void a_breaker_opens_on_new_facts_only(void **state)
 {
-	uint16_t telecom = group_named("CN/GD/telecom");
+	uint16_t telecom = engineworld_group("CN/GD/telecom");
 	const struct engine_view *v = NULL;
 
 	(void)state;
 	now_ms += 60000;
 	write_facts(telecom, 10, 99, 900000);
 	for (int i = 0; i < 8; i++) /* the same blob, again and again */
-		v = tick();
+		v = engineworld_tick();
 	assert_int_equal(v->world->tick.breakers[telecom * 2].v, TICK_CLOSED);
 	write_facts(telecom, 10, 99, 900000);
-	v = tick();
+	v = engineworld_tick();
 	assert_int_equal(v->n_breaker_events, 1);
 	assert_int_equal(v->breaker_events[0].group, telecom);
 	assert_int_equal(v->world->tick.breakers[telecom * 2].v, TICK_OPEN);
 	assert_int_equal(v->fleet->row[telecom].block[0], SCORE_BLACKLISTED);
 	assert_int_equal(v->rows[telecom].share_ppm[0], 0);
-	assert_int_equal(v->fleet->row[group_named("CN/GD/unicom")].block[0], 0);
+	assert_int_equal(v->fleet->row[engineworld_group("CN/GD/unicom")].block[0], 0);
 }
 
 /* A restart of control takes the breakers up where they were; a damaged row is as good as none. */
 static void a_breaker_outlives_its_process(void **state)
 {
-	uint16_t telecom = group_named("CN/GD/telecom");
+	uint16_t telecom = engineworld_group("CN/GD/telecom");
 	struct errbuf err = {""};
 	struct breaker before;
 	const struct engine_view *v;
@@ -230,8 +153,9 @@ static void a_breaker_outlives_its_process(void **state)
 		data[20] = (char)(data[20] ^ damaged);
 		assert_int_equal(os_write_file(path, data, size, 0600, &err), 0);
 		free(data);
-		start();
-		v = tick();
+		assert_int_equal(engine_new(dir, now_ms, &engine, &err), 0);
+		assert_int_equal(engineworld_load(sluice_yaml, catalog_yaml, &err), 0);
+		v = engineworld_tick();
 		assert_int_equal(
 			v->world->tick.breakers[telecom * 2].v, damaged ? TICK_CLOSED : TICK_OPEN);
 		if (!damaged)
@@ -242,25 +166,25 @@ static void a_breaker_outlives_its_process(void **state)
 
 static void broken_facts_are_refused_and_old_ones_forgotten(void **state)
 {
-	uint16_t telecom = group_named("CN/GD/telecom");
+	uint16_t telecom = engineworld_group("CN/GD/telecom");
 	struct errbuf err = {""};
 	char path[128];
 	const struct engine_view *v;
 
 	(void)state;
 	write_facts(4000, 10, 99, 1);
-	v = tick();
+	v = engineworld_tick();
 	assert_int_equal(v->facts_refused, 1);
 	assert_true(v->facts_error[0] != '\0');
 	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
 	assert_int_equal(os_write_file(path, "junk", 4, 0644, &err), 0);
-	v = tick();
+	v = engineworld_tick();
 	assert_int_equal(v->facts_refused, 2);
 	now_ms += ENGINE_FACTS_OLD_MS;
-	v = tick();
+	v = engineworld_tick();
 	assert_null(v->facts);
 	assert_true(v->fleet->row[telecom].quality[1] ==
-		    v->fleet->row[group_named("CN/GD/unicom")].quality[1]);
+		    v->fleet->row[engineworld_group("CN/GD/unicom")].quality[1]);
 }
 
 int main(void)

@@ -4,16 +4,11 @@
  * ticks over a catalogue with all that a tick carries (regions, own nodes, rules, harvested
  * addresses, reports, tallies), with figures that change from tick to tick.
  */
-#include "test.h"
+#include "engineworld.h"
 
-#include <ftw.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "base/os.h"
-#include "engine/engine.h"
 #include "tally/tally.h"
-#include "world/facts.h"
 
 /* --- counting -------------------------------------------------------------------------------- */
 
@@ -101,26 +96,18 @@ static const char catalog_yaml[] =
 	"     ladder_kbps: [8000, 4000, 1000], vendors: [{vendor: alpha, cname: a.example.},\n"
 	"     {vendor: beta, cname: b.example.}, {vendor: own}]}\n"
 	"zones: [{name: example, file: zone}]\n";
-static const char zone[] =
-	"$TTL 60\n@ SOA ns1 host 1 7200 900 1209600 30\n NS ns1\nns1 A 192.0.2.53\n";
 static const char nets[] = "10.1.0.0/16,CN,GD,telecom,t\n10.2.0.0/16,CN,GD,unicom,t\n"
 			   "10.3.0.0/16,CN,BJ,unicom,t\n10.4.0.0/16,CN,SH,mobile,t\n";
 static const char *const group_name[GROUPS] = {
 	"CN/GD/telecom", "CN/GD/unicom", "CN/BJ/unicom", "CN/SH/mobile"};
 
-static struct engine *engine;
 static struct tally *tally;
-static char dir[64];
-static uint64_t now_ms = UINT64_C(1795000000000), number;
 
 static void load(const char *sluice_yaml)
 {
 	struct errbuf err = {""};
-	struct conf *conf = NULL;
 
-	if (conf_load_mem(sluice_yaml, strlen(sluice_yaml), catalog_yaml, sizeof(catalog_yaml) - 1,
-		    &conf, &err) ||
-		engine_load(engine, conf, now_ms, &err))
+	if (engineworld_load(sluice_yaml, catalog_yaml, &err))
 		fail_msg("%s", err.s);
 }
 
@@ -130,34 +117,18 @@ static int set_up(void **state)
 	int rc;
 
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/engine-memory-XXXXXX");
-	if (!mkdtemp(dir) || chdir(dir))
-		return 1;
-	rc = os_write_file("nets.csv", nets, sizeof(nets) - 1, 0644, &err);
-	if (!rc)
-		rc = os_write_file("zone", zone, sizeof(zone) - 1, 0644, &err);
-	if (!rc)
-		rc = engine_new(dir, now_ms, &engine, &err);
+	rc = engineworld_init(nets, &err);
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	watch();
 	return rc;
 }
 
-static int unlink_any(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
 	tally_close(tally);
-	engine_free(engine);
-	return nftw(dir, unlink_any, 16, FTW_DEPTH | FTW_PHYS);
+	return engineworld_done();
 }
 
 /* Addresses that are denied, more than sort without memory of their own; a node out of service; a
@@ -198,17 +169,8 @@ static void set_edges(void)
 /* Reports of every vendor in every group; alpha fails in the first from a tick on. */
 static void write_facts(uint32_t nth)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
-	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
-	struct facts_window *windows = blob_add(w, FACTS_windows, 2, NULL);
-	struct errbuf err = {""};
-	void *blob;
-	size_t size;
+	struct blob_writer *w = engineworld_facts();
 
-	m->number = ++number;
-	m->sampled_ppm = 1000000;
-	windows[0].length_ms = 60000;
-	windows[1].length_ms = 5000;
 	for (uint32_t i = 0; i < 2 * GROUPS * VENDORS; i++) {
 		struct facts_cell *c = blob_add(w, FACTS_cells, 1, NULL);
 		bool bad = i % VENDORS == 0 && i / VENDORS % GROUPS == 0 && nth > 6;
@@ -223,12 +185,7 @@ static void write_facts(uint32_t nth)
 			.users = 100,
 			.kbps = 40000 + nth};
 	}
-	assert_int_equal(
-		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
-		0);
-	assert_int_equal(os_write_file("facts.blob", blob, size, 0644, &err), 0);
-	free(blob);
-	blob_writer_free(w);
+	engineworld_put_facts(w);
 }
 
 static void dispatch(uint32_t nth)

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known from outside, in the tick: own nodes, harvested edges, ingests. */
-#include "test.h"
-
-#include <ftw.h>
-#include <unistd.h>
+#include "engineworld.h"
 
 #include "answer/decide.h"
 #include "base/hash.h"
-#include "base/os.h"
-#include "engine/engine.h"
 #include "scoring/ingest.h"
-#include "world/facts.h"
 
 static const char sluice_yaml[] = "tick_ms: 1000\n"
 				  "geo: {overrides: nets.csv}\n";
@@ -26,78 +20,39 @@ static const char catalog_yaml[] =
 	"     ingest: [{name: north, unit: a, url: \"rtmp://n.example/{stream}\"},\n"
 	"              {name: south, unit: b, url: \"rtmp://s.example/{stream}\"}]}\n"
 	"zones: [{name: example, file: zone}]\n";
-static const char zone[] =
-	"$TTL 60\n@ SOA ns1 host 1 7200 900 1209600 30\n NS ns1\nns1 A 192.0.2.53\n";
 static const char nets[] =
 	"10.1.0.0/16,CN,GD,telecom,t\n10.2.0.0/16,CN,GD,unicom,t\n10.3.0.0/16,CN,BJ,telecom,t\n";
-
-static struct engine *engine;
-static char dir[64];
-static uint64_t now_ms = UINT64_C(1795000000000), number;
 
 static int set_up(void **state)
 {
 	struct errbuf err = {""};
-	struct conf *conf = NULL;
 	int rc;
 
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/engine-senses-XXXXXX");
-	if (!mkdtemp(dir) || chdir(dir))
-		return 1;
-	rc = os_write_file("nets.csv", nets, sizeof(nets) - 1, 0644, &err);
+	rc = engineworld_init(nets, &err);
 	if (!rc)
-		rc = os_write_file("zone", zone, sizeof(zone) - 1, 0644, &err);
-	if (!rc)
-		rc = conf_load_mem(sluice_yaml, sizeof(sluice_yaml) - 1, catalog_yaml,
-			sizeof(catalog_yaml) - 1, &conf, &err);
-	if (!rc)
-		rc = engine_new(dir, now_ms, &engine, &err);
-	if (!rc)
-		rc = engine_load(engine, conf, now_ms, &err);
+		rc = engineworld_load(sluice_yaml, catalog_yaml, &err);
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	return rc;
 }
 
-static int unlink_any(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	(void)state;
-	engine_free(engine);
-	return nftw(dir, unlink_any, 16, FTW_DEPTH | FTW_PHYS);
+	return engineworld_done();
 }
 
 static const struct world *tick(void)
 {
-	struct errbuf err = {""};
-
-	now_ms += 1000;
-	if (engine_tick(engine, now_ms, &err))
-		fail_msg("%s", err.s);
-	return engine_view(engine)->world;
-}
-
-static uint32_t group_named(const char *name)
-{
-	uint32_t g = cat_find_group(&engine_view(engine)->world->cat, str_from(name));
-
-	assert_true(g != BLOB_NONE);
-	return g;
+	return engineworld_tick()->world;
 }
 
 /* --- own nodes ------------------------------------------------------------------------------ */
 
 static uint8_t own_reason(const struct world *w, const char *group)
 {
-	const struct tick_row *row = world_row(w, 0, group_named(group));
+	const struct tick_row *row = world_row(w, 0, engineworld_group(group));
 
 	return row->reasons >> 4 & 15;
 }
@@ -135,11 +90,11 @@ static void all_nodes_down_close_their_vendor(void **state)
 	assert_int_equal(engine_set_nodes(engine, nodes, SL_COUNT(nodes)), 0);
 	w = tick();
 	assert_int_equal(own_reason(w, "CN/GD/telecom"), SCORE_DOWN);
-	assert_false(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 2);
-	assert_true(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 1);
+	assert_false(world_row(w, 0, engineworld_group("CN/GD/telecom"))->usable & 2);
+	assert_true(world_row(w, 0, engineworld_group("CN/GD/telecom"))->usable & 1);
 	assert_int_equal(engine_set_nodes(engine, nodes, 1), 0);
 	w = tick();
-	assert_true(world_row(w, 0, group_named("CN/GD/telecom"))->usable & 2);
+	assert_true(world_row(w, 0, engineworld_group("CN/GD/telecom"))->usable & 2);
 	assert_int_equal(engine_set_nodes(engine, NULL, 0), 0);
 	assert_int_equal(tick()->tick.node_loads[0].v, 0);
 }
@@ -169,7 +124,7 @@ static void give(const struct engine_edges *edges, uint32_t n)
 static const struct tick_edges *edges_in(const struct world *w, const char *group, uint32_t vendor)
 {
 	uint32_t at = w->tick.n_edge_of
-			      ? w->tick.edge_of[world_cell(w, group_named(group), vendor)].v
+			      ? w->tick.edge_of[world_cell(w, engineworld_group(group), vendor)].v
 			      : BLOB_NONE;
 
 	return at == BLOB_NONE ? NULL : &w->tick.edges[at];
@@ -214,14 +169,8 @@ static void edges_in_their_order_for_their_time(void **state)
 /* Facts of north and south in a group: voices, and frames a second of north's. */
 static void write_pushes(uint32_t group, uint32_t service, uint32_t voices, uint32_t fps)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
-	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
-	struct errbuf err = {""};
-	char path[128];
-	void *blob;
-	size_t size;
+	struct blob_writer *w = engineworld_facts();
 
-	m->number = ++number;
 	for (int i = 0; voices && i < 2; i++) {
 		struct facts_push *p = blob_add(w, FACTS_pushes, 1, NULL);
 
@@ -234,20 +183,14 @@ static void write_pushes(uint32_t group, uint32_t service, uint32_t voices, uint
 			.frame_rate_mfps = 1000 * (i ? 25 : fps)};
 		p->name = blob_add_octets(w, FACTS_text, i ? "south" : "north", 5);
 	}
-	assert_int_equal(
-		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
-		0);
-	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
-	assert_int_equal(os_write_file(path, blob, size, 0644, &err), 0);
-	free(blob);
-	blob_writer_free(w);
+	engineworld_put_facts(w);
 }
 
 static uint32_t weight_of_north(const struct world *w, const char *group)
 {
 	uint32_t ppm[INGEST_MAX];
 
-	world_ingest_weights(w, 0, group_named(group), ppm);
+	world_ingest_weights(w, 0, engineworld_group(group), ppm);
 	assert_int_equal(ppm[1], INGEST_WHOLE_PPM);
 	return ppm[0];
 }
@@ -259,10 +202,10 @@ static void an_ingest_loses_weight_where_it_is_bad(void **state)
 
 	(void)state;
 	(void)tick();
-	write_pushes(group_named("CN/GD/telecom"), 0, 10, 25);
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 25);
 	w = tick();
 	assert_int_equal(w->tick.n_ingests, 0); /* all are as good as the best */
-	write_pushes(group_named("CN/GD/telecom"), 0, 10, 6);
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 6);
 	w = tick();
 	assert_int_equal(w->tick.n_ingests, 1);
 	assert_true(weight_of_north(w, "CN/GD/telecom") < INGEST_POOR_PPM / 10);
@@ -278,13 +221,13 @@ static void an_ingest_loses_weight_where_it_is_bad(void **state)
 	}
 	assert_in_range(ticks, 30, 120);
 	/* and at once when those who push are well */
-	write_pushes(group_named("CN/GD/telecom"), 0, 10, 6);
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 6);
 	assert_true(weight_of_north(tick(), "CN/GD/telecom") < INGEST_POOR_PPM);
 	engine_set_off(engine, ENGINE_NO_QUALITY);
 	assert_int_equal(tick()->tick.n_ingests, 0);
 	engine_set_off(engine, 0);
 	assert_true(weight_of_north(tick(), "CN/GD/telecom") < INGEST_POOR_PPM);
-	write_pushes(group_named("CN/GD/telecom"), 0, 10, 25);
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 25);
 	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), INGEST_WHOLE_PPM);
 }
 
@@ -306,14 +249,8 @@ static void pushes_of_nowhere_are_refused(void **state)
 /* Facts of two rooms on the vendor with own nodes. */
 static void write_streams(uint32_t mbps_of_final, uint32_t mbps_of_quiet)
 {
-	struct blob_writer *w = blob_writer_new(&facts_def);
-	struct facts_meta *m = blob_add(w, FACTS_meta, 1, NULL);
-	struct errbuf err = {""};
-	char path[128];
-	void *blob;
-	size_t size;
+	struct blob_writer *w = engineworld_facts();
 
-	m->number = ++number;
 	for (int i = 0; i < 2; i++) {
 		struct facts_stream *s = blob_add(w, FACTS_streams, 1, NULL);
 
@@ -322,13 +259,7 @@ static void write_streams(uint32_t mbps_of_final, uint32_t mbps_of_quiet)
 			.kbps = UINT64_C(1000) * (i ? mbps_of_quiet : mbps_of_final)};
 		s->name = blob_add_octets(w, FACTS_text, i ? "quiet" : "final", 5);
 	}
-	assert_int_equal(
-		blob_writer_finish(w, (struct blob_stamp){1, number, now_ms}, &blob, &size, &err),
-		0);
-	(void)snprintf(path, sizeof(path), "%s/facts.blob", dir);
-	assert_int_equal(os_write_file(path, blob, size, 0644, &err), 0);
-	free(blob);
-	blob_writer_free(w);
+	engineworld_put_facts(w);
 }
 
 /* How many of the group's two nodes are given first, over many clients. */
@@ -337,7 +268,8 @@ static uint32_t first_nodes(const struct world *w, const char *stream)
 	uint32_t seen = 0;
 
 	for (uint64_t client = 0; client < 64; client++) {
-		struct question q = {.group = group_named("CN/GD/telecom"), .key = client << 58};
+		struct question q = {
+			.group = engineworld_group("CN/GD/telecom"), .key = client << 58};
 		struct target t;
 
 		answer_target(w, &q, 1, hash64(stream, 5, 0), 2, &t);
