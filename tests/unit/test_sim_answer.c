@@ -2,6 +2,7 @@
 /* Single sessions through answer/: budgets hold to a batch, shares are followed, doors count. */
 #include "test.h"
 
+#include "plantworld.h"
 #include "sim/plant_viewers.h"
 #include "sim/policy_int.h"
 
@@ -10,7 +11,6 @@
 
 enum { ROUND = 256 }; /* dispatches between two looks at the budgets, by all workers */
 
-static struct scenario_group groups[] = {{"CN/GD/telecom", 3}, {"CN/BJ/unicom", 1}};
 static struct scenario_point level[] = {{0, 2000}}, burst[] = {{0, 20}, {30, 20}, {30, 20000}};
 static struct scenario_rung ladder[] = {{2000, 1}};
 static struct scenario_vendor vendors[] = {
@@ -30,24 +30,14 @@ static struct scenario_vendor vendors[] = {
 
 static struct scenario scenario(struct scenario_doors doors)
 {
-	struct scenario s = {.sessions = true,
-		.f = {.name = "x", .duration_s = 120, .vendors = vendors, .vendors_count = 2}};
+	struct scenario s = plantworld(vendors, 120);
 
-	s.f.audience = (struct scenario_audience){.groups = groups,
-		.groups_count = 2,
-		.curve = level,
-		.curve_count = SL_COUNT(level),
-		.ladder = ladder,
-		.ladder_count = 1,
-		.session_s = 100,
-		.tail = 3,
-		.gain_low = 1,
-		.gain_high = 1,
-		.doors = doors,
-		.refresh_s = 15,
-		.ttl_s = 20,
-		.resolvers = 4,
-		.reports = 0.5};
+	s.sessions = true;
+	s.f.audience.curve = level;
+	s.f.audience.curve_count = SL_COUNT(level);
+	s.f.audience.ladder = ladder;
+	s.f.audience.doors = doors;
+	s.f.audience.refresh_s = 15;
 	s.f.scheduler = (struct scenario_scheduler){.session_s = 100,
 		.history_s = 60,
 		.dns_viewers = 30,

@@ -2,14 +2,11 @@
 /* The simulated world: sessions are conserved, live as long as they should, meters are means. */
 #include "test.h"
 
-#include "sim/plant.h"
+#include "plantworld.h"
 
 #include <math.h>
 #include <string.h>
 
-static struct scenario_group groups[] = {{"CN/GD/telecom", 3}, {"CN/BJ/unicom", 1}};
-static struct scenario_point curve[] = {{0, 100}};
-static struct scenario_rung ladder[] = {{1000, 1}};
 static struct scenario_vendor vendors[] = {
 	{.name = "a",
 		.max_mbps = 1e6,
@@ -27,37 +24,7 @@ static struct scenario_vendor vendors[] = {
 
 static struct scenario scenario(uint32_t duration_s)
 {
-	struct scenario s = {.f = {.name = "x",
-				     .duration_s = duration_s,
-				     .vendors = vendors,
-				     .vendors_count = 2}};
-
-	s.f.audience = (struct scenario_audience){.groups = groups,
-		.groups_count = 2,
-		.curve = curve,
-		.curve_count = 1,
-		.ladder = ladder,
-		.ladder_count = 1,
-		.session_s = 100,
-		.tail = 3,
-		.gain_low = 1,
-		.gain_high = 1,
-		.doors = {.http = 1},
-		.refresh_s = 30,
-		.ttl_s = 20,
-		.resolvers = 4,
-		.reports = 0.5};
-	return s;
-}
-
-static double all_live(const struct plant *p)
-{
-	double n = 0;
-
-	for (uint32_t g = 0; g < p->n_groups; g++)
-		for (uint32_t v = 0; v < p->n_vendors; v++)
-			n += plant_live(p, g, v);
-	return n;
+	return plantworld(vendors, duration_s);
 }
 
 static void second(struct plant *p)
@@ -78,7 +45,7 @@ static void little(void **state)
 	while (p->now_s < 4000)
 		second(p);
 	/* Little's law: 100 a second for 100 s each; the tail has not come in whole */
-	assert_true(fabs(all_live(p) / 10000 - 1) < 0.05);
+	assert_true(fabs(plantworld_live(p) / 10000 - 1) < 0.05);
 	plant_free(p);
 }
 

@@ -2,13 +2,12 @@
 /* Viewers one by one: as many as the fluid has, each accounted for, and how they ask. */
 #include "test.h"
 
+#include "plantworld.h"
 #include "sim/plant_viewers.h"
 
 #include <math.h>
 #include <string.h>
 
-static struct scenario_group groups[] = {{"CN/GD/telecom", 3}, {"CN/BJ/unicom", 1}};
-static struct scenario_point curve[] = {{0, 100}};
 static struct scenario_rung ladder[] = {{2000, 1}, {1000, 3}};
 static struct scenario_vendor vendors[] = {
 	{.name = "a",
@@ -25,38 +24,12 @@ static struct scenario_vendor vendors[] = {
 
 static struct scenario scenario(uint32_t duration_s)
 {
-	struct scenario s = {.sessions = true,
-		.f = {.name = "x",
-			.duration_s = duration_s,
-			.vendors = vendors,
-			.vendors_count = 2}};
+	struct scenario s = plantworld(vendors, duration_s);
 
-	s.f.audience = (struct scenario_audience){.groups = groups,
-		.groups_count = 2,
-		.curve = curve,
-		.curve_count = 1,
-		.ladder = ladder,
-		.ladder_count = 2,
-		.session_s = 100,
-		.tail = 3,
-		.gain_low = 1,
-		.gain_high = 1,
-		.doors = {.http = 1},
-		.refresh_s = 30,
-		.ttl_s = 20,
-		.resolvers = 4,
-		.reports = 0.5};
+	s.sessions = true;
+	s.f.audience.ladder = ladder;
+	s.f.audience.ladder_count = SL_COUNT(ladder);
 	return s;
-}
-
-static double all_live(const struct plant *p)
-{
-	double n = 0;
-
-	for (uint32_t g = 0; g < p->n_groups; g++)
-		for (uint32_t v = 0; v < p->n_vendors; v++)
-			n += plant_live(p, g, v);
-	return n;
 }
 
 /* What was asked in a second, by how it was asked. */
@@ -96,7 +69,7 @@ static void little(void **state)
 		refreshes += n.refresh;
 		assert_in_range(n.fresh, 99, 101);
 	}
-	live = all_live(p);
+	live = plantworld_live(p);
 	assert_true(live > 9200 && live < 10500); /* 100 a second for 100 s each */
 	for (uint32_t v = 0; v < 2; v++)
 		of_first += plant_live(p, 0, v);
@@ -118,11 +91,11 @@ static void first_audience(void **state)
 	s.f.audience.seated = 10000;
 	p = plant_new(&s, 1);
 	assert_non_null(p);
-	assert_true(all_live(p) == 10000);
+	assert_true(plantworld_live(p) == 10000);
 	assert_true(fabs((plant_live(p, 0, 0) + plant_live(p, 1, 0)) / 10000 -
 			    scenario_seated_at(&s, 0, p->mean_kbps)) < 0.03);
 	(void)second(p, 1);
-	assert_true(fabs(all_live(p) - 10100) < 50); /* and a hundred came */
+	assert_true(fabs(plantworld_live(p) - 10100) < 50); /* and a hundred came */
 	plant_free(p);
 }
 
@@ -136,7 +109,7 @@ static void refused(void **state)
 	assert_non_null(p);
 	for (int i = 0; i < 30; i++)
 		all = second(p, SIM_NONE).all;
-	assert_true(all_live(p) == 0);
+	assert_true(plantworld_live(p) == 0);
 	assert_in_range(all, 150, 250); /* half of them ask again each second: 100 + 50 + ... */
 	plant_free(p);
 }
@@ -159,7 +132,7 @@ static void failing(void **state)
 	for (int i = 0; i < 20; i++)
 		n = second(p, 1);
 	assert_int_equal(n.avoiding, 0);
-	before = all_live(p);
+	before = plantworld_live(p);
 	(void)second(p, 0);
 	assert_true(p->pulls[0][1] == 0 && p->ok[0][0] == p->pulls[0][0]);
 	n = second(p, 0); /* a fifth of the old ones broke in the second before */
