@@ -4,40 +4,11 @@
 
 #include <math.h>
 
-#define BUCKET_MS      25.0
-#define BUCKETS_OCTAVE 4
-#define STEER_WEIGHT   50.0
+#define STEER_WEIGHT 50.0
 
 static double cut(double x, double max)
 {
 	return x > 0 ? (x < max ? x : max) : 0; /* NaN: 0 */
-}
-
-void quality_fade(struct quality_counts *c, const struct quality_params *p, double dt_s)
-{
-	double keep = dt_s > 0 ? exp2(-dt_s / p->half_life_s) : 1;
-
-	c->pulls *= keep;
-	c->ok *= keep;
-	c->frames *= keep;
-	c->frames_ms *= keep;
-	c->users *= keep;
-	c->stalled *= keep;
-}
-
-void quality_add(struct quality_counts *c, const struct quality_facts *f, double dt_s)
-{
-	const double many = 1e12, longest_ms = 60000;
-	double pulls = cut(f->pulls, many), frames = cut(f->frames, many),
-	       users = cut(f->users, many);
-	double news = cut(dt_s / 60, 1);
-
-	c->pulls += pulls;
-	c->ok += cut(f->ok, pulls);
-	c->frames += frames;
-	c->frames_ms += frames * cut(f->frame_ms, longest_ms);
-	c->users += users * news;
-	c->stalled += cut(f->stalled, users) * news;
 }
 
 void quality_shrink(const struct quality_params *p, const struct quality_counts *c,
@@ -125,35 +96,4 @@ void quality_steer_of_group(
 
 		ret_factor[i] = f > QUALITY_STEER_MIN ? f : QUALITY_STEER_MIN;
 	}
-}
-
-uint32_t quality_bucket(double ms)
-{
-	double at = ms > BUCKET_MS ? log2(ms / BUCKET_MS) * BUCKETS_OCTAVE : 0;
-
-	return at < QUALITY_BUCKETS - 1 ? (uint32_t)at : QUALITY_BUCKETS - 1;
-}
-
-/* The middle of a bucket, by ratio. */
-static double bucket_ms(uint32_t i)
-{
-	return BUCKET_MS * exp2((i + 0.5) / BUCKETS_OCTAVE);
-}
-
-double quality_trimmed_mean(const uint32_t count[static QUALITY_BUCKETS], double trim)
-{
-	double all = 0, low, high, at = 0, sum = 0;
-
-	for (uint32_t i = 0; i < QUALITY_BUCKETS; i++)
-		all += count[i];
-	low = all * cut(trim, 0.49);
-	high = all - low;
-	for (uint32_t i = 0; i < QUALITY_BUCKETS; i++) {
-		double from = fmax(at, low), to = fmin(at + count[i], high);
-
-		if (to > from)
-			sum += (to - from) * bucket_ms(i);
-		at += count[i];
-	}
-	return high > low ? sum / (high - low) : 0;
 }

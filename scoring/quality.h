@@ -28,7 +28,7 @@ struct quality_params {
 	double weight[QUALITY_INDICATORS];   /* of the coarser level, in samples: 50, 30, 50 */
 	double prior[QUALITY_INDICATORS];    /* s 0.98, f 500 ms, z 0.97 */
 	double floor_ms;                     /* of f0: 200 */
-	double half_life_s;                  /* of the counts: 60 */
+	double half_life_s;                  /* of what steering is told: 60 */
 };
 #define QUALITY_PARAMS_DEFAULT                                                                     \
 	{                                                                                          \
@@ -36,32 +36,22 @@ struct quality_params {
 		.floor_ms = 200, .half_life_s = 60                                                 \
 	}
 
-/* What one window saw. Counts of different windows add up; stalled <= users, ok <= pulls. */
+/* What one window saw; finite, not negative, ok <= pulls, stalled <= users. */
 struct quality_facts {
 	double pulls, ok;        /* reports that end a pull attempt */
 	double frames, frame_ms; /* pulls with a first frame, and their trimmed mean */
 	double users, stalled;   /* of a sliding minute */
 };
 
-/* Fading counts of a vendor at one level. All zero is a fresh one; copy them to keep them. */
+/* What was seen of a vendor at one level: windows added up, frames_ms the sum of their times. */
 struct quality_counts {
 	double pulls, ok, frames, frames_ms, users, stalled;
 };
 
-/* Fades the counts by dt_s. */
-void quality_fade(
-	struct quality_counts *c, const struct quality_params *p, double dt_s) SL_NONNULL_ALL;
-
-/* Adds a window. dt_s: by how much it is newer than the window before: of a sliding minute only
- * that part is news. Figures that cannot be (negative, NaN, more ok than pulls) count as 0 or are
- * cut. */
-void quality_add(
-	struct quality_counts *c, const struct quality_facts *f, double dt_s) SL_NONNULL_ALL;
-
 /* Shrunk indicators of a level, with what stands behind them. */
 struct quality_estimate {
 	double value[QUALITY_INDICATORS];   /* s, f in ms, z */
-	double samples[QUALITY_INDICATORS]; /* of its own, faded */
+	double samples[QUALITY_INDICATORS]; /* of its own */
 	double own[QUALITY_INDICATORS];     /* weight of its own samples, 0..1 */
 };
 
@@ -94,12 +84,3 @@ void quality_steer_fade(
  * l the part that left, with 50 who did not. */
 void quality_steer_of_group(
 	const struct quality_steer *const *vendor, uint32_t n, double *ret_factor) SL_NONNULL(1, 3);
-
-/* First-frame times are counted in buckets that widen by a quarter octave from 25 ms on, so that a
- * trimmed mean costs no memory per report. */
-enum { QUALITY_BUCKETS = 48 };
-uint32_t quality_bucket(double ms);
-
-/* Mean without the lowest and the highest trim of the counts (0..0.49), ms; 0 without counts. */
-double quality_trimmed_mean(
-	const uint32_t count[static QUALITY_BUCKETS], double trim) SL_NONNULL_ALL;
