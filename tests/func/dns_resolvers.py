@@ -33,9 +33,9 @@ UNBOUND = """server:
   max-client-subnet-ipv4: 24
   do-not-query-localhost: no
   access-control: 127.0.0.0/8 allow
-stub-zone:
+forward-zone:
   name: "sluice.example"
-  stub-addr: 127.0.0.1@%(dns)d
+  forward-addr: 127.0.0.1@%(dns)d
 remote-control:
   control-enable: no
 """
