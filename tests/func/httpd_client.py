@@ -10,6 +10,7 @@ import sys
 import time
 
 BUILD = os.environ.get("top_builddir", ".")
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HEAD = b"GET /echo HTTP/1.1\r\nHost: a\r\n"
 failures = 0
 
@@ -47,13 +48,13 @@ class Server:
     def __exit__(self, *unused):
         self.process.send_signal(signal.SIGTERM)
         try:
-            check("ends by itself", self.process.wait(10) == 0, self.process.returncode)
+            check("ends by itself", self.process.wait(60) == 0, self.process.returncode)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             check("ends by itself", False)
 
-    def connect(self, timeout=5.0):
+    def connect(self, timeout=60.0):
         s = socket.create_connection(("127.0.0.1", self.port))
         s.settimeout(timeout)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -135,6 +136,8 @@ def ask(s, octets, bodiless=False):
                 ended = True
                 break
             raw += got
+            if raw.startswith(CONTINUE):
+                del raw[:len(CONTINUE)]
     except (TimeoutError, socket.timeout):
         pass
     except ConnectionResetError:
@@ -142,7 +145,7 @@ def ask(s, octets, bodiless=False):
     return Reply(bytes(raw), ended, bodiless)
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=60.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

