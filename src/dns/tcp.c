@@ -223,12 +223,14 @@ static bool flush(struct tcp *x, struct conn *c)
 static bool answer(struct dnsd_thread *t, struct tcp *x, struct conn *c)
 {
 	uint32_t at = 0;
+	bool lies = false;
 
 	while (!c->pending && c->n_in - at >= LENGTH) {
 		size_t n = dns_be16(c->in + at), len;
 
-		if (n < DNS_HEADER || n > SL_DNS_TCP_QUERY_MAX)
-			return false; /* no such message: the rest cannot be trusted either */
+		lies = n < DNS_HEADER || n > SL_DNS_TCP_QUERY_MAX;
+		if (lies) /* no such message: the rest cannot be trusted either */
+			break;
 		if (c->n_in - at < LENGTH + n)
 			break;
 		len = dnsd_handle(&t->d, c->in + at + LENGTH, n, c->client, DNSD_TCP,
@@ -247,7 +249,7 @@ static bool answer(struct dnsd_thread *t, struct tcp *x, struct conn *c)
 	c->n_in -= at;
 	if (x->n_out && !flush(x, c))
 		return false;
-	return x->now_ms - c->born_ms < t->server->o.tcp_total_ms;
+	return !lies && x->now_ms - c->born_ms < t->server->o.tcp_total_ms;
 }
 
 /* Reads what is there, within bounds: the others have their turn too. false: close. */

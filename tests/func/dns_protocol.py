@@ -403,6 +403,12 @@ def pipelines():
         with socket.create_connection(("127.0.0.1", s.dns), timeout=20) as t:
             t.sendall(framed(head(0x0100, 1, 0, 0, 0) + b"\xc0\x0c\0\1\0\1") + framed(wire(HOST)))
             assert [tcp_answer(t).rcode() for _ in range(2)] == [dns.rcode.FORMERR, dns.rcode.NOERROR]
+        # a length that is none ends the connection, behind the answers to what came before it
+        for lie in (b"\0\0", b"\0\x0b", b"\xff\xff"):
+            with socket.create_connection(("127.0.0.1", s.dns), timeout=20) as t:
+                t.sendall(framed(wire(HOST)) * 2 + lie)
+                assert [tcp_answer(t).rcode() for _ in range(2)] == [dns.rcode.NOERROR] * 2, lie
+                assert closed(t), lie
 
 
 def closed(t):
