@@ -17,7 +17,7 @@ static void script(const struct scenario *s, FILE *to, const char *data, const c
 	fprintf(to, "set terminal pngcairo size 1400,%u\nset output '%s'\n", 260 * n + 520, file);
 	fprintf(to, "set multiplot layout %u,1 title '%s'\nset grid\nset xlabel 's'\n", n + 2,
 		s->f.name);
-	fprintf(to, "set key outside right\n");
+	fprintf(to, "set key outside right\nset yrange [0:0.01<*]\nset offsets 0,0,graph 0.05,0\n");
 	for (uint32_t v = 0; v < n; v++) {
 		uint32_t c = 2 + v * COLUMNS;
 

@@ -19,26 +19,26 @@ enum {
 	SIM_NONE = 0xffff
 };
 
-/* id, word, what value means. */
+/* id, word, the largest value, what value means. */
 #define SCENARIO_KIND_MAP(X)                                                                       \
-	X(DOWN, "down", "pulls fail at the vendor in the groups; value: part that still works")    \
-	X(STALL, "stall", "value: part of the users that stall in a minute")                       \
-	X(QUALITY, "quality", "value: part of the pulls that succeed")                             \
-	X(SLOW, "slow", "value: first frame, ms")                                                  \
-	X(METER_SILENT, "meter_silent", "no figures are told")                                     \
-	X(METER_FACTOR, "meter_factor", "value: told over true load")                              \
-	X(DRAIN, "drain", "the operator sends no new sessions there")                              \
-	X(WEIGHT, "weight", "value: the operator's weight")                                        \
-	X(GUARANTEED, "guaranteed", "value: guaranteed bandwidth, Mbps")                           \
-	X(MAXIMUM, "maximum", "value: maximum, Mbps")                                              \
-	X(EXTERNAL, "external", "value: load that others put on the vendor, Mbps")                 \
-	X(DEMAND, "demand", "value: factor of the arrivals in the groups")                         \
-	X(FORGED, "forged", "value: part of the reports that say the vendor fails")                \
-	X(FORGED_PLAUSIBLE, "forged_plausible", "the same, told in plausible values")              \
-	X(RESTART, "restart", "no scheduler until the end; then one that has its kept state")
+	X(DOWN, "down", 1, "pulls fail at the vendor in the groups; value: part that still works") \
+	X(STALL, "stall", 1, "value: part of the users that stall in a minute")                    \
+	X(QUALITY, "quality", 1, "value: part of the pulls that succeed")                          \
+	X(SLOW, "slow", 60000, "value: first frame, ms")                                           \
+	X(METER_SILENT, "meter_silent", 0, "no figures are told")                                  \
+	X(METER_FACTOR, "meter_factor", 10, "value: told over true load")                          \
+	X(DRAIN, "drain", 0, "the operator sends no new sessions there")                           \
+	X(WEIGHT, "weight", 1000, "value: the operator's weight")                                  \
+	X(GUARANTEED, "guaranteed", 1e9, "value: guaranteed bandwidth, Mbps")                      \
+	X(MAXIMUM, "maximum", 1e9, "value: maximum, Mbps")                                         \
+	X(EXTERNAL, "external", 1e9, "value: load that others put on the vendor, Mbps")            \
+	X(DEMAND, "demand", 1000, "value: factor of the arrivals in the groups")                   \
+	X(FORGED, "forged", 1, "value: part of the reports that say the vendor fails")             \
+	X(FORGED_PLAUSIBLE, "forged_plausible", 1, "the same, told in plausible values")           \
+	X(RESTART, "restart", 0, "no scheduler until the end; then one that has its kept state")
 
 enum scenario_kind {
-#define X(id, word, doc) SCENARIO_##id,
+#define X(id, word, max, doc) SCENARIO_##id,
 	SCENARIO_KIND_MAP(X)
 #undef X
 		SCENARIO_KINDS
@@ -89,6 +89,13 @@ struct scenario {
 int scenario_load(const char *path, struct scenario **ret_scenario, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
 void scenario_free(struct scenario *s);
+
+/* What the rows of a key cannot say alone. Before anything is shifted. */
+int scenario_check(const struct scenario *s, struct errbuf *err) SL_NONNULL_ALL SL_WUNUSED;
+
+/* Fills err with file:line: path: and this; SL_EFORMAT. */
+int scenario_refuse(const struct scenario *s, struct errbuf *err, const char *path, const char *fmt,
+	...) SL_PRINTF(4, 5);
 
 /* Whether an event holds at this time, s. */
 bool scenario_event_holds(const struct scenario_event *e, double t_s) SL_NONNULL(1);

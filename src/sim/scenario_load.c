@@ -6,7 +6,6 @@
 #include "conf/schema.h"
 #include "sim/scenario.h"
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@ enum { MAX_OCTETS = 16 << 20 };
 
 /* --- the rows for the first pass ------------------------------------------------------------- */
 
-#define X(id, word, doc) word,
+#define X(id, word, max, doc) word,
 static const char *const words_KIND[] = {SCENARIO_KIND_MAP(X)};
 #undef X
 #define X(id, word) word,
@@ -59,7 +58,7 @@ static const struct conf_words list_OVERLOAD = {words_OVERLOAD, SL_COUNT(words_O
 
 /* --- the same for libcyaml ------------------------------------------------------------------- */
 
-#define X(id, word, doc) {word, SCENARIO_##id},
+#define X(id, word, max, doc) {word, SCENARIO_##id},
 static const cyaml_strval_t strval_KIND[] = {SCENARIO_KIND_MAP(X)};
 #undef X
 #define X(id, word) {word, SCENARIO_##id},
@@ -113,90 +112,8 @@ static const cyaml_schema_value_t value_text = {
 static const cyaml_schema_value_t root = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct scenario_file, fields_scenario_file)};
 
-/* --- checks over several keys ---------------------------------------------------------------- */
-
-static SL_PRINTF(4, 5) int refuse(
-	const struct scenario *s, struct errbuf *err, const char *path, const char *fmt, ...)
-{
-	char text[SL_ERRBUF_SIZE];
-	unsigned depth;
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return err_set(err, SL_EFORMAT, "%s:%u: %s: %s", s->lines->file,
-		conf_lines_find_path(s->lines, path, &depth), path, text);
-}
-
-static int check_vendors(const struct scenario *s, struct errbuf *err)
-{
-	for (uint32_t i = 0; i < s->f.vendors_count; i++) {
-		const struct scenario_vendor *v = &s->f.vendors[i];
-		char path[64];
-
-		(void)snprintf(path, sizeof(path), "vendors[%u].guaranteed_mbps", i);
-		if (v->guaranteed_mbps > v->max_mbps)
-			return refuse(s, err, path, "above the maximum, got %g, want at most %g",
-				v->guaranteed_mbps, v->max_mbps);
-		(void)snprintf(path, sizeof(path), "vendors[%u].name", i);
-		for (uint32_t k = 0; k < i; k++)
-			if (strcmp(s->f.vendors[k].name, v->name) == 0)
-				return refuse(s, err, path, "given twice, got \"%s\"", v->name);
-		for (uint32_t r = 0; r < v->regions_count; r++) {
-			(void)snprintf(path, sizeof(path),
-				"vendors[%u].regions[%u].guaranteed_mbps", i, r);
-			if (v->regions[r].guaranteed_mbps > v->regions[r].max_mbps)
-				return refuse(s, err, path, "above the maximum of the region");
-		}
-	}
-	return 0;
-}
-
-static int check_audience(const struct scenario *s, struct errbuf *err)
-{
-	const struct scenario_audience *a = &s->f.audience;
-	double size = 0, part = 0;
-
-	for (uint32_t i = 0; i < a->groups_count; i++)
-		size += a->groups[i].size;
-	for (uint32_t i = 0; i < a->ladder_count; i++)
-		part += a->ladder[i].part;
-	for (uint32_t i = 1; i < a->curve_count; i++) {
-		char path[64];
-
-		(void)snprintf(path, sizeof(path), "audience.curve[%u].at_s", i);
-		if (a->curve[i].at_s < a->curve[i - 1].at_s)
-			return refuse(s, err, path,
-				"before the point above it, got %g, want %g or more",
-				a->curve[i].at_s, a->curve[i - 1].at_s);
-	}
-	if (!(size > 0))
-		return refuse(s, err, "audience.groups", "all sizes are 0");
-	if (!(part > 0))
-		return refuse(s, err, "audience.ladder", "all parts are 0");
-	if (a->gain_low > a->gain_high)
-		return refuse(s, err, "audience.gain_low", "above gain_high");
-	if (!(a->doors.http + a->doors.dialect + a->doors.dns > 0))
-		return refuse(s, err, "audience.doors", "all parts are 0");
-	return 0;
-}
-
-static int check_times(const struct scenario *s, struct errbuf *err)
-{
-	for (uint32_t i = 0; i < s->f.events_count; i++) {
-		const struct scenario_event *e = &s->f.events[i];
-		char path[64];
-
-		(void)snprintf(path, sizeof(path), "events[%u].until_s", i);
-		if (e->until_s <= e->at_s)
-			return refuse(s, err, path, "ends before it begins, got %g, want over %g",
-				e->until_s, e->at_s);
-	}
-	if (s->f.steady.to_s < s->f.steady.from_s)
-		return refuse(s, err, "steady.to_s", "before from_s");
-	return 0;
-}
+/* --- the file ----------------------------------------------------------------------------------
+ */
 
 /* Everything happens later, by what is played before. */
 static void shift(struct scenario *s)
@@ -212,15 +129,6 @@ static void shift(struct scenario *s)
 		s->f.events[i].at_s += by;
 		s->f.events[i].until_s += by;
 	}
-}
-
-static int check(const struct scenario *s, struct errbuf *err)
-{
-	int rc = check_vendors(s, err);
-
-	if (rc == 0)
-		rc = check_audience(s, err);
-	return rc ? rc : check_times(s, err);
 }
 
 int scenario_load(const char *path, struct scenario **ret_scenario, struct errbuf *err)
@@ -248,7 +156,7 @@ int scenario_load(const char *path, struct scenario **ret_scenario, struct errbu
 		s->arena = arena;
 		s->lines = lines;
 		memcpy(&s->f, data, sizeof(s->f));
-		rc = check(s, err);
+		rc = scenario_check(s, err);
 		shift(s);
 	}
 	free(text);
@@ -293,7 +201,7 @@ void scenario_print_keys(void)
 	puts("| key | default | meaning |\n|---|---|---|");
 	print_type(&type_scenario_file, "");
 	puts("\n| event | meaning |\n|---|---|");
-#define X(id, word, doc) puts("| `" word "` | " doc " |");
+#define X(id, word, max, doc) puts("| `" word "` | " doc " |");
 	SCENARIO_KIND_MAP(X)
 #undef X
 }

@@ -149,15 +149,18 @@ static int write_trace(
 	return rc;
 }
 
-static int check_policies(const struct scenario *s, const char *path, struct errbuf *err)
+static int check_policies(const struct scenario *s, struct errbuf *err)
 {
-	for (uint32_t i = 0; i < s->f.policies_count; i++)
+	for (uint32_t i = 0; i < s->f.policies_count; i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "policies[%u]", i);
 		if (policy_find(s->f.policies[i]) == POLICY_KINDS)
-			return err_set(err, SL_EINVAL,
-				"%s: policies[%u]: unknown, got \"%s\", want one of sluice, "
-				"optimum, "
-				"fixed, current, least",
-				path, i, s->f.policies[i]);
+			return scenario_refuse(s, err, path,
+				"unknown, got \"%s\", want one of sluice, optimum, fixed, "
+				"current, least",
+				s->f.policies[i]);
+	}
 	return 0;
 }
 
@@ -175,7 +178,7 @@ static int one(struct asked *a, const char *path, struct errbuf *err)
 		s->f.policies = a->policies;
 		s->f.policies_count = a->n_policies;
 	}
-	rc = check_policies(s, path, err);
+	rc = check_policies(s, err);
 	first = rc == 0 && s->f.policies_count ? policy_find(s->f.policies[0]) : POLICY_SLUICE;
 	if (rc == 0 && a->plot)
 		rc = report_plot(s, first, a->seed, a->plot, err);

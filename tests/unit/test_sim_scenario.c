@@ -13,6 +13,10 @@
 #define AUDIENCE                                                                                   \
 	"audience:\n  groups:\n    - {name: CN/GD/telecom}\n  curve:\n    - {at_s: 0, per_s: 5}\n" \
 	"    - {at_s: 10, per_s: 15}\n  ladder:\n    - {kbps: 1000, part: 1}\n"
+#define REGION_VENDOR                                                                              \
+	"vendors:\n  - name: a\n    guaranteed_mbps: 10\n    max_mbps: 20\n    regions:\n"
+#define REGION(name, groups)                                                                       \
+	"      - {name: " name ", groups: \"" groups "\", guaranteed_mbps: 1, max_mbps: 2}\n"
 #define HEAD "name: x\nduration_s: 60\n"
 
 static int load(const char *text, struct scenario **ret, struct errbuf *err)
@@ -52,6 +56,32 @@ static void refusals(void **state)
 		{"a negative figure",
 			HEAD "vendors:\n  - {name: a, guaranteed_mbps: -1, max_mbps: 2}\n" AUDIENCE,
 			":4: vendors[0].guaranteed_mbps"},
+		{"a group twice",
+			HEAD VENDOR
+			"audience:\n  groups:\n    - {name: CN}\n    - {name: CN}\n"
+			"  curve: [{at_s: 0, per_s: 5}]\n  ladder: [{kbps: 1, part: 1}]\n",
+			":8: audience.groups[1].name: given twice"},
+		{"a region of nobody", HEAD REGION_VENDOR REGION("south", "CN/ZJ/*") AUDIENCE,
+			":8: vendors[0].regions[0].groups: no group of the audience, got "
+			"\"CN/ZJ/*\""},
+		{"a region twice",
+			HEAD REGION_VENDOR REGION("south", "CN") REGION("south", "*") AUDIENCE,
+			":9: vendors[0].regions[1].name: given twice"},
+		{"an event of no vendor",
+			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 1, kind: drain, vendor: b}\n",
+			":14: events[0].vendor: no vendor, got \"b\""},
+		{"an event of no group",
+			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 1, kind: down, groups: US}\n",
+			":14: events[0].groups: no group of the audience, got \"US\""},
+		{"an event after the end",
+			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 60, kind: drain}\n",
+			":14: events[0].at_s: begins after the scenario's end, got 60, want under "
+			"60"},
+		{"five times all pulls",
+			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 1, kind: down, value: 5}\n",
+			":14: events[0].value: out of range for its kind, got 5, want at most 1"},
+		{"steady after the end", HEAD "steady: {from_s: 10, to_s: 61}\n" VENDOR AUDIENCE,
+			":3: steady.to_s: after the scenario's end, got 61, want at most 60"},
 	};
 
 	(void)state;
