@@ -263,24 +263,44 @@ static void put_terms(cJSON *row, const struct control_call *call, const struct 
 	control_put_bool(row, "budget_spent", !a->q.stale && spent >= budget);
 }
 
-/* What players say of a vendor here, with the samples behind it: own_weight is the group's own part
- * in each estimate, the rest is of coarser levels. And its breaker with the evidence. */
+/* What reports alone make of a vendor beside the others, before what players tell the steering
+ * door. */
+static double reported_quality(
+	const struct control_call *call, const struct asked *a, uint32_t slot)
+{
+	static const struct quality_params params = QUALITY_PARAMS_DEFAULT;
+	const struct alloc_service *s = &call->view->fleet->service[a->q.service];
+	const struct quality_estimate *of[SL_MAX_SLOTS];
+	double q[SL_MAX_SLOTS];
+
+	for (uint32_t i = 0; i < s->n_slots; i++)
+		of[i] = engine_quality(call->c->engine, s->slot[i].vendor, a->q.group);
+	quality_of_group(&params, of, s->n_slots, q);
+	return q[slot];
+}
+
+/* What players say of a vendor here, with the samples behind it: own_* is the group's own part in
+ * each estimate, the rest is of the level that it leans on. And its breaker with the evidence. */
 static void put_quality(cJSON *row, const struct control_call *call, const struct asked *a,
 	uint32_t v, uint32_t slot)
 {
-	const struct loop_cell *c = &call->view->loop->cell[a->q.group][v];
-	const struct quality_estimate *e = &c->estimate;
-	const struct breaker *b = &c->breaker;
+	const struct quality_estimate *e = engine_quality(call->c->engine, v, a->q.group);
+	const struct breaker *b = engine_breaker(call->c->engine, v, a->q.group);
 
 	control_put_str(row, "vendor", control_vendor_name(call->view, v));
 	control_put(row, "quality", call->view->fleet->row[a->row].quality[slot]);
+	control_put(row, "reported_quality", reported_quality(call, a, slot));
 	control_put(row, "success", e->value[QUALITY_SUCCESS]);
 	control_put(row, "pulls", e->samples[QUALITY_SUCCESS]);
-	control_put(row, "own_weight", e->own[QUALITY_SUCCESS]);
+	control_put(row, "own_success", e->own[QUALITY_SUCCESS]);
 	control_put(row, "first_frame_ms", e->value[QUALITY_FIRST_FRAME]);
 	control_put(row, "frames", e->samples[QUALITY_FIRST_FRAME]);
+	control_put(row, "own_first_frame", e->own[QUALITY_FIRST_FRAME]);
 	control_put(row, "zero_stall", e->value[QUALITY_ZERO_STALL]);
 	control_put(row, "users", e->samples[QUALITY_ZERO_STALL]);
+	control_put(row, "own_stalls", e->own[QUALITY_ZERO_STALL]);
+	cJSON_AddStringToObject(
+		row, "leans_on", engine_quality_level(call->c->engine, v, a->q.group));
 	cJSON_AddStringToObject(row, "breaker", breaker_state_text(b->state));
 	if (!b->since_ms)
 		return;

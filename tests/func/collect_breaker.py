@@ -98,7 +98,9 @@ def failure_is_taken_out_of_one_group():
             why = s.ctl("explain", "--ip", TELECOM + "9", "--host", "live.sluice.example")["quality"]
             why = next(r for r in why if r["vendor"] == "alpha")
             assert why["breaker"] == "open" and why["cause"] == "pull success", why
-            assert why["seen"] < why["against"] and why["samples"] >= 10 and why["own_weight"] > 0.5, why
+            assert why["seen"] < why["against"] and why["samples"] >= 10 and why["own_success"] > 0.5, why
+            assert why["leans_on"] in ("province", "isp") and why["pulls"] > 0 and why["users"] > 0, why
+            assert abs(why["quality"] - why["reported_quality"]) < 1e-3, why  # nobody told the steering door
             assert all(v["blacklist"] == "closed" for v in state(s, UNICOM).values())
             assert blacklisted(s) == {("alpha", "CN/GD/telecom")}, blacklisted(s)
             s.kill("control")  # another goes on with what was open, and with its hold
