@@ -119,6 +119,24 @@ const struct zone_name *zone_cut_above(
 	return NULL;
 }
 
+/* The DNAME that a name lies below, or NULL. */
+static const struct zone_rec *dname_above(
+	struct zone_build *b, const uint8_t *wire, uint32_t n, uint32_t zone)
+{
+	while (n > b->apex[zone].n) {
+		const struct zone_name *d;
+		const struct zone_rec *r;
+
+		n -= 1u + *wire;
+		wire += 1 + *wire;
+		d = zone_find_name(b, wire, n);
+		r = d ? zone_find_rec(b, d, ZONE_DNAME) : NULL;
+		if (r)
+			return r;
+	}
+	return NULL;
+}
+
 /* RFC 4592 section 2.2.2: what has a name below it exists. */
 static int add_ancestors(struct zone_build *b, const uint8_t *wire, uint32_t n, uint32_t zone)
 {
@@ -243,6 +261,8 @@ static int add_host(struct zone_build *b, const struct zone_host *h)
 	static const uint16_t ours[] = {ZONE_A, ZONE_AAAA, ZONE_CNAME, ZONE_DNAME};
 	uint32_t n, zone;
 	const uint8_t *wire = keep_name(b, "", h->name, &n);
+	const struct zone_name *cut;
+	const struct zone_rec *dname;
 	struct zone_name *d;
 	int rc;
 
@@ -254,8 +274,13 @@ static int add_host(struct zone_build *b, const struct zone_host *h)
 	d = zone_find_name(b, wire, n);
 	if (d && d->kind == CAT_DNAME_DELEGATION)
 		return zone_fail_rec(b, zone_find_rec(b, d, ZONE_NS), "delegates a scheduled host");
-	if (zone_cut_above(b, wire, n, zone))
-		return fail_host(b, h, "below a delegation");
+	cut = zone_cut_above(b, wire, n, zone);
+	if (cut)
+		return zone_fail_rec(b, zone_find_rec(b, cut, ZONE_NS),
+			"delegates what a scheduled host is below");
+	dname = dname_above(b, wire, n, zone);
+	if (dname)
+		return zone_fail_rec(b, dname, "DNAME above a scheduled host");
 	d = add_name(b, wire, n, zone);
 	if (!d)
 		return zone_no_memory(b);
@@ -314,6 +339,8 @@ static int check_name(struct zone_build *b, const struct zone_name *d)
 			return zone_fail_rec(
 				b, r, "beside a delegation only DS and addresses may stand");
 	}
+	if (d->count && dname_above(b, d->wire, d->n, d->zone)) /* RFC 6672 section 2.4 */
+		return zone_fail_rec(b, &b->rec[d->first], "below a DNAME nothing stands");
 	if (cname && d->count > 1)
 		return zone_fail_rec(b, cname, "CNAME beside other data");
 	return cname ? check_chain(b, cname) : 0;
