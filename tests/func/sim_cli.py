@@ -65,22 +65,29 @@ def json_names_policies_and_figures(where):
     assert told["policies"][1]["commit_use"] == 1, told
 
 
-@in_a_folder
-def a_bar_only_on_a_terminal(where):
+def on_a_terminal(where, *options):
+    """All that it writes on a terminal, to its end."""
     ours, theirs = pty.openpty()
     try:
-        sim(where, stderr=theirs)
-        os.set_blocking(ours, False)
-        bar = os.read(ours, 65536).decode()
-        assert "small" in bar and "6/6" in bar, bar
-        sim(where, "--quiet", stderr=theirs)
-        try:
-            assert not os.read(ours, 65536)
-        except BlockingIOError:
-            pass
+        sim(where, *options, stderr=theirs)
+    finally:
+        os.close(theirs)
+    told = b""
+    try:
+        while part := os.read(ours, 65536):
+            told += part
+    except OSError:  # nobody has the other end any more
+        pass
     finally:
         os.close(ours)
-        os.close(theirs)
+    return told.decode()
+
+
+@in_a_folder
+def a_bar_only_on_a_terminal(where):
+    bar = on_a_terminal(where)
+    assert "small" in bar and "6/6" in bar, bar
+    assert not on_a_terminal(where, "--quiet")
 
 
 @in_a_folder
