@@ -300,9 +300,9 @@ static double unexpected(const struct learn_forecast *f, const struct learn_door
 	return fabs(a) < fabs(b) ? a : b;
 }
 
-/* P by the reported load, which has a window that ends now. */
+/* P by the reported load. Its window ends now, so all of what it has beyond the ledger is there. */
 static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *d,
-	const struct learn_cell *c, const struct learn_view *v, uint64_t now_ms, double length_s)
+	const struct learn_cell *c, const struct learn_view *v, uint64_t now_ms)
 {
 	uint64_t from = now_ms > FAST_WINDOW_MS ? now_ms - FAST_WINDOW_MS : 0;
 	double covered, reported, pull;
@@ -313,9 +313,7 @@ static void pull_to_reports(struct learn_forecast *f, const struct learn_doors *
 	reported = ledger_mean(v->fast, v->cell, from, now_ms, &covered) * exp(c->cover_log);
 	if (covered < COVERED)
 		return;
-	f->fast = f->ledger + f->unexplained +
-		  ledger_survive(FAST_WINDOW_MS / 2, length_s) *
-			  unexpected(f, d, v, now_ms, reported);
+	f->fast = f->ledger + f->unexplained + unexpected(f, d, v, now_ms, reported);
 	f->fast_trust = FAST_TRUST * c->cover_weight / (c->cover_weight + 0.5);
 	pull = f->fast_trust * (f->fast - f->mbps);
 	f->mbps += clamp(pull, -FAST_PULL * v->max_mbps, FAST_PULL * v->max_mbps);
@@ -372,7 +370,7 @@ struct learn_forecast learn_forecast_at(const struct learn_doors *d, const struc
 		f.mbps +=
 			f.survive * (believed(&f, c, v) - f.ledger_mean - f.unexplained) + f.trend;
 	}
-	pull_to_reports(&f, d, c, v, now_ms, length_s);
+	pull_to_reports(&f, d, c, v, now_ms);
 	doubt(&f, headroom);
 	f.mbps = f.mbps > 0 ? f.mbps : 0;
 	return f;

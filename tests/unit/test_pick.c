@@ -77,6 +77,27 @@ static void lags_carry_over_a_change(void **state)
 	assert_true(worst < 2);
 }
 
+/* Of six equal slots three have had nothing after three dispatches. If the row turns to these,
+ * every rule leaves one of them 7/6 behind; ours no more. */
+static void one_change_costs_no_more_than_it_must(void **state)
+{
+	uint32_t share[SCORE_ROW] = {166667, 166667, 166667, 166667, 166666, 166666};
+	struct pick_seq seq = {{0}};
+	double asked[SCORE_ROW] = {0}, given[SCORE_ROW] = {0}, worst;
+	uint32_t left = 3;
+
+	(void)state;
+	assert_true(run(&seq, share, 3, asked, given) < 1);
+	for (uint32_t i = 0; i < 6; i++) {
+		share[i] = given[i] > 0 ? 0 : left == 3 ? 333334 : 333333;
+		left -= share[i] != 0;
+	}
+	assert_int_equal(left, 0);
+	worst = run(&seq, share, 3000, asked, given);
+	print_message("a row that turns to those who had nothing: %.4f off\n", worst);
+	assert_true(worst < 7.0 / 6 + 1e-5);
+}
+
 static void drifting_shares_stay_within_one(void **state)
 {
 	uint64_t x = 3;
@@ -189,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(within_one_dispatch),
 		cmocka_unit_test(lags_carry_over_a_change),
+		cmocka_unit_test(one_change_costs_no_more_than_it_must),
 		cmocka_unit_test(drifting_shares_stay_within_one),
 		cmocka_unit_test(honours_the_mask),
 		cmocka_unit_test(ranks),
