@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_ROUND = 1024, ACCEPT_PAUSE_MS = 100, FULL_PAUSE_MS = 2, LOOK_MS = 1000 };
+enum { SENT_MS = 20 };
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -325,27 +326,37 @@ void httpd_conn_linger_read(struct httpd *h, uint32_t fd)
 	}
 }
 
-/* true when the library gave up on what came and said nothing: octets came that are not HTTP, the
- * peer is still there, and nothing has been sent to it. */
+/* true when the library gave up on what came and said nothing: octets that are not HTTP, or that
+ * its pool cannot hold together with an answer; the peer is still there, and nothing has been sent
+ * since. The kernel's clock for that is coarse: soon behind another answer it is false. */
 static bool left_unanswered(const struct conn *c)
 {
+	uint64_t age_ms = c->h->now_ms - c->since_ms;
 	struct tcp_info info;
 	socklen_t n = sizeof(info);
 	char octet;
 
-	if (c->state != CONN_HEAD || c->uri_seen || c->tls)
+	if (c->state != CONN_HEAD || c->head_seen || c->tls)
 		return false;
 	if (recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return false;
 	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_segs_out > 0 &&
-	       info.tcpi_data_segs_out == 0;
+	       (info.tcpi_data_segs_out == 0 || info.tcpi_last_data_sent > age_ms + SENT_MS);
+}
+
+/* Which refusal that was; those of heads have been logged. */
+static unsigned unsaid_status(const struct conn *c)
+{
+	if (c->uri_seen)
+		return c->uri_n > c->h->conf.limits.url_octets ? 414 : 431;
+	stat_refused(c->h, HTTPD_REFUSED_LIBRARY);
+	return 400;
 }
 
 static void conn_closing(struct conn *c)
 {
 	if (left_unanswered(c)) {
-		stat_refused(c->h, HTTPD_REFUSED_LIBRARY);
-		httpd_reply_raw(c->fd, 400);
+		httpd_reply_raw(c->fd, unsaid_status(c));
 		c->linger = true;
 	}
 	if (!c->tls)
