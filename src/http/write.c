@@ -267,7 +267,7 @@ void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_
 	}
 	if (fields & 1u << HTTP_FIELD_TTL) {
 		KEY(b, first, "ttl");
-		buf_put_u64_dec(b, d->service->ttl_s);
+		buf_put_u64_dec(b, answer_ttl_s(d->service, d->a.row));
 	}
 	if (fields & 1u << HTTP_FIELD_VIEW) {
 		KEY(b, first, "view");

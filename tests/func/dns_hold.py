@@ -84,6 +84,7 @@ def answers_are_short_lived_while_something_moves():
 
         def ttl(want, why):
             wait_for("%s: %d s" % (why, want), lambda: asked(s)[0] == want, 90)
+            wait_for("over HTTPDNS too", lambda: s.resolve("drill.sluice.example", ip=TELECOM + "9")["ttl"] == want)
 
         meters(s)
         ttl(calm, "nothing moves")

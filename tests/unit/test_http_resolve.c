@@ -90,6 +90,25 @@ static void test_exact_octets(void **state)
 	assert_string_equal((const char *)h.body, want);
 }
 
+/* As at the other doors: who holds an answer while a vendor drains asks again soon. */
+static void test_ttl_while_something_moves(void **state)
+{
+	(void)state;
+	httpworld_done(&h);
+	begin(&(struct testworld_spec){.drains = true});
+	for (const char *who = "&client=a"; who; who = *who ? "" : NULL) {
+		char query[96];
+		cJSON *json;
+
+		(void)snprintf(query, sizeof(query), "host=live.sluice.example&ip=10.1.2.3%s", who);
+		assert_int_equal(get(query), 200);
+		json = parsed();
+		assert_int_equal(cJSON_GetObjectItem(json, "ttl")->valueint, 5);
+		assert_in_range(cJSON_GetObjectItem(json, "refresh_s")->valueint, 48, 72);
+		cJSON_Delete(json);
+	}
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -401,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_contract),
 		CASE(test_exact_octets),
+		CASE(test_ttl_while_something_moves),
 		CASE(test_refusals),
 		CASE(test_sequence_is_exact),
 		CASE(test_cur_and_avoid),
