@@ -186,6 +186,22 @@ int conf_check_nodes(const struct conf *c, struct errbuf *err)
 	return rc;
 }
 
+static int check_probe_of_ingests(const struct conf *c, uint32_t i, struct errbuf *err)
+{
+	const struct conf_probe *p = &c->catalog.probes[i];
+	int s = conf_find_service(&c->catalog, p->service);
+	char path[CONF_PATH_SIZE];
+
+	if (s < 0 || !c->catalog.services[s].ingest_count)
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].service", i),
+			"%s, got \"%s\", want one of services that has an ingest",
+			s < 0 ? "unknown service" : "nothing is pushed there", p->service);
+	if (p->kind != CONF_PROBE_TCP)
+		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u]", i),
+			"ingests looked at by another protocol, want kind: tcp");
+	return 0;
+}
+
 static int check_probe(const struct conf *c, uint32_t i, struct errbuf *err)
 {
 	const struct conf_probe *p = &c->catalog.probes[i];
@@ -196,9 +212,10 @@ static int check_probe(const struct conf *c, uint32_t i, struct errbuf *err)
 			return conf_refuse(c, err, SL_EFORMAT,
 				CONF_PATH(path, "probes[%u].name", i),
 				"name given twice, got \"%s\", want it unique", p->name);
-	if (!p->vendor == !p->targets_count)
+	if (!!p->vendor + !!p->service + !!p->targets_count != 1)
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u]", i),
-			"%s of vendor and targets, want one of them", p->vendor ? "both" : "none");
+			"%s of vendor, service and targets, want one of them",
+			p->vendor || p->service ? "more than one" : "none");
 	if (p->vendor && conf_find_vendor(&c->catalog, p->vendor) < 0)
 		return conf_refuse(c, err, SL_EFORMAT, CONF_PATH(path, "probes[%u].vendor", i),
 			"unknown vendor, got \"%s\", want a name of vendors", p->vendor);
@@ -213,7 +230,7 @@ static int check_probe(const struct conf *c, uint32_t i, struct errbuf *err)
 			return conf_refuse(c, err, SL_EFORMAT,
 				CONF_PATH(path, "probes[%u].targets[%u]", i, k),
 				"no address, got \"%s\", want ADDR:PORT", p->targets[k]);
-	return 0;
+	return p->service ? check_probe_of_ingests(c, i, err) : 0;
 }
 
 int conf_check_probes(const struct conf *c, struct errbuf *err)

@@ -59,6 +59,6 @@ void ingest_weigh(const double *estimate, uint32_t n, uint32_t *ret_weight_ppm) 
 
 /* Whether a point of this hash and weight goes before another: weighted rendezvous, so that each
  * gets its weight's part of the streams, and a change of weights moves no stream that it need not.
- * Integers only. Weights are at least 1. */
+ * Integers only. What has no weight goes behind all that has. */
 bool ingest_before(
 	uint64_t hash, uint32_t weight_ppm, uint64_t other_hash, uint32_t other_weight_ppm) SL_PURE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe show; and what probes and counters say of own nodes, to the engine. */
+/* probe show; and what probes and counters say of own nodes and ingests, to the engine. */
 #include "base/glob.h"
 #include "base/os.h"
 #include "control/control_int.h"
@@ -30,12 +30,28 @@ static void take_nodes(struct control *c, uint64_t now_ms)
 	free(s);
 }
 
+static void take_ingests(struct control *c)
+{
+	bool believed = !(c->switched_off >> SWITCH_PROBES & 1);
+	uint32_t n = 0;
+	struct sense_ingest *s = believed ? sense_ingests_down(c->opt.sense, &n) : NULL;
+	struct engine_ingest *to = n ? calloc(n, sizeof(*to)) : NULL;
+
+	for (uint32_t i = 0; to && i < n; i++) {
+		memcpy(to[i].service, s[i].service, sizeof(to[i].service));
+		memcpy(to[i].name, s[i].name, sizeof(to[i].name));
+	}
+	engine_set_ingests_down(c->engine, to, to ? n : 0);
+	free(s);
+}
+
 void control_take_sense(struct control *c)
 {
 	if (!c->opt.sense)
 		return;
 	control_take_meters(c);
 	take_nodes(c, os_now_ms());
+	take_ingests(c);
 	control_take_harvest(c, os_now_ms());
 }
 

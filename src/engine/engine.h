@@ -130,6 +130,16 @@ struct engine_node {
  * SL_MAX_NODES, SL_ENOMEM. */
 int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t n) SL_NONNULL(1);
 
+/* An ingest of a service that is not there. */
+struct engine_ingest {
+	char service[SL_MAX_NAME + 1], name[SL_MAX_NAME + 1];
+};
+
+/* Those of all ingests that are not there, from the next tick on; takes the memory (malloc'd, NULL:
+ * none). */
+void engine_set_ingests_down(struct engine *e, struct engine_ingest *down, uint32_t n)
+	SL_NONNULL(1);
+
 /* What a vendor's DNS gave for a group; in its order. */
 enum { ENGINE_MAX_EDGES = 8 };
 struct engine_edges {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ingest points by what pushers report: evidence per point and group, kept from tick to tick while
- * it says anything, and the weights that it gives, in the tick. Forgotten with the process: the
- * facts of the minute are there again at once.
+ * it says anything, and the weights that it gives, in the tick; those that probes find down have
+ * none. Forgotten with the process: the facts of the minute are there again at once.
  */
 #include "base/hash.h"
 #include "engine/engine_int.h"
@@ -47,6 +47,7 @@ int engine_ingest_open(struct engine *e, struct errbuf *err)
 
 void engine_ingest_close(struct engine *e)
 {
+	free(e->ingest_down);
 	if (!e->ingests)
 		return;
 	free(e->ingests->known);
@@ -180,33 +181,71 @@ static void weigh(struct engine *e, struct blob_span span, const struct known *k
 	}
 }
 
-static int put_weights(const struct engine *e, struct blob_writer *w)
+void engine_set_ingests_down(struct engine *e, struct engine_ingest *down, uint32_t n)
+{
+	free(e->ingest_down);
+	e->ingest_down = down;
+	e->n_ingests_down = n;
+}
+
+static bool is_down(const struct engine *e, struct str service, struct str name)
+{
+	for (uint32_t i = 0; i < e->n_ingests_down; i++)
+		if (str_eq_z(service, e->ingest_down[i].service) &&
+			str_eq_z(name, e->ingest_down[i].name))
+			return true;
+	return false;
+}
+
+/* Which points are to be passed over, by place in the catalogue: none of a service that has no
+ * other. Whether there are any. */
+static bool find_down(const struct engine *e, bool *ret_down)
+{
+	bool any = false;
+
+	memset(ret_down, 0, e->cat.n_ingests * sizeof(*ret_down));
+	for (uint32_t s = 0; e->n_ingests_down && s < e->cat.n_service_plays; s++) {
+		struct blob_span span = e->cat.service_plays[s].ingests;
+		struct str service = cat_text(&e->cat, e->cat.services[s].name);
+		uint32_t n = 0;
+
+		for (uint32_t i = span.first; i < span.first + span.count; i++) {
+			ret_down[i] =
+				is_down(e, service, cat_text(&e->cat, e->cat.ingests[i].name));
+			n += ret_down[i];
+		}
+		if (n == span.count)
+			memset(ret_down + span.first, 0, n * sizeof(*ret_down));
+		else
+			any |= n > 0;
+	}
+	return any;
+}
+
+/* reported: weights by reports are there. */
+static int put_weights(
+	const struct engine *e, const bool *down, bool reported, struct blob_writer *w)
 {
 	for (uint32_t g = 0; g < e->cat.n_groups; g++)
 		for (uint32_t i = 0; i < e->cat.n_ingests; i++) {
-			uint32_t ppm = e->ingests->weight_ppm[g][i];
+			uint32_t ppm = reported ? e->ingests->weight_ppm[g][i] : 0;
 			struct tick_ingest *to;
 
-			if (ppm == 0 || ppm == INGEST_WHOLE_PPM)
+			if (!down[i] && (ppm == 0 || ppm == INGEST_WHOLE_PPM))
 				continue;
 			to = blob_add(w, TICK_ingests, 1, NULL);
 			if (!to)
 				return SL_ENOMEM;
-			*to = (struct tick_ingest){(uint16_t)g, (uint16_t)i, ppm};
+			*to = (struct tick_ingest){(uint16_t)g, (uint16_t)i, down[i] ? 0 : ppm};
 		}
 	return 0;
 }
 
-int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
+/* Of all services; what there are no reports of has the whole weight. */
+static void weigh_all(struct engine *e)
 {
 	struct engine_ingests *s = e->ingests;
-	int rc = take_facts(e);
 
-	if (rc)
-		return rc;
-	remember(s, now_ms);
-	if (s->n == 0 || e->cat.n_service_plays == 0 || e->off & ENGINE_NO_QUALITY)
-		return 0;
 	memset(s->weight_ppm, 0, e->cat.n_groups * sizeof(s->weight_ppm[0]));
 	for (uint32_t i = 0, n; i < s->n; i += n) {
 		uint16_t service = s->known[i].service;
@@ -216,5 +255,19 @@ int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
 		if (service < e->cat.n_service_plays)
 			weigh(e, e->cat.service_plays[service].ingests, s->known + i, n);
 	}
-	return put_weights(e, w);
+}
+
+int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
+{
+	struct engine_ingests *s = e->ingests;
+	bool down[SL_MAX_SERVICES * INGEST_MAX], any = find_down(e, down), reported;
+	int rc = take_facts(e);
+
+	if (rc)
+		return rc;
+	remember(s, now_ms);
+	reported = s->n && e->cat.n_service_plays && !(e->off & ENGINE_NO_QUALITY);
+	if (reported)
+		weigh_all(e);
+	return reported || any ? put_weights(e, down, reported, w) : 0;
 }

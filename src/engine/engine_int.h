@@ -103,7 +103,9 @@ struct engine {
 	struct engine_facts *facts;   /* engine_facts.h */
 
 	struct engine_ingests *ingests; /* engine_ingest.c */
-	struct hot *hot;                /* streams by vendor with own nodes; engine_hot.c */
+	struct engine_ingest *ingest_down;
+	uint32_t n_ingests_down;
+	struct hot *hot; /* streams by vendor with own nodes; engine_hot.c */
 	struct engine_edges *edges;
 	uint32_t n_edges;
 	struct engine_edges_seen *edges_seen; /* engine_edges.c; NULL before the first */
@@ -191,7 +193,8 @@ uint16_t engine_facts_carrier(
 int engine_hot_open(struct engine *e, struct errbuf *err);
 void engine_hot_put(struct engine *e, struct blob_writer *w);
 
-/* engine_ingest.c: what pushers report, remembered and put into the tick. SL_ENOMEM. */
+/* engine_ingest.c: what pushers report, remembered, and what is down, put into the tick. SL_ENOMEM.
+ */
 int engine_ingest_open(struct engine *e, struct errbuf *err);
 void engine_ingest_close(struct engine *e);
 int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);

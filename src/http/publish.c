@@ -2,8 +2,8 @@
 /*
  * GET /v1/publish: where a stream is pushed to, first and second, in two units that fail apart. The
  * first is the one the catalogue names for the stream, or one by its hash, unless pushers of the
- * same group report badly of it; what a pusher says to avoid is passed over. Both are the switch of
- * main and backup.
+ * same group report badly of it or probes find it down; what a pusher says to avoid is passed over.
+ * All are the switch of main and backup.
  */
 #include "answer/decide.h"
 #include "base/hash.h"
@@ -50,7 +50,8 @@ static void answer(struct http_worker *w, const struct http_query *query,
 {
 	static const char *const how[] = {[CAT_BY_NAME] = "by name",
 		[CAT_BY_HASH] = "by hash",
-		[CAT_BY_REPORTS] = "by reports"};
+		[CAT_BY_REPORTS] = "by reports",
+		[CAT_BY_PROBE] = "by probe"};
 	struct buf *b = &rp->body;
 	bool good;
 

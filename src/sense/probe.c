@@ -390,8 +390,9 @@ struct lister {
 	uint32_t probe_index;
 };
 
-static void add(struct lister *a, const char *address, struct ip edge, const struct conf_node *node,
-	uint32_t index)
+/* node: of a node of ours, or an ingest; empty: of neither. */
+static void add(
+	struct lister *a, const char *address, struct ip edge, const char *node, uint32_t index)
 {
 	struct sense_target *row;
 
@@ -404,9 +405,9 @@ static void add(struct lister *a, const char *address, struct ip edge, const str
 	row = &a->rows[a->n];
 	row->probe_index = a->probe_index;
 	row->ip = edge;
-	row->node_index = node ? index : SENSE_NO_NODE;
+	row->node_index = index;
 	(void)snprintf(row->probe, sizeof(row->probe), "%s", a->probe->name);
-	(void)snprintf(row->node, sizeof(row->node), "%s", node ? node->name : "");
+	(void)snprintf(row->node, sizeof(row->node), "%s", node);
 	(void)snprintf(row->address, sizeof(row->address), "%s", address);
 	a->p->target[a->n] = (struct target){.probe = a->probe, .index = a->n, .owner = a->p};
 	a->p->target[a->n].timer.fire = fire;
@@ -425,7 +426,7 @@ static void add_ip(struct lister *a, const char *ip, const struct conf_node *nod
 		(void)snprintf(text, sizeof(text), "[%s]:%u", ip, port);
 	else
 		(void)snprintf(text, sizeof(text), "%s:%u", ip, port);
-	add(a, text, edge, node, index);
+	add(a, text, edge, node ? node->name : "", node ? index : SENSE_NO_NODE);
 }
 
 static void list_vendor(struct lister *a, const struct conf_catalog *c)
@@ -475,6 +476,49 @@ static void list_harvest(struct lister *a, const struct sense *s)
 	free(done);
 }
 
+/* HOST:PORT of an ingest's URL; false: it is not pushed to over TCP, or to a host of each stream's
+ * own. */
+static bool ingest_address(const char *url, uint32_t port, char to[static SENSE_ADDRESS])
+{
+	static const struct {
+		const char *scheme;
+		uint32_t port;
+	} known[] = {{"rtmp://", 1935}, {"rtmps://", 443}, {"http://", 80}, {"https://", 443}};
+	size_t i = 0, n;
+	const char *host, *colon;
+
+	while (i < SL_COUNT(known) &&
+		strncasecmp(url, known[i].scheme, strlen(known[i].scheme)) != 0)
+		i++;
+	if (i == SL_COUNT(known))
+		return false;
+	host = url + strlen(known[i].scheme);
+	n = strcspn(host, "/");
+	if (n + sizeof(":65535") > SENSE_ADDRESS || memchr(host, '{', n) || memchr(host, '@', n))
+		return false;
+	colon = memrchr(host, ':', n);
+	if (colon && memchr(colon, ']', n - (size_t)(colon - host)))
+		colon = NULL;
+	if (colon && !port)
+		(void)snprintf(to, SENSE_ADDRESS, "%.*s", (int)n, host);
+	else
+		(void)snprintf(to, SENSE_ADDRESS, "%.*s:%u",
+			(int)(colon ? (size_t)(colon - host) : n), host,
+			port ? port : known[i].port);
+	return true;
+}
+
+static void list_ingests(struct lister *a, const struct conf_catalog *c)
+{
+	const struct conf_service *s = &c->services[conf_find_service(c, a->probe->service)];
+	char address[SENSE_ADDRESS];
+
+	for (uint32_t i = 0; i < s->ingest_count; i++)
+		if (ingest_address(s->ingest[i].url, a->probe->port, address))
+			add(a, address, (struct ip){.family = IP_NONE}, s->ingest[i].name,
+				SENSE_NO_NODE);
+}
+
 static void list_all(struct lister *a, const struct conf_catalog *c)
 {
 	a->n = 0;
@@ -485,8 +529,11 @@ static void list_all(struct lister *a, const struct conf_catalog *c)
 			list_vendor(a, c);
 			list_harvest(a, a->p->s);
 		}
+		if (a->probe->service)
+			list_ingests(a, c);
 		for (uint32_t k = 0; k < a->probe->targets_count; k++)
-			add(a, a->probe->targets[k], (struct ip){.family = IP_NONE}, NULL, 0);
+			add(a, a->probe->targets[k], (struct ip){.family = IP_NONE}, "",
+				SENSE_NO_NODE);
 	}
 }
 
@@ -535,10 +582,14 @@ static struct sense_probe *sums_of(
 
 	for (uint32_t i = 0; sum && i < c->probes_count; i++)
 		(void)snprintf(sum[i].name, sizeof(sum[i].name), "%s", c->probes[i].name);
-	for (uint32_t i = 0; sum && i < c->probes_count; i++)
-		if (c->probes[i].vendor)
-			(void)snprintf(
-				sum[i].vendor, sizeof(sum[i].vendor), "%s", c->probes[i].vendor);
+	for (uint32_t i = 0; sum && i < c->probes_count; i++) {
+		const struct conf_probe *p = &c->probes[i];
+
+		if (p->vendor)
+			(void)snprintf(sum[i].vendor, sizeof(sum[i].vendor), "%s", p->vendor);
+		if (p->service)
+			(void)snprintf(sum[i].service, sizeof(sum[i].service), "%s", p->service);
+	}
 	for (uint32_t i = 0; sum && i < n; i++)
 		sum[rows[i].probe_index].n[rows[i].state]++;
 	return sum;

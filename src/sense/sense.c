@@ -348,6 +348,32 @@ struct sense_down *sense_edges_down(struct sense *s, uint32_t *ret_n)
 	return down;
 }
 
+struct sense_ingest *sense_ingests_down(struct sense *s, uint32_t *ret_n)
+{
+	struct sense_ingest *down = NULL;
+	uint32_t n = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*ret_n = 0;
+	for (uint32_t i = 0; i < s->n_probes; i++)
+		n += s->probe[i].service[0] ? s->probe[i].n[SENSE_DOWN] : 0;
+	if (n && !cut_off(s))
+		down = calloc(n, sizeof(*down));
+	for (uint32_t i = 0; down && i < s->n_targets; i++) {
+		const struct sense_target *t = &s->target[i];
+		const struct sense_probe *p = &s->probe[t->probe_index];
+		struct sense_ingest *to = &down[*ret_n];
+
+		if (t->state != SENSE_DOWN || !p->service[0])
+			continue;
+		memcpy(to->service, p->service, sizeof(to->service));
+		memcpy(to->name, t->node, sizeof(to->name));
+		++*ret_n;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return down;
+}
+
 /* A node is down when a probe looks at it and finds none of its addresses anything but down. */
 static void judge_nodes(const struct sense *s, struct sense_node *node)
 {

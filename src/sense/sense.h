@@ -59,7 +59,7 @@ enum {
 	SENSE_MAX_QUEUE = 4096,    /* meters that wait for the control thread */
 	SENSE_NOTE = 160,
 	SENSE_MAX_TARGETS = 65536, /* of all probes */
-	SENSE_ADDRESS = 64,
+	SENSE_ADDRESS = SL_DNS_NAME_MAX + 8,
 	SENSE_MIN_CUT_OFF = 3, /* with fewer targets all down is their fault, not ours */
 };
 
@@ -89,9 +89,10 @@ struct sense_meter {
 
 /* One address that a probe looks at. */
 struct sense_target {
-	char probe[SL_MAX_NAME + 1], node[SL_MAX_NAME + 1]; /* node empty: none of ours */
-	char address[SENSE_ADDRESS];                        /* ADDR:PORT */
-	struct ip ip;                                       /* of a vendor's; else IP_NONE */
+	char probe[SL_MAX_NAME + 1];
+	char node[SL_MAX_NAME + 1];  /* or the ingest; empty: neither */
+	char address[SENSE_ADDRESS]; /* ADDR:PORT, of an ingest HOST:PORT */
+	struct ip ip;                /* of a vendor's; else IP_NONE */
 	uint32_t probe_index, node_index;
 	uint8_t state;   /* enum sense_state */
 	uint8_t refusal; /* of the last bad look */
@@ -103,8 +104,9 @@ struct sense_target {
 /* A probe as a whole. */
 struct sense_probe {
 	char name[SL_MAX_NAME + 1];
-	char vendor[SL_MAX_NAME + 1]; /* empty: none */
-	uint32_t n[SENSE_STATES];     /* targets by state */
+	char vendor[SL_MAX_NAME + 1];  /* empty: none */
+	char service[SL_MAX_NAME + 1]; /* likewise; whose ingests are its targets */
+	uint32_t n[SENSE_STATES];      /* targets by state */
 	uint64_t looks, checked_ms;
 	uint64_t refused[SENSE_REFUSALS];
 };
@@ -121,6 +123,11 @@ struct sense_node {
 struct sense_down {
 	char vendor[SL_MAX_NAME + 1];
 	struct ip ip;
+};
+
+/* An ingest of a service that a probe finds down. */
+struct sense_ingest {
+	char service[SL_MAX_NAME + 1], name[SL_MAX_NAME + 1];
 };
 
 /* A group and a subnet of its clients. */
@@ -181,6 +188,9 @@ struct sense_node *sense_nodes(struct sense *s, uint64_t now_ms, uint32_t *ret_n
 /* The edges (of vendors without own nodes) that some probe finds down, in the order of the probes;
  * none while it is we who are cut off. As sense_sources; octets between members are zero. */
 struct sense_down *sense_edges_down(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
+
+/* The ingests that some probe finds down, as sense_edges_down. */
+struct sense_ingest *sense_ingests_down(struct sense *s, uint32_t *ret_n) SL_NONNULL_ALL;
 
 /* Copies of what was harvested, and of its sums; as sense_sources. sense_harvest_edges gives NULL
  * also when nothing has changed since *version, which it moves on. */

@@ -60,6 +60,12 @@ static const struct cat_ingest *best(const struct pick *p, const struct cat_inge
 	return found;
 }
 
+/* Why this one, which would be first else, is not. */
+static enum cat_ingest_choice passed_over(const struct pick *p, uint32_t i)
+{
+	return weight_of(p, i) ? CAT_BY_REPORTS : CAT_BY_PROBE;
+}
+
 struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t service,
 	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm)
 {
@@ -74,9 +80,10 @@ struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t servi
 
 	if (named && named <= p.ingests.count) {
 		pair.first = &c->ingests[p.ingests.first + named - 1];
-		pair.chosen = avoided(&p, pair.first)                       ? CAT_BY_HASH
-			      : weight_of(&p, named - 1u) < INGEST_POOR_PPM ? CAT_BY_REPORTS
-									    : CAT_BY_NAME;
+		pair.chosen = avoided(&p, pair.first) ? CAT_BY_HASH
+			      : weight_of(&p, named - 1u) < INGEST_POOR_PPM
+				      ? passed_over(&p, named - 1u)
+				      : CAT_BY_NAME;
 	}
 	if (pair.chosen != CAT_BY_NAME) {
 		pair.first = best(&p, NULL);
@@ -84,7 +91,8 @@ struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t servi
 		plain = best(&p, NULL);
 		p.weight_ppm = weight_ppm;
 		if (pair.first != plain)
-			pair.chosen = CAT_BY_REPORTS;
+			pair.chosen =
+				passed_over(&p, (uint32_t)(plain - c->ingests) - p.ingests.first);
 	}
 	if (pair.first)
 		pair.second = best(&p, pair.first);

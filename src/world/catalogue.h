@@ -66,13 +66,13 @@ const struct cat_stream *cat_find_stream(
 	const struct cat_view *c, uint32_t service, struct str name) SL_NONNULL(1) SL_PURE;
 
 /* Why a stream's first ingest point is that one. */
-enum cat_ingest_choice { CAT_BY_NAME, CAT_BY_HASH, CAT_BY_REPORTS };
+enum cat_ingest_choice { CAT_BY_NAME, CAT_BY_HASH, CAT_BY_REPORTS, CAT_BY_PROBE };
 
 /* The two ingest points of a stream: the one that is named (position in the service counted from 1;
  * 0: none) unless it is to be avoided or its weight is poor, or the first by its hash; and the
  * first of another unit than that one. `avoid`: names with commas between, last in any order.
- * weight_ppm has one per point of the service, 1 to INGEST_WHOLE_PPM (scoring/ingest.h); NULL: all
- * whole. */
+ * weight_ppm has one per point of the service, 0 (down: behind all others) to INGEST_WHOLE_PPM
+ * (scoring/ingest.h); NULL: all whole. */
 struct cat_ingest_pair {
 	const struct cat_ingest *first, *second;
 	enum cat_ingest_choice chosen;

@@ -44,9 +44,8 @@ static bool ingests_good(const struct tick_view *t)
 	for (uint32_t i = 0; i < t->n_ingests; i++) {
 		const struct tick_ingest *in = &t->ingests[i];
 
-		if (in->weight_ppm == 0 ||
-			(i && (in->group < in[-1].group ||
-				      (in->group == in[-1].group && in->ingest <= in[-1].ingest))))
+		if (i && (in->group < in[-1].group ||
+				 (in->group == in[-1].group && in->ingest <= in[-1].ingest)))
 			return false;
 	}
 	return true;
@@ -139,7 +138,7 @@ static int check(const void *blob, struct errbuf *err)
 	if (!edges_good(&t))
 		return err_set(err, SL_EFORMAT, "tick.edges: bad record, or not one per cell");
 	if (!ingests_good(&t))
-		return err_set(err, SL_EFORMAT, "tick.ingests: not in order, or without weight");
+		return err_set(err, SL_EFORMAT, "tick.ingests: not in order");
 	if (!hot_good(&t))
 		return err_set(err, SL_EFORMAT, "tick.hot: not in order");
 	for (uint32_t i = 0; i < t.n_rows; i++) {

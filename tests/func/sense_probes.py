@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Probes of a real daemon against servers on loopback: own nodes that fall, flap and come back,
-media that is none, doors; and what that does to answers."""
+media that is none, doors, ingests; and what that does to answers."""
 import http.server
 import os
 import socket
@@ -355,9 +355,65 @@ def targets_are_spread():
             assert len(d.ctl("probe", "show", "--n", "1000")["targets"]) == 200
 
 
+def ingests_that_are_down_are_not_named():
+    """Nobody reports of them: what takes no connection is named by /v1/publish only where there is nothing else."""
+    points = {name: socket.create_server(("127.0.0.1", 0), backlog=64) for name in ("north", "north2", "south")}
+    port = {name: s.getsockname()[1] for name, s in points.items()}
+    catalog = CATALOG.replace("zones:", """    ingest:
+      - {name: north, unit: bj, url: "rtmp://localhost:%d/live/{stream}"}
+      - {name: north2, unit: bj, url: "rtmp://127.0.0.1/live/{stream}"}
+      - {name: south, unit: gz, url: "RTMP://[::1]/live/{stream}"}
+      - {name: udp, unit: sz, url: "srt://127.0.0.1:9/live/{stream}"}
+      - {name: each, unit: sz, url: "rtmp://{stream}.example/live"}
+streams: [{name: final, service: live, vendors: [alpha], ingest: north}]
+zones:""" % port["north"])
+    looks = "kind: tcp, every_s: 1, timeout_ms: 800, rise: 1, fall: 2"
+    with daemon([]) as d:
+        # by scheme and URL alone: addresses, names, families; nothing where there is no TCP or no one host
+        d.write_octets("catalog.yaml", (catalog + "  - {name: ingests, service: live, kind: tcp}\n").encode())
+        d.ctl("reload")
+        wait_for("the targets", lambda: {(t["node"], t["target"]) for t in d.ctl("probe", "show")["targets"]} == {
+            ("north", "localhost:%d" % port["north"]), ("north2", "127.0.0.1:1935"), ("south", "[::1]:1935")})
+        catalog = catalog.replace("127.0.0.1/live", "127.0.0.1:%d/live" % port["north2"]).replace(
+            "RTMP://[::1]/", "rtmp://127.0.0.1:%d/" % port["south"]).replace("      - {name: udp", "#").replace("      - {name: each", "#")
+        d.write_octets("catalog.yaml", (catalog + "  - {name: ingests, service: live, %s}\n" % looks).encode())
+        d.ctl("reload")
+        state(d, "ingests", "up")
+
+        def named(stream):
+            status, body = d.get("/v1/publish?host=live.sluice.example&ip=202.96.128.86&stream=" + stream)
+            assert status == 200 and body["primary"]["unit"] != body["backup"]["unit"], body
+            return body["primary"]["name"], body["backup"]["name"], body["chosen"]
+
+        streams = ["s%d" % i for i in range(40)]
+        before = {s: named(s) for s in streams}
+        assert {b[0] for b in before.values()} == set(points) and named("final")[::2] == ("north", "by name"), before
+        points["north"].close()
+        wait_for("north is not named", lambda: all("north" not in named(s)[:2] for s in streams + ["final"]))
+        for s in streams:  # who sits elsewhere stays there; a backup of the dead point's unit is its neighbour
+            now = named(s)
+            assert now[2] == ("by probe" if before[s][0] == "north" else "by hash"), (before[s], now)
+            assert before[s][0] == "north" or now[0] == before[s][0], (before[s], now)
+        assert named("final")[2] == "by probe"
+        assert [t["node"] for t in d.ctl("probe", "show")["targets"] if t["state"] == "down"] == ["north"]
+        d.ctl("switch", "set", "probes", "off")
+        wait_for("probes are not believed", lambda: named("final")[::2] == ("north", "by name"))
+        d.ctl("switch", "set", "probes", "on")
+        points["north2"].close()
+        wait_for("one is left", lambda: {named(s)[0] for s in streams} == {"south"})
+        assert {named(s)[1] for s in streams} <= {"north", "north2"}, "a dead one in the other unit: there is nothing else"
+        points["south"].close()
+        wait_for("all of them are down: no one is blamed", lambda: {s: named(s) for s in streams} == before)
+        points["north"] = socket.create_server(("127.0.0.1", port["north"]), backlog=64)
+        wait_for("north is back, alone", lambda: {named(s)[0] for s in streams} == {"north"})
+    points["north"].close()
+
+
 def refused_with_its_line():
-    for bad, why in (("name: a, targets: [\"127.0.0.1:1\"], vendor: own", "both of vendor and targets"),
-                     ("name: a", "none of vendor and targets"), ("name: a, vendor: nobody", "unknown vendor"),
+    for bad, why in (("name: a, targets: [\"127.0.0.1:1\"], vendor: own", "more than one of vendor, service and targets"),
+                     ("name: a", "none of vendor, service and targets"),
+                     ("name: a, service: live, vendor: own", "more than one of vendor, service and targets"),
+                     ("name: a, service: nobody, kind: tcp", "unknown service"), ("name: a, service: live, kind: tcp", "nothing is pushed"), ("name: a, vendor: nobody", "unknown vendor"),
                      ("name: a, kind: dns, targets: [\"127.0.0.1:53\"]", "no host"),
                      ("name: a, kind: dns, vendor: own, host: a.example", "no targets"),
                      ("name: a, vendor: own, path: x", "no path"), ("name: a, targets: [\"53\"]", "no address")):
@@ -369,4 +425,4 @@ def refused_with_its_line():
 
 sluice.run([nodes_that_are_down_are_not_answered, flapping_changes_nothing, media_is_looked_at, doors_and_ports,
             tls_is_looked_at, dns_answers_are_looked_at,
-            cut_off_we_blame_nobody, targets_are_spread, refused_with_its_line])
+            cut_off_we_blame_nobody, targets_are_spread, ingests_that_are_down_are_not_named, refused_with_its_line])

@@ -177,6 +177,15 @@ static const struct row catalog_rows[] = {
 		"    ingest: [{name: i, unit: u, url: \"a://b/\", signer: x}]\n",
 		"catalog.yaml:29: services[0].ingest[0].signer: no such signer, got \"x\", want a "
 		"name of signers"},
+	{"a probe of ingests that is not tcp", "zones:\n",
+		"    ingest: [{name: i, unit: u, url: \"rtmp://b/\"}]\n"
+		"probes: [{name: p, service: s, kind: flv}]\nzones:\n",
+		"catalog.yaml:35: probes[0]: ingests looked at by another protocol, want kind: "
+		"tcp"},
+	{"a probe of a service where nothing is pushed", NULL,
+		"probes: [{name: p, service: s, kind: tcp}]\n",
+		"catalog.yaml:44: probes[0].service: nothing is pushed there, got \"s\", want one "
+		"of services that has an ingest"},
 	{"a redirect in a circle", "cname: live.a.example\n",
 		"cname: live.a.example\n        play_host: live.x.example\n",
 		"catalog.yaml:32: services[0].vendors[0].play_host: circle, got "

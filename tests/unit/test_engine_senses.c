@@ -231,6 +231,70 @@ static void an_ingest_loses_weight_where_it_is_bad(void **state)
 	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), INGEST_WHOLE_PPM);
 }
 
+static void give_down(const char *const *names, uint32_t n)
+{
+	struct engine_ingest *down = calloc(n + 1, sizeof(*down));
+
+	assert_non_null(down);
+	for (uint32_t i = 0; i < n; i++) {
+		(void)snprintf(down[i].service, sizeof(down[i].service), "%s",
+			strcmp(names[i], "elsewhere") == 0 ? "none" : "live");
+		(void)snprintf(down[i].name, sizeof(down[i].name), "%s",
+			strcmp(names[i], "elsewhere") == 0 ? "north" : names[i]);
+	}
+	engine_set_ingests_down(engine, down, n);
+}
+
+static enum cat_ingest_choice chosen(const struct world *w, uint16_t named, const char *want)
+{
+	uint32_t ppm[INGEST_MAX];
+	struct cat_ingest_pair p;
+
+	world_ingest_weights(w, 0, engineworld_group("CN/BJ/telecom"), ppm);
+	p = cat_pick_ingests(&w->cat, 0, (struct str){"x", 1}, named, (struct str){NULL, 0}, ppm);
+	assert_true(str_eq_z(cat_text(&w->cat, p.first->name), want));
+	assert_ptr_not_equal(p.first, p.second);
+	assert_non_null(p.second); /* as the last resort */
+	return p.chosen;
+}
+
+/* Of the two points one is not there: nobody is sent there first, whoever names it and whatever is
+ * reported; and nobody is blamed where both are gone. */
+static void an_ingest_that_is_down_has_no_weight(void **state)
+{
+	static const char *const both[] = {"south", "north"}, *const strange[] = {
+								      "elsewhere", "east"};
+	const struct world *w;
+
+	(void)state;
+	write_pushes(0, 0, 0, 0);
+	now_ms += 3600000;
+	assert_int_equal(tick()->tick.n_ingests, 0);
+	give_down(strange, 2);
+	assert_int_equal(tick()->tick.n_ingests, 0);
+	give_down(both + 1, 1);
+	w = tick();
+	assert_int_equal(w->tick.n_ingests, w->cat.n_groups);
+	assert_int_equal(weight_of_north(w, "CN/GD/telecom"), 0);
+	assert_int_equal(weight_of_north(w, "CN/BJ/telecom"), 0);
+	assert_int_equal(chosen(w, 1, "south"), CAT_BY_PROBE);
+	assert_int_equal(chosen(w, 2, "south"), CAT_BY_NAME);
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 25);
+	engine_set_off(engine, ENGINE_NO_QUALITY);
+	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), 0);
+	engine_set_off(engine, 0);
+	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), 0);
+	give_down(both, 2);
+	w = tick();
+	assert_int_equal(weight_of_north(w, "CN/BJ/telecom"), INGEST_WHOLE_PPM);
+	assert_int_equal(chosen(w, 1, "north"), CAT_BY_NAME);
+	give_down(both, 1); /* south alone, where no one is named */
+	w = tick();
+	(void)chosen(w, 0, "north");
+	engine_set_ingests_down(engine, NULL, 0);
+	assert_int_equal(tick()->tick.n_ingests, 0);
+}
+
 static void pushes_of_nowhere_are_refused(void **state)
 {
 	uint64_t refused = engine_view(engine)->facts_refused;
@@ -318,6 +382,7 @@ int main(void)
 		cmocka_unit_test(all_nodes_down_close_their_vendor),
 		cmocka_unit_test(edges_in_their_order_for_their_time),
 		cmocka_unit_test(an_ingest_loses_weight_where_it_is_bad),
+		cmocka_unit_test(an_ingest_that_is_down_has_no_weight),
 		cmocka_unit_test(pushes_of_nowhere_are_refused),
 		cmocka_unit_test(a_hot_stream_has_more_nodes),
 	};

@@ -138,6 +138,9 @@ static void rendezvous_by_weight(void **state)
 	}
 	assert_false(ingest_before(7, 5, 7, 5));
 	assert_true(ingest_before(UINT64_MAX, 1, 0, 1) && ingest_before(0, 2, 0, 1));
+	/* what is down goes behind all others, and those among themselves by hash */
+	assert_true(ingest_before(0, 1, UINT64_MAX, 0) && !ingest_before(UINT64_MAX, 0, 0, 1));
+	assert_true(ingest_before(2, 0, 1, 0) && !ingest_before(1, 0, 2, 0));
 }
 
 int main(void)
