@@ -23,7 +23,7 @@ enum { NOW_S = 1700000000, WINDOW_S = 300, TEXT_MAX = 4000 };
 
 static void forget(void)
 {
-	httpkeys_done(&keys, &h, secrets);
+	httpkeys_done(&keys, &h);
 }
 
 static bool in_time(struct str t)

@@ -105,7 +105,7 @@ static void ask_sealed(const struct way *way, const uint8_t *data, size_t n, boo
 
 static void forget(void)
 {
-	httpkeys_done(&keys, &h, secrets);
+	httpkeys_done(&keys, &h);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

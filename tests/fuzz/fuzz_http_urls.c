@@ -126,7 +126,7 @@ static void redirect(struct str host, struct str target)
 
 static void forget(void)
 {
-	httpkeys_done(&keys, &h, secrets);
+	httpkeys_done(&keys, &h);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,13 +3,13 @@
  * per test program. */
 #pragma once
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "engine/engine.h"
 #include "test.h"
+#include "tmpdir.h"
 #include "world/facts.h"
 
 static struct engine *engine;
@@ -42,19 +42,10 @@ static inline int engineworld_init(const char *nets, struct errbuf *err)
 	return rc ? rc : engine_new(dir, now_ms, &engine, err);
 }
 
-static inline int engineworld_unlink(
-	const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st;
-	(void)flag;
-	(void)f;
-	return remove(path);
-}
-
 static inline int engineworld_done(void)
 {
 	engine_free(engine);
-	return nftw(dir, engineworld_unlink, 16, FTW_DEPTH | FTW_PHYS);
+	return tmpdir_remove(dir);
 }
 
 /* A second on, and a tick. */

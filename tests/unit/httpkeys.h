@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "httpworld.h"
+#include "tmpdir.h"
 
 struct httpkeys {
 	char dir[32];
@@ -63,22 +64,11 @@ static inline bool httpkeys_init(struct httpkeys *k, struct httpworld *h,
 	return true;
 }
 
-static inline void httpkeys_done(
-	struct httpkeys *k, struct httpworld *h, const char *const (*secrets)[2])
+static inline void httpkeys_done(struct httpkeys *k, struct httpworld *h)
 {
-	char path[128];
-
 	h->w.worker.keys = NULL;
 	keys_close(k->file);
-	for (; (*secrets)[0]; secrets++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", k->dir, (*secrets)[0]);
-		(void)unlink(path);
-	}
-	(void)snprintf(path, sizeof(path), "%s/keys/answer.blob", k->dir);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s/keys", k->dir);
-	(void)rmdir(path);
-	(void)rmdir(k->dir);
+	(void)tmpdir_remove(k->dir);
 }
 
 /* What cmocka's cases have as their state to be set up from and torn down. */
@@ -107,7 +97,7 @@ static inline int httpkeys_teardown(void **state)
 {
 	const struct httpkeys_spec *spec = *state;
 
-	httpkeys_done(spec->keys, spec->world, spec->secrets);
+	httpkeys_done(spec->keys, spec->world);
 	httpworld_done(spec->world);
 	return 0;
 }

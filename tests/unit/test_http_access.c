@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "http/access.h"
 #include "testworld.h"
+#include "tmpdir.h"
 
 static char dir[] = "/tmp/test-access-XXXXXX";
 static struct testworld tw;
@@ -205,16 +206,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"keys/answer.blob", "keys", ""};
-	char path[256];
-
 	(void)state;
 	testworld_done(&tw);
-	for (size_t i = 0; i < SL_COUNT(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)remove(path);
-	}
-	return 0;
+	return tmpdir_remove(dir);
 }
 
 int main(void)

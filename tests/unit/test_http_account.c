@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "http/account.h"
 #include "http/sign.h"
+#include "tmpdir.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,16 +67,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"one", "two", "long", "keys/answer.blob", "keys", ""};
-	char path[256];
-
 	(void)state;
 	keys_close(keys);
-	for (size_t i = 0; i < SL_COUNT(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)remove(path);
-	}
-	return 0;
+	return tmpdir_remove(dir);
 }
 
 static char target[512], sign_text[65];

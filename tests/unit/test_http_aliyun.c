@@ -332,7 +332,7 @@ static void test_signed_only(void **state)
 		"accounts: [{name: '100000', key: sign}]\nrequire_signature: true\n";
 
 	(void)state;
-	httpkeys_done(&keys, &h, secrets);
+	httpkeys_done(&keys, &h);
 	assert_true(httpkeys_init(&keys, &h, secrets, strict, NOW));
 	ask("/100000/d", "host=drill.sluice.example", 403,
 		"{\"code\":\"UnsignedInterfaceDisabled\"}");

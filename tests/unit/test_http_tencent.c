@@ -207,7 +207,7 @@ static void test_signed_only(void **state)
 		"accounts: [{name: '1', key: sign, token_key: tok}]\nrequire_signature: true\n";
 
 	(void)state;
-	httpkeys_done(&keys, &h, secrets);
+	httpkeys_done(&keys, &h);
 	assert_true(httpkeys_init(&keys, &h, secrets, strict, NOW));
 	ask("/d", "dn=mixed.sluice.example", 404, "");
 	ask("/d", "token=800654663&dn=mixed.sluice.example", 200, V4);
