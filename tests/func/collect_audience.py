@@ -57,7 +57,7 @@ class Server:
 
     def stop(self):
         self.p.terminate()
-        assert self.p.wait(20) == 0
+        assert self.p.wait(60) == 0
         self.p.stdin.close()
         self.p.stdout.close()
         self.dir.cleanup()

@@ -52,7 +52,7 @@ class Audience:
 
     def loop(self):
         try:
-            c = http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=10)
+            c = http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=60)
             while not self.stopping:
                 reports = [self.report(n, v, i) for n in (TELECOM, UNICOM) for v in VENDORS
                            for i in range(PULLS // 2)] + self.lies()
@@ -86,11 +86,11 @@ def failure_is_taken_out_of_one_group():
         a = Audience(s)
         try:
             wait_for("quality from reports", lambda: all(
-                v["quality"] > 0.8 and v["quality"] != 1 for v in state(s, TELECOM).values()), 30)
+                v["quality"] > 0.8 and v["quality"] != 1 for v in state(s, TELECOM).values()))
             assert all(v["blacklist"] == "closed" for v in state(s, TELECOM).values())
             a.bad.add((TELECOM, "alpha"))
             began = time.monotonic()
-            wait_for("alpha to be blacklisted", lambda: state(s, TELECOM)["alpha"]["blacklist"] == "open", 15)
+            wait_for("alpha to be blacklisted", lambda: state(s, TELECOM)["alpha"]["blacklist"] == "open")
             took = time.monotonic() - began
             told = state(s, TELECOM)
             assert told["alpha"]["share_ppm"] == 0 and told["alpha"]["reason"] == "blacklisted", told
@@ -104,7 +104,7 @@ def failure_is_taken_out_of_one_group():
             assert all(v["blacklist"] == "closed" for v in state(s, UNICOM).values())
             assert blacklisted(s) == {("alpha", "CN/GD/telecom")}, blacklisted(s)
             s.kill("control")  # another goes on with what was open, and with its hold
-            wait_for("control to be back", lambda: s.probe(s.admin), 30)
+            wait_for("control to be back", lambda: s.probe(s.admin))
             assert state(s, TELECOM)["alpha"]["blacklist"] == "open"
             assert s.log().count("closed -> open") == 1, s.log()[-2000:]
             assert s.resolve(ip=TELECOM + "9", client="x")["answers"][0]["vendor"] != "alpha"
@@ -130,7 +130,7 @@ def stalls_are_taken_out():
         a = Audience(s)
         try:
             wait_for("quality from reports", lambda: all(
-                v["quality"] != 1 for v in state(s, UNICOM).values()), 30)
+                v["quality"] != 1 for v in state(s, UNICOM).values()))
             a.stalling.add((UNICOM, "beta"))
             began = time.monotonic()
             wait_for("beta to be blacklisted", lambda: state(s, UNICOM)["beta"]["blacklist"] == "open", 90)
@@ -145,7 +145,7 @@ def an_isp_that_is_down_is_nobodys_fault():
         a = Audience(s)
         try:
             wait_for("quality from reports", lambda: all(
-                v["quality"] != 1 for v in state(s, TELECOM).values()), 30)
+                v["quality"] != 1 for v in state(s, TELECOM).values()))
             a.bad.update((TELECOM, v) for v in VENDORS)
             wait_for("quality to fall", lambda: all(
                 v["quality"] < 0.1 for v in state(s, TELECOM).values()), 90)
@@ -154,7 +154,7 @@ def an_isp_that_is_down_is_nobodys_fault():
             def nobody_is_out():
                 assert all(v["blacklist"] == "closed" for v in state(s, TELECOM).values())
                 return time.monotonic() > until
-            wait_for("the span a breaker looks at", nobody_is_out, 30)
+            wait_for("the span a breaker looks at", nobody_is_out)
             assert "closed -> open" not in s.log(), s.log()[-2000:]
         finally:
             a.stop()
@@ -179,11 +179,11 @@ def forged_reports_do_not_trip():
                 now = state(s, TELECOM)["alpha"]
                 assert now["blacklist"] == "closed", now
                 return time.monotonic() > until
-            wait_for("the span a breaker looks at", alpha_stays, 30)
+            wait_for("the span a breaker looks at", alpha_stays)
             told = telecom()
             assert told["alpha"]["success"] > 0.85, told["alpha"]
-            capped = [r["refused"] for r in s.ctl("quality")["sources"] if r["source"] == "all/capped"]
-            assert capped and capped[0] > 1000, capped
+            wait_for("most of the lies to be passed over", lambda: any(
+                r["refused"] > 1000 for r in s.ctl("quality")["sources"] if r["source"] == "all/capped"))
             after = state(s, TELECOM)["alpha"]["share_ppm"]
             print("  success %.3f, share %.3f to %.3f" % (told["alpha"]["success"], before / 1e6, after / 1e6))
         finally:

@@ -24,7 +24,7 @@ class Server:
 
     def facts(self):
         """Facts that know of all that was accepted."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             self.p.stdin.write("\n")
             self.p.stdin.flush()
@@ -38,7 +38,7 @@ class Server:
         return {(c["vendor"], c["group"]): c for c in self.facts()["cells"] if c["window"] == 0}
 
     def ask(self, method, target, body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         c.request(method, target, body, headers or {})
         r = c.getresponse()
         text = r.read()
@@ -53,7 +53,7 @@ class Server:
 
     def stop(self):
         self.p.terminate()
-        assert self.p.wait(20) == 0
+        assert self.p.wait(60) == 0
         self.p.stdin.close()
         self.p.stdout.close()
         self.dir.cleanup()
@@ -156,7 +156,7 @@ def test_logs(s):
 
 def test_browsers_may_call(s):
     for door in ("/v1/qos", "/v1/cmcd"):
-        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=60)
         c.request("OPTIONS", door, headers={"Origin": "http://x.example", "Access-Control-Request-Method": "POST"})
         r = c.getresponse()
         assert r.status == 204 and r.getheader("Access-Control-Allow-Origin") == "*"

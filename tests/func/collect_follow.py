@@ -46,7 +46,7 @@ def counted(s):
 
 
 def expect(s, n):
-    wait_for("%d lines to be counted" % n, lambda: counted(s) >= n, 20)
+    wait_for("%d lines to be counted" % n, lambda: counted(s) >= n)
     assert counted(s) == n, (counted(s), n)
 
 

@@ -40,7 +40,7 @@ class Load:
         try:
             while not self.stopping:
                 try:
-                    c = c or http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=10)
+                    c = c or http.client.HTTPConnection("127.0.0.1", self.s.reports, timeout=60)
                     c.request("POST", "/v1/qos", json.dumps({"reports": self.batch()}))
                     answer = c.getresponse()
                     body = answer.read()
@@ -85,7 +85,7 @@ def killed_under_load():
     with Sluice() as s:
         load = Load(s)
         try:
-            wait_for("a window of reports", lambda: load.between(0, time.time()) > 50 * BATCH, 30)
+            wait_for("a window of reports", lambda: load.between(0, time.time()) > 50 * BATCH)
             before = answers(s)
             worst, started = 0, facts(s)["meta"][0]["started_ms"]
             for i in range(KILLS):
@@ -94,7 +94,7 @@ def killed_under_load():
                 at = time.time()
                 assert answers(s) == before
                 fresh = wait_for("facts after kill %d" % i, lambda: (lambda f: f["time_ms"] > at * 1000 + 100 and f)(
-                    facts(s)), 20)
+                    facts(s)))
                 now = fresh["time_ms"] / 1000
                 pulls, sessions = minute(fresh)
                 # acknowledged within the last half second: maybe not booked yet
@@ -115,12 +115,11 @@ def what_crashes_it_twice_is_given_up():
     with Sluice() as s:
         for i in range(2):
             pid = wait_for("collect %d" % i, lambda: s.pids().get("collect"))
-            wait_for("collect to answer", lambda: s.probe(s.reports))
             os.kill(pid, signal.SIGABRT)
             wait_for("its end to be seen", lambda: s.log().count("supervise.fell role=collect") > i)
         wait_for("the memory to be set aside", lambda: "supervise.set_aside role=collect file=memory" in s.log())
-        wait_for("collect to be back", lambda: s.probe(s.reports))
-        assert s.log().rindex("windows=new") > s.log().index("supervise.set_aside role=collect"), s.log()
+        wait_for("collect to be back, with new windows", lambda: s.probe(s.reports) and
+                 s.log().rindex("windows=new") > s.log().index("supervise.set_aside role=collect"))
 
 
 run([killed_under_load, what_crashes_it_twice_is_given_up])

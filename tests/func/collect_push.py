@@ -36,7 +36,7 @@ def daemon():
 
 
 def post(s, reports):
-    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=60)
     c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
     answer = c.getresponse()
     status, body = answer.status, json.loads(answer.read())

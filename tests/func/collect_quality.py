@@ -12,7 +12,7 @@ TELECOM, UNICOM = "202.96.128.", "27.40.0."
 
 
 def post(s, reports):
-    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=60)
     c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
     answer = c.getresponse()
     assert answer.status == 200, answer.read()
@@ -90,7 +90,7 @@ def history():
         by_vendor = {r["vendor"]: r for r in rows}
         assert by_vendor["alpha"]["pulls"] == 40 and by_vendor["alpha"]["stall_rate"] == 0.2, rows
         line = "%d,%s,200,1000000,10" % (minute - 3600, TELECOM + "9")
-        c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=60)
         c.request("POST", "/v1/logs?vendor=alpha&separator=,&columns=time,client,status,octets,ms&delay_min=120", line)
         assert c.getresponse().status == 200
         wait_for("the log of an hour ago", lambda: [r for r in s.ctl("quality", "--history", "2h")["history"] if r[

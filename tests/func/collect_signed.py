@@ -27,7 +27,7 @@ def sign(text, key="secret one", t=None):
 
 
 def send(s, text=None, method="POST", path="/v1/qos", **headers):
-    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=60)
     c.request(method, path, text, {k.replace("_", "-"): v for k, v in headers.items()})
     answer = c.getresponse()
     octets = answer.read()

@@ -81,7 +81,7 @@ class Resolver:
         except (dns.exception.DNSException, OSError):
             return None
 
-    def ask(self, name, kind, ecs=None, timeout=5):
+    def ask(self, name, kind, ecs=None, timeout=60):
         options = [dns.edns.ECSOption(*ecs)] if ecs else []
         q = dns.message.make_query(name, kind, use_edns=0, payload=1232, options=options)
         return dns.query.udp(q, "127.0.0.1", port=self.port, timeout=timeout)

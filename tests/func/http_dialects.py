@@ -52,7 +52,7 @@ def daemon_of(catalog):
 def ask(s, path, params=None, method="GET", headers=None, body=None):
     """(status, text)"""
     query = urllib.parse.urlencode(params, safe=",") if params else ""
-    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
     c.request(method, path + ("?" + query if query else ""), body=body, headers=headers or {})
     r = c.getresponse()
     text = r.read().decode()

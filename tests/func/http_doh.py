@@ -134,7 +134,7 @@ def trust(s):
 
 
 def request(s, method, target, body=None, headers=None):
-    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
     c.request(method, target, body=body, headers=headers or {})
     r = c.getresponse()
     octets = r.read()
@@ -150,7 +150,7 @@ def query(name, kind, **more):
 
 def over_tcp(s, q):
     """The octets of the answer over DNS."""
-    with socket.create_connection(("127.0.0.1", s.dns), timeout=5) as c:
+    with socket.create_connection(("127.0.0.1", s.dns), timeout=60) as c:
         octets = q.to_wire()
         c.sendall(len(octets).to_bytes(2, "big") + octets)
         f = c.makefile("rb")
@@ -256,10 +256,10 @@ def through_nginx():
             if not shutil.which(words[0]):
                 print("skipped: %s is not installed" % words[0])
                 continue
-            run = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+            run = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
             assert sorted(run.stdout.split()) == want, (words, run.stdout, run.stderr)
         # whom the front names is who asks
-        c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=5)
+        c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
         c.request("GET", "/dns-query?name=_sluice.%s&type=TXT" % HOST, headers={"X-Forwarded-For": "202.96.128.86"})
         assert "group=CN/GD/telecom" in c.getresponse().read().decode()
         c.close()
@@ -280,7 +280,7 @@ def unbound_by_way_of_dnsdist():
                 for name, kind in ((HOST, "A"), ("live.sluice.example", "CNAME"), ("sluice.example", "NS"),
                                    ("big.sluice.example", "TXT"), ("no.sluice.example", "A")):
                     want = s.query(name, kind, tcp=True)
-                    got = dns.query.tcp(query(name, kind), "127.0.0.1", port=u.port, timeout=10)
+                    got = dns.query.tcp(query(name, kind), "127.0.0.1", port=u.port, timeout=60)
                     assert got.rcode() == want.rcode() and addresses(got) == addresses(want), (got, want)
                 wait_for("queries over HTTPS", lambda: s.metric("sluice_dns_queries_total", 'proto="https"') >= before + 5)
 

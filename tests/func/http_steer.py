@@ -40,7 +40,7 @@ def catalog(port=0, gamma="", steering="true"):
 
 
 def ask(s, target, method="GET", headers=None):
-    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
     c.request(method, target, headers=headers or {})
     r = c.getresponse()
     body = r.read()

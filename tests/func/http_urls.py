@@ -110,7 +110,7 @@ def daemon(extra=""):
 
 
 def plain(s, target, headers=None, method="GET", body=None):
-    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", s.http, timeout=60)
     c.request(method, target, body=body, headers=headers or {})
     r = c.getresponse()
     text = r.read()
@@ -120,7 +120,7 @@ def plain(s, target, headers=None, method="GET", body=None):
 
 def fetch(url):
     u = urllib.parse.urlsplit(url)
-    c = http.client.HTTPConnection(u.hostname, u.port, timeout=10)
+    c = http.client.HTTPConnection(u.hostname, u.port, timeout=60)
     c.request("GET", u.path + "?" + u.query)
     status = c.getresponse().status
     c.close()
@@ -360,9 +360,9 @@ def rules_of_access():
         assert all(r.getheader("Retry-After") == "1" for r in late)
         return len(late), collections.Counter(r.status for r in replies)
 
-    s = daemon("http: {deny: [203.0.113.0/24, 2001:db8::/32], quotas: [{groups: [CN/GD/telecom], rate_per_s: 5}, "
+    s = daemon("http: {deny: [203.0.113.0/24, 2001:db8::/32], quotas: [{groups: [CN/GD/telecom], rate_per_s: 1}, "
                "{groups: [CN/BJ], rate_per_s: 0}]}\n")
-    s.write("sluice.yaml", s.read("sluice.yaml").replace("sign_replies: true", "sign_replies: true, rate_per_s: 5"))
+    s.write("sluice.yaml", s.read("sluice.yaml").replace("sign_replies: true", "sign_replies: true, rate_per_s: 1"))
     with s:
         wait_for("the rules", lambda: ask("203.0.113.7") == 403)
         for ip, want in (("203.0.112.255", 200), ("203.0.113.255", 403), ("203.0.114.0", 200), ("2001:db8:ffff::1", 403),
@@ -371,11 +371,11 @@ def rules_of_access():
         group = s.get("/v1/resolve?host=live.sluice.example&ip=202.96.128.86")[1]["group"]
         assert group == "CN/GD/telecom", group
         refused, seen = burst("202.96.128.86")
-        assert 20 < refused <= 50 and seen[200] >= 10, seen
+        assert 20 < refused <= 58 and seen[200] >= 2, seen
         assert burst("198.51.100.1")[0] == 0 and burst("127.0.0.1")[0] == 0
         assert burst("202.96.128.86", lambda: "/steer/live?_HLS_pathway=alpha")[0] == 0  # a player would give up
         refused, seen = burst("198.51.100.1", lambda: sign("GET", target, KEYS["app-1"]))
-        assert 20 < refused <= 50 and seen[200] >= 10, seen
+        assert 20 < refused <= 58 and seen[200] >= 2, seen
         assert burst("127.0.0.1", lambda: sign("GET", target, KEYS["app-1"]))[0] == 0
         wait_for("they are counted", lambda: s.metric("sluice_http_limited_total", 'by="group"') > 20 and
                  s.metric("sluice_http_limited_total", 'by="account"') > 20)
@@ -384,7 +384,7 @@ def rules_of_access():
         assert ask(beijing) == 403
         s.write("sluice.yaml", s.read("sluice.yaml").replace("deny: [203.0.113.0/24, 2001:db8::/32]",
                                                              "allow: [203.0.113.0/24, 127.0.0.0/8]").replace(
-            "rate_per_s: 5", "rate_per_s: 1000"))
+            "rate_per_s: 1}", "rate_per_s: 1000}"))
         s.ctl("reload")
         wait_for("the other rules", lambda: ask("203.0.113.7") == 200 and ask("203.0.112.255") == 403)
 
@@ -416,7 +416,7 @@ def https():
     def over_tls(name, port=port):
         context = ssl.create_default_context(cafile=os.path.join(s.dir, "cert.pem"))
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as plainly:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as plainly:
                 with context.wrap_socket(plainly, server_hostname=name) as c:
                     c.sendall(b"GET /v1/resolve?host=live.sluice.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                     return b"".join(iter(lambda: c.recv(65536), b""))

@@ -133,7 +133,7 @@ def a_receiver_that_fails_is_tried_again():
 
 def one_that_is_never_there_is_an_alert_to_the_others():
     wait_for("not-told", lambda: any(a["labels"]["target"] == "127.0.0.1:%d" % dead
-                                     for a in at_alertmanager("SluiceNotTold")), 30)
+                                     for a in at_alertmanager("SluiceNotTold")))
     assert "alert.not_sent" in daemon.log() and "s3cret" not in daemon.log()
 
 
@@ -182,14 +182,14 @@ def one_cause_alerts_once():
     os.kill(supervisor, signal.SIGSTOP)  # so that it stays dead
     os.kill(answer, signal.SIGKILL)
     try:
-        wait_for("no-answer-workers", lambda: at_alertmanager("SluiceNoAnswerWorkers"), 30)
+        wait_for("no-answer-workers", lambda: at_alertmanager("SluiceNoAnswerWorkers"))
         wait_for("the doors to be seen down", lambda: daemon.metric("sluice_door_up", 'plane="answer"') == 0, 30)
         wait_for("the doors to be held back", lambda: "held" in state("door-down"))
         assert "firing" not in state("door-down") + state("answer-hung") + state("answer-behind")
         assert not at_alertmanager("SluiceDoorDown") and not at_alertmanager("SluiceAnswerHung")
     finally:
         os.kill(supervisor, signal.SIGCONT)
-    wait_for("its end", lambda: all(is_over(a) for a in at_alertmanager("SluiceNoAnswerWorkers")), 30)
+    wait_for("its end", lambda: all(is_over(a) for a in at_alertmanager("SluiceNoAnswerWorkers")))
     wait_for("doors up", lambda: daemon.metric("sluice_door_up", 'plane="answer"') == 3)
     wait_for("role-fell", lambda: "firing" in state("role-fell"))
     assert daemon.metric("sluice_role_falls_total", 'role="answer"') == 1

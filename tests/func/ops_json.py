@@ -65,7 +65,7 @@ def everything():
     reports += [{"kind": "push", "session": "p", "stream": "stage", "node": "north", "ip": GD, "frame_rate": 25,
                  "bitrate_kbps": 3000, "rtt_ms": 30}]
     subprocess.run(["curl", "-s", "-d", json.dumps({"reports": reports}),
-                    "http://127.0.0.1:%d/v1/qos" % daemon.reports], check=True, capture_output=True, timeout=20)
+                    "http://127.0.0.1:%d/v1/qos" % daemon.reports], check=True, capture_output=True, timeout=60)
     wait_for("facts", lambda: daemon.ctl("quality", ok=False)[0] == 0 and
              any(isinstance(v, list) and v for v in daemon.ctl("hot").values()))
     for command in ("status", "vendor show", "meter show", "meter sources", "quality", "hot", "probe show",

@@ -20,7 +20,7 @@ def share(vendor, service="live"):
 
 
 def api(method, path, token=None, body=None):
-    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=60)
     c.request(method, path, json.dumps(body) if body is not None else None,
               {"Authorization": "Bearer " + token} if token else {})
     r = c.getresponse()
@@ -29,7 +29,7 @@ def api(method, path, token=None, body=None):
 
 def human(*words):
     return subprocess.run([os.path.join(BUILD, "sluicectl"), "--socket", daemon.state + "/admin.sock", *words],
-                          capture_output=True, text=True, timeout=30, check=False)
+                          capture_output=True, text=True, timeout=60, check=False)
 
 
 def dry_run_says_who_moves_and_changes_nothing():
@@ -53,7 +53,7 @@ def a_grave_change_wants_its_name():
 
 def drain_by_ramp_watch_and_roll_back():
     before = share("alpha")
-    daemon.ctl("vendor", "drain", "alpha", "--ramp", "3s", "--confirm", "alpha", "--why", "slow in the south")
+    daemon.ctl("vendor", "drain", "alpha", "--ramp", "8s", "--confirm", "alpha", "--why", "slow in the south")
     between = wait_for("a share on its way down", lambda: 1 < share("alpha") < before - 1 and share("alpha"))
     wait_for("the vendor to be drained", lambda: share("alpha") == 0)
     assert between > 0
@@ -65,12 +65,12 @@ def drain_by_ramp_watch_and_roll_back():
     item = daemon.ctl("diff")["items"][0]
     assert item["key"] == "rule|drain|alpha||" and item["before"] == "", item
     daemon.ctl("rollback", "--confirm", "rollback")
-    wait_for("the share to be back", lambda: share("alpha") == before, 5)
+    wait_for("the share to be back", lambda: share("alpha") == before)
     assert daemon.ctl("history")["changes"][0]["command"] == "rollback"
 
 
 def a_change_ends_by_itself():
-    daemon.ctl("blacklist", "add", "gamma", "--groups", "CN/GD", "--for", "1s")
+    daemon.ctl("blacklist", "add", "gamma", "--groups", "CN/GD", "--for", "5s")
     told = daemon.ctl("explain", "--ip", "202.96.128.86", "--host", "live.sluice.example")
     wait_for("the blacklist to hold", lambda: any(
         v["reason"] == "blacklisted" for v in daemon.ctl(
@@ -116,7 +116,7 @@ def a_retry_is_harmless_and_a_stale_plan_is_refused():
 def tokens_have_roles_scopes_and_an_end():
     viewer = daemon.ctl("token", "add", "eve", "--role", "viewer")["token"]
     scoped = daemon.ctl("token", "add", "dan", "--role", "operator", "--service", "drill")["token"]
-    brief = daemon.ctl("token", "add", "bob", "--role", "admin", "--for", "1s")["token"]
+    brief = daemon.ctl("token", "add", "bob", "--role", "admin", "--for", "5s")["token"]
     assert api("GET", "/v1/status", viewer)[0] == 200
     assert api("GET", "/v1/status")[0] == 401
     assert api("GET", "/v1/status", viewer[:-1] + "x")[0] == 401
@@ -127,17 +127,18 @@ def tokens_have_roles_scopes_and_an_end():
     assert api("POST", "/v1/vendor/cap", scoped, {"vendor": "alpha", "mbps": "2"})[0] == 403
     assert api("POST", "/v1/vendor/weight", scoped, {"vendor": "alpha", "weight": 2, "service": "drill"})[0] == 200
     assert api("POST", "/v1/vendor/weight", scoped, {"vendor": "alpha", "weight": "off", "service": "drill"})[0] == 200
+    wait_for("a refusal in the audit log", lambda: any(
+        r["who"] == "eve" and r["result"].startswith("refused")
+        for r in daemon.ctl("audit", "list", "--limit", "100")["rows"]))
     wait_for("the end of a token", lambda: api("GET", "/v1/status", brief)[0] == 401)
     daemon.ctl("token", "remove", "eve")
     assert api("GET", "/v1/status", viewer)[0] == 401
     with open(daemon.state + "/store.json", encoding="utf-8") as f:
         assert scoped not in f.read()
     assert scoped not in json.dumps(daemon.ctl("history"))
-    rows = daemon.ctl("audit", "list", "--limit", "100")["rows"]
     wait_for("strangers in the audit log", lambda: any(
         r["who"] == "unknown" and r["command"] == "status" and r["from"] == "127.0.0.1"
         for r in daemon.ctl("audit", "list", "--limit", "100")["rows"]))
-    assert any(r["who"] == "eve" and r["result"].startswith("refused") for r in rows), rows
 
 
 def bad_requests_are_refused():
@@ -154,7 +155,7 @@ def bad_requests_are_refused():
 
 def the_audit_log_is_proved_and_tampering_found():
     assert daemon.ctl("audit", "verify")["rows"] > 10
-    db = sqlite3.connect(daemon.state + "/store.db", timeout=5)
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=60)
     row = db.execute("SELECT n, result FROM audit WHERE command = 'vendor drain' LIMIT 1").fetchone()
     db.execute("UPDATE audit SET result = 'done' || result WHERE n = ?", row[:1])
     db.commit()
@@ -179,7 +180,7 @@ def kill_9_loses_no_acknowledged_change():
 
 
 def a_locked_store_refuses_and_scheduling_goes_on():
-    db = sqlite3.connect(daemon.state + "/store.db", timeout=5, isolation_level=None)
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=60, isolation_level=None)
     db.execute("BEGIN EXCLUSIVE")
     code, error = daemon.ctl("vendor", "weight", "gamma", "2", ok=False)
     assert code == 1 and "store" in error, error
@@ -217,7 +218,7 @@ def rollback_brings_the_catalogue_back():
     wait_for("the change to be kept", lambda: daemon.ctl("history")["changes"][0]["command"] == "reload")
     told = daemon.ctl("rollback")
     assert told["catalogue_restored"], told
-    wait_for("the old maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 9000000, 5)
+    wait_for("the old maximum", lambda: daemon.ctl("vendor", "show", "gamma")["vendors"][0]["max_mbps"] == 9000000)
     assert daemon.read("catalog.yaml") == good
 
 
@@ -326,13 +327,13 @@ def a_drill_touches_the_test_service_alone():
     wait_for("the drill to show", lambda: share("gamma", "drill") == 0)
     assert abs(share("gamma", "live") - before) < 1, before
     daemon.ctl("blacklist", "remove", "gamma")
-    daemon.ctl("drill", "inject", "vendor-failing", "--vendor", "alpha", "--for", "1s")
+    daemon.ctl("drill", "inject", "vendor-failing", "--vendor", "alpha", "--for", "5s")
     wait_for("the fault", lambda: share("alpha", "drill") == 0)
     wait_for("its end", lambda: share("alpha", "drill") > 0)
-    daemon.ctl("drill", "inject", "meter-silent", "--vendor", "beta", "--for", "1s")
+    daemon.ctl("drill", "inject", "meter-silent", "--vendor", "beta", "--for", "5s")
     code, error = daemon.ctl("meter", "push", "beta", "1", ok=False)
     assert code == 1 and "drill" in error, error
-    daemon.ctl("drill", "inject", "store-cut", "--for", "1s")
+    daemon.ctl("drill", "inject", "store-cut", "--for", "5s")
     code, error = daemon.ctl("vendor", "weight", "beta", "0.9", ok=False)
     assert code == 1 and "cut by a drill" in error, error
     wait_for("the store to be back", lambda: daemon.ctl("vendor", "weight", "beta", "off", ok=False)[1].count("no such"))
@@ -389,17 +390,17 @@ def control_dead_and_a_rollback_all_the_same():
     daemon.ctl("vendor", "evacuate", "alpha", "--confirm", "alpha", "--why", "a mistake")
     wait_for("the evacuation", lambda: share("alpha") == 0)
     offline = [os.path.join(BUILD, "sluicectl"), "rollback", "--offline", "--state", daemon.state]
-    alive = subprocess.run(offline, capture_output=True, text=True, timeout=30, check=False)
+    alive = subprocess.run(offline, capture_output=True, text=True, timeout=60, check=False)
     assert alive.returncode == 1 and "answers" in alive.stderr, alive
     pid = daemon.pids()["control"]
     os.kill(daemon.process.pid, signal.SIGSTOP)  # the supervisor, so that it stays dead
     os.kill(pid, signal.SIGKILL)
     try:
         wait_for("control to be dead, and the rollback", lambda: subprocess.run(
-            offline, capture_output=True, text=True, timeout=30, check=False).returncode == 0)
+            offline, capture_output=True, text=True, timeout=60, check=False).returncode == 0)
         wait_for("answers from the old shares", lambda: any(
             daemon.resolve(ip="202.96.128.86", client="o%d" % i)["answers"][0]["vendor"] == "alpha"
-            for i in range(20)), 5)
+            for i in range(20)))
     finally:
         os.kill(daemon.process.pid, signal.SIGCONT)
     wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)

@@ -216,7 +216,7 @@ def report(vendor, n, ok):
              "first_frame_ms": 300, "ip": GD} for i in range(n)]
     body = json.dumps({"reports": rows})
     done = subprocess.run(["curl", "-s", "-d", body, "http://127.0.0.1:%d/v1/qos" % daemon.reports],
-                          capture_output=True, text=True, timeout=20, check=True)
+                          capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
 
@@ -225,20 +225,20 @@ def facts_age():
 
 
 def the_four_faults_of_a_drill():
-    daemon.ctl("drill", "inject", "vendor-failing", "--vendor", "alpha", "--groups", "CN/GD", "--for", "2s")
+    daemon.ctl("drill", "inject", "vendor-failing", "--vendor", "alpha", "--groups", "CN/GD", "--for", "5s")
     wait_for("the fault on the test service", lambda: [
         r["service"] for r in daemon.ctl("rules")["rules"]] == ["drill"])
     wait_for("its end", lambda: rules() == [])
-    daemon.ctl("drill", "inject", "meter-silent", "--vendor", "beta", "--for", "1s")
+    daemon.ctl("drill", "inject", "meter-silent", "--vendor", "beta", "--for", "5s")
     code, error = daemon.ctl("meter", "push", "beta", "1", ok=False)
     assert code == 1 and "drill" in error, error
     wait_for("the meter again", lambda: daemon.ctl("meter", "push", "beta", "1000", ok=False)[0] == 0)
     report("alpha", 5, True)
     wait_for("facts", lambda: facts_age() < 1.5)
-    daemon.ctl("drill", "inject", "collect-stopped", "--for", "4s")
+    daemon.ctl("drill", "inject", "collect-stopped", "--for", "8s")
     wait_for("facts to grow old", lambda: facts_age() > 2)
     wait_for("facts again", lambda: facts_age() < 1.5)
-    daemon.ctl("drill", "inject", "store-cut", "--for", "1s")
+    daemon.ctl("drill", "inject", "store-cut", "--for", "5s")
     code, error = daemon.ctl("vendor", "weight", "beta", "0.9", ok=False)
     assert code == 1 and "cut by a drill" in error, error
     wait_for("the store", lambda: daemon.ctl("vendor", "weight", "beta", "off", ok=False)[1].count("no such"))
@@ -294,13 +294,13 @@ def two_worlds_are_compared():
     wait_for("the room", lambda: daemon.get("/v1/resolve?host=live.sluice.example&stream=new-room&ip=1.1.1.1")[0] == 503)
     told = subprocess.run([os.path.join(BUILD, "sluicectl"), "--json", "world", "diff",
                            "%s/history/%d" % (daemon.state, before), daemon.state + "/world"],
-                          capture_output=True, text=True, timeout=30, check=True)
+                          capture_output=True, text=True, timeout=60, check=True)
     rows = json.loads(told.stdout)["differences"]
     alpha = [r for r in rows if r["what"] == "share_percent" and r["name"] == "live CN/GD/telecom alpha"]
     assert alpha and alpha[0]["to"] == 0 and alpha[0]["from"] > 0, rows[:5]
     assert [r["name"] for r in rows if r["what"] == "stream new"] == ["new-room"], rows
     none = subprocess.run([os.path.join(BUILD, "sluicectl"), "world", "diff", daemon.state + "/world",
-                           daemon.dir], capture_output=True, text=True, timeout=30, check=False)
+                           daemon.dir], capture_output=True, text=True, timeout=60, check=False)
     assert none.returncode == 1 and none.stderr, none
     daemon.ctl("vendor", "resume", "alpha", "--confirm", "alpha")
     daemon.ctl("stream", "remove", "new-room", "--service", "live")

@@ -34,7 +34,7 @@ def certificate(name):
 
 
 def human(*words, **env):
-    return subprocess.run([os.path.join(BUILD, "sluicectl"), *words], capture_output=True, text=True, timeout=30,
+    return subprocess.run([os.path.join(BUILD, "sluicectl"), *words], capture_output=True, text=True, timeout=60,
                           check=False, env={**os.environ, **env})
 
 
@@ -82,7 +82,7 @@ def five_minutes_become_a_sample():
         time.sleep(2)
         return bill("beta")["samples"] == before + 1
     wait_for("a slot that was seen for more than its half", grown, 480)
-    db = sqlite3.connect(daemon.state + "/store.db", timeout=5)
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=60)
     kept = wait_for("the mean in the store", lambda: db.execute(
         "SELECT start_ms, kbps FROM mean WHERE vendor = 'beta'").fetchall())
     db.close()
@@ -111,7 +111,7 @@ def an_event_is_reported_whole():
         daemon.get("/readyz")
     reports = [{"session": "s%d" % i, "stream": "a", "vendor": "alpha", "ok": i % 10 > 0, "first_frame_ms": 420,
                 "ip": "202.96.128.86"} for i in range(200)]
-    c = http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=60)
     c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
     assert c.getresponse().status in (200, 202, 204)
     daemon.ctl("vendor", "drain", "gamma", "--for", "1h", "--why", "a | in the reason", "--confirm", "gamma")
@@ -126,7 +126,7 @@ def an_event_is_reported_whole():
     wait_for("role-fell", lambda: any(a["text"].startswith("role-fell begins") for a in daemon.ctl("export")["alarms"]))
     os.kill(daemon.pids()["control"], signal.SIGKILL)  # at its start it takes a sample
     told = wait_for("quality in the report", lambda: daemon.probe(daemon.admin) and (
-        lambda e: e if e["quality"] else None)(daemon.ctl("export")), 30)
+        lambda e: e if e["quality"] else None)(daemon.ctl("export")))
     events = [(e["kind"], e["text"]) for e in told["events"]]
     for kind, text in (("process", "answer fell"), ("process", "control fell"), ("config", "refused: "),
                        ("config", "read again"), ("plan", "blacklist is armed")):
@@ -154,12 +154,12 @@ def an_event_is_reported_whole():
 def the_busiest_streams_are_shown():
     reports = [{"session": "h%d-%d" % (i, k), "stream": 'room "%d"' % i, "vendor": "beta", "ok": True, "bitrate_kbps": 1000,
                 "first_frame_ms": 300, "ip": "202.96.128.86"} for i in range(15) for k in range(i + 1)]
-    c = http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=60)
     c.request("POST", "/v1/qos", json.dumps({"reports": reports}))
     c.getresponse().read()
     wait_for("the busiest one", lambda: daemon.metric("sluice_hot_stream_mbps", r'stream="room \"14\""') == 15)
     assert daemon.metric("sluice_hot_stream_mbps", r'stream="room \"1\""') == 0
-    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=60)
     c.request("GET", "/metrics")
     assert c.getresponse().read().decode().count("\nsluice_hot_stream_mbps{") == 10
 
@@ -167,7 +167,7 @@ def the_busiest_streams_are_shown():
 def every_door_is_seen_from_outside():
     for door in ("dns-udp", "dns-tcp", "http", "https", "reports"):
         wait_for(door, lambda: daemon.metric("sluice_door_up", 'door="%s"' % door) == 1)  # pylint: disable=cell-var-from-loop
-        assert 0 < daemon.metric("sluice_door_seconds", 'door="%s"' % door) < 2
+        assert 0 < daemon.metric("sluice_door_seconds", 'door="%s"' % door) < 10
     answers = daemon.metric("sluice_answers_total")
     queries = daemon.metric("sluice_dns_queries_total")
     wait_for("more looks", lambda: daemon.metric("sluice_dns_queries_total") >= queries + 4)
@@ -202,7 +202,7 @@ def a_new_certificate_is_taken():
 
 def who_calls_too_often_is_held_back():
     def status(client):
-        c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=5)
+        c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=60)
         c.request("GET", "/v1/status", headers={"X-Forwarded-For": client} if client else {})
         return c.getresponse().status
     got = [status("192.0.2.7") for _ in range(30)]

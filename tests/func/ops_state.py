@@ -112,7 +112,7 @@ def kill_in_the_middle_of_every_kind_of_write():
 def generations():
     out = subprocess.run([os.path.join(BUILD, "sluicectl"), "world", "dump",
                           daemon.state + "/world/tick.blob"], capture_output=True, text=True,
-                         timeout=30, check=True).stdout
+                         timeout=60, check=True).stdout
     head = json.loads(out)
     return head["epoch"], head["generation"]
 
@@ -129,7 +129,7 @@ def world_install_with_control_dead():
         rows = daemon.ctl("vendor", "show", "alpha")["services"]
         return next(r["share_percent"] for r in rows if r["service"] == "live")
     wait_for("the drain", lambda: share() == 0)
-    alive = subprocess.run(install, capture_output=True, text=True, timeout=30, check=False)
+    alive = subprocess.run(install, capture_output=True, text=True, timeout=60, check=False)
     assert alive.returncode == 1 and "answers" in alive.stderr, alive
     pid = daemon.pids()["control"]
     os.kill(daemon.process.pid, signal.SIGSTOP)  # the supervisor, so that it stays dead
@@ -139,16 +139,16 @@ def world_install_with_control_dead():
         before = generations()
         for option in (["--dry-run"], ["--for", "5m"], ["--ramp", "5m"]):
             told = subprocess.run([os.path.join(BUILD, "sluicectl"), "rollback", "--offline", "--state",
-                                   daemon.state, *option], capture_output=True, text=True, timeout=30, check=False)
+                                   daemon.state, *option], capture_output=True, text=True, timeout=60, check=False)
             assert told.returncode == 1 and "world diff" in told.stderr and generations() == before, told
         bad = subprocess.run(install[:3] + [daemon.dir, "--state", daemon.state], capture_output=True,
-                             text=True, timeout=30, check=False)
+                             text=True, timeout=60, check=False)
         assert bad.returncode == 1 and generations() == before, bad
-        subprocess.run(install, capture_output=True, text=True, timeout=30, check=True)
+        subprocess.run(install, capture_output=True, text=True, timeout=60, check=True)
         assert generations() == (before[0], before[1] + 1)
         wait_for("answers from the kept world", lambda: any(
             daemon.resolve(ip="202.96.128.86", client="w%d" % i)["answers"][0]["vendor"] == "alpha"
-            for i in range(30)), 5)
+            for i in range(30)))
     finally:
         os.kill(daemon.process.pid, signal.SIGCONT)
     wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)
@@ -167,7 +167,9 @@ def history_is_kept_and_thinned():
     base = (now - 3600000) // minute * minute
     made = [now - day - minute, base + 1000, base + 2000, base + 30000, base + minute + 5]
     for t in made:
-        shutil.copytree(os.path.join(folder, real), os.path.join(folder, str(t)))
+        whole = os.path.join(daemon.dir, "whole")  # it appears as a whole, or is thinned while it is copied
+        shutil.copytree(os.path.join(folder, real), whole)
+        os.rename(whole, os.path.join(folder, str(t)))
     daemon.ctl("vendor", "weight", "gamma", "0.95")
     wait_for("the thinning", lambda: [t for t in made if os.path.exists(os.path.join(folder, str(t)))]
              == [base + 1000, base + minute + 5])
@@ -243,7 +245,7 @@ def reads_are_audited_over_kill_9_and_a_locked_store():
     killed()
     wait_for("their rows", lambda: rows("192.0.2.77") >= 5)
     daemon.tick()
-    db = sqlite3.connect(daemon.state + "/store.db", timeout=5, isolation_level=None)
+    db = sqlite3.connect(daemon.state + "/store.db", timeout=60, isolation_level=None)
     db.execute("BEGIN IMMEDIATE")  # nobody else writes
     look("192.0.2.78")
     code, error = daemon.ctl("vendor", "weight", "gamma", "0.5", ok=False)

@@ -154,7 +154,7 @@ def each_ends_by_itself():
         words, confirm = words_of(command)
         ctl(*words, "--for", "300ms", "--why", "end of " + command, "--confirm", confirm)
         assert last_change() > before, command
-        wait_for("the end of " + command, lambda state=state: key_state() == state, 20)
+        wait_for("the end of " + command, lambda state=state: key_state() == state)
         if not command.endswith(("resume", "remove")) or command == "stream remove":  # others have slept
             wait_for("the history to show the end of %s: %s" % (command, ctl("history", "--limit", "3")["changes"]),
                      lambda: ctl("history", "--limit", "1")["changes"][0]["who"] == "expiry")
@@ -226,7 +226,7 @@ def a_catalogue_comes_little_by_little():
     new, promised = a_new_vendor_has_figures_before_it_is_there()
     new = new.replace("max_mbps: 9000000", "max_mbps: 7000000")
     path = write("delta.yaml", new)
-    ctl("config", "apply", path, "--ramp", "12s", "--why", "a fourth vendor", "--confirm", "config")
+    ctl("config", "apply", path, "--ramp", "24s", "--why", "a fourth vendor", "--confirm", "config")
     assert daemon.read("catalog.yaml") == new
     row = next(r for r in rules() if r["rule"] == "catalogue")
     assert row["why"] == "a fourth vendor" and row["ramp_percent"] < 60, row
@@ -240,23 +240,22 @@ def a_catalogue_comes_little_by_little():
     daemon.tick()
     assert share("delta") < promised + 3
     wait_for("all of it", lambda: share("delta") > between and vendors("gamma")["gamma"]["max_mbps"] == 7000000
-             and not any(r["rule"] == "catalogue" for r in rules()), 30)
+             and not any(r["rule"] == "catalogue" for r in rules()))
     wait_for("what was promised", lambda: abs(share("delta") - promised) < 5)
-    began = time.monotonic()
     told = ctl("rollback", "--confirm", "rollback")
     assert told["catalogue_restored"], told
-    wait_for("three vendors again", lambda: is_out("delta"), 5)
-    print("undone in %.1f s" % (time.monotonic() - began))
+    assert not any(r["rule"] == "catalogue" for r in rules()), rules()  # back at once, by no ramp
+    wait_for("three vendors again", lambda: is_out("delta"))
 
 
 def a_catalogue_goes_by_itself():
     was = daemon.read("catalog.yaml")
     new = was.replace("max_mbps: 9000000", "max_mbps: 6000000")
-    told = ctl("config", "apply", write("less.yaml", new), "--for", "3s", "--why", "tonight", "--confirm", "config")
+    told = ctl("config", "apply", write("less.yaml", new), "--for", "8s", "--why", "tonight", "--confirm", "config")
     assert told["change"], told
     wait_for("the new maximum", lambda: vendors("gamma")["gamma"]["max_mbps"] == 6000000)
     row = next(r for r in rules() if r["rule"] == "ends")
-    assert "config apply: tonight" == row["why"] and row["left_s"] <= 3, row
+    assert "config apply: tonight" == row["why"] and row["left_s"] <= 8, row
     wait_for("the old one", lambda: vendors("gamma")["gamma"]["max_mbps"] == 9000000)
     assert daemon.read("catalog.yaml") == was
     assert rules() == [], rules()
@@ -293,7 +292,7 @@ def a_regional_maximum_is_weighed():
 def what_a_change_for_a_time_stands_over_comes_back():
     """A cap of tonight over the cap of always; a drain of half an hour where there was one already."""
     ctl("vendor", "cap", "gamma", "8500000", "--why", "always")
-    ctl("vendor", "cap", "gamma", "7000000", "--for", "1s", "--why", "tonight")
+    ctl("vendor", "cap", "gamma", "7000000", "--for", "5s", "--why", "tonight")
     assert next(r for r in rules() if r["rule"] == "ends")["why"] == "vendor cap: tonight", rules()
     wait_for("the cap of always", lambda: [(r["rule"], r.get("value")) for r in rules()] == [("cap", 8500000)])
     ctl("vendor", "cap", "gamma", "7000000", "--for", "1s")
@@ -307,7 +306,7 @@ def what_a_change_for_a_time_stands_over_comes_back():
 def a_switch_comes_back_by_itself():
     def state(name):
         return next(s["state"] for s in ctl("switch", "list")["switches"] if s["name"] == name)
-    ctl("switch", "set", "quality", "off", "--for", "2s", "--why", "a trial")
+    ctl("switch", "set", "quality", "off", "--for", "6s", "--why", "a trial")
     assert state("quality") == "off"
     wait_for("it to be on", lambda: state("quality") == "on")
 
@@ -331,7 +330,7 @@ def sessions(stream, vendor, ip, n):
 def streams_say_who_moves_by_region():
     ctl("stream", "add", "room", *LIVE)
     reports = sessions("room", "alpha", GD, 30) + sessions("room", "beta", BJ, 10)
-    http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=10).request(
+    http.client.HTTPConnection("127.0.0.1", daemon.reports, timeout=60).request(
         "POST", "/v1/qos", json.dumps({"reports": reports}))
     def dry(*vendors):
         told = ctl("stream", "vendors", "room", ",".join(vendors), *LIVE, "--dry-run")

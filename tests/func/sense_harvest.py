@@ -22,7 +22,7 @@ CATALOG = """vendors:
   - name: alpha
     guaranteed_mbps: 1000
     max_mbps: 20000
-    harvest: {host: live.alpha.example, servers: ["127.0.0.1:%d"], groups: [%s], grace_s: %d, min_ttl_s: 1, timeout_ms: 300, rate_per_s: 1000}
+    harvest: {host: live.alpha.example, servers: ["127.0.0.1:%d"], groups: [%s], grace_s: %d, min_ttl_s: 1, timeout_ms: 3000, rate_per_s: 1000}
 services:
   - name: live
     hosts: [live.sluice.example]
@@ -138,7 +138,8 @@ def group_of(d, address):
 
 
 def each_group_gets_its_own_edges():
-    with Server() as s, daemon(s) as d:
+    with Server() as s, daemon(s, grace=8) as d:
+        s.ttl = 8
         wait_for("harvested", lambda: len(ips(d, GUANGDONG)) == 6)
         wait_for("harvested", lambda: len(ips(d, BEIJING)) == 6)
         wait_for("all are", lambda: all(len(e["ips"]) == 6 for e in d.ctl("harvest", "show")["edges"]))
@@ -148,7 +149,7 @@ def each_group_gets_its_own_edges():
             e = shown[group_of(d, address)]
             assert got[:3] == [i for i in e["ips"] if ":" not in i], (got, e)
             assert [i.rsplit(".", 1)[1] for i in got[:3]] == ["9", "3", "7"], got
-            assert e["left_s"] <= 4 and e["age_s"] < 4, e
+            assert e["left_s"] <= 16 and e["age_s"] < 16, e
         assert here != there
         # every subnet that was asked for lies in its group, and DNS answers the same addresses
         by_net = {a[3] for a in s.asked}
@@ -175,16 +176,17 @@ def each_group_gets_its_own_edges():
 
 def refreshed_before_it_ends():
     with Server() as s:
-        s.ttl = 3
-        with daemon(s, '"CN/GD/telecom"', 1) as d:
+        s.ttl = 6  # asked for again after three quarters
+        with daemon(s, '"CN/GD/telecom"', 8) as d:
             wait_for("harvested", lambda: len(ips(d, GUANGDONG)) >= 3)
-            until = time.time() + 5
-            while time.time() < until:
+
+            def at():
                 assert len(ips(d, GUANGDONG)) >= 3
-                time.sleep(0.05)
-            at = [a[0] for a in s.asked if a[2] == dns.rdatatype.A]
-            gaps = [y - x for x, y in zip(at, at[1:])]
-            assert gaps and min(gaps) < 3 and max(gaps) < 4, gaps  # on a busy machine one may come late
+                found = [a[0] for a in s.asked if a[2] == dns.rdatatype.A]
+                return found if len(found) > 3 else None
+            found = wait_for("three more questions", at)
+            gaps = [y - x for x, y in zip(found, found[1:])]
+            assert min(gaps) < 6 and max(gaps) < 14, gaps  # on a busy machine one may come late
 
 
 def no_longer_than_ttl_and_grace():
@@ -192,11 +194,15 @@ def no_longer_than_ttl_and_grace():
         wait_for("harvested", lambda: len(ips(d, GUANGDONG)) >= 3)
         s.lie = "silence"
         last = s.asked[-1][0]
-        began = time.time()
-        wait_for("given up", lambda: ips(d, GUANGDONG) == [])
-        assert time.time() - last < 2 + 2 + 1.5, (time.time() - last, began)
+
+        def given_up():
+            began = time.time()  # the answer is made later: how slow we are is none of its
+            gone = ips(d, GUANGDONG) == []
+            assert gone or began < last + 2 + 2 + 6, "answered for too long"
+            return gone
+        wait_for("given up", given_up)
         s.lie = None
-        wait_for("harvested again", lambda: len(ips(d, GUANGDONG)) >= 3, 40)
+        wait_for("harvested again", lambda: len(ips(d, GUANGDONG)) >= 3)
         # also when control is gone: the answers keep time by themselves
         s.ttl = 2
         d.ctl("harvest", "show")
@@ -205,7 +211,7 @@ def no_longer_than_ttl_and_grace():
         import signal
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_for("given up without control", lambda: ips(d, GUANGDONG) == [], 10)
+            wait_for("given up without control", lambda: ips(d, GUANGDONG) == [])
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -224,9 +230,9 @@ def probes_know_what_to_probe():
             def edges():
                 return {i for e in d.ctl("harvest", "show")["edges"] for i in e["ips"]}
             wait_for("six edges that are up", lambda: len(edges()) == 6 and
-                     set(found()) == edges() and set(found().values()) == {"up"}, 40)
+                     set(found()) == edges() and set(found().values()) == {"up"})
             s.order = (2,)
-            wait_for("two others", lambda: len(found()) == 2 and set(found()) == edges(), 40)
+            wait_for("two others", lambda: len(found()) == 2 and set(found()) == edges())
     listener.close()
 
 
@@ -253,7 +259,7 @@ def edges_that_are_down_are_not_answered():
     with Server() as s:
         s.net = "127"
         text = (CATALOG % (s.port, '"CN/GD/telecom", "CN/GD/unicom"', 60)).replace(", timeout_ms", ", ipv6: false, timeout_ms")
-        text += "probes: [{name: edges, vendor: alpha, port: %d, every_s: 1, rise: 1, fall: 1}]\n" % edges.server_address[1]
+        text += "probes: [{name: edges, vendor: alpha, port: %d, every_s: 1, timeout_ms: 5000, rise: 1, fall: 1}]\n" % edges.server_address[1]
         with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
             first = wait_for("three edges", lambda: (lambda found: len(found) == 3 and found)(ips(d, GUANGDONG)))
             wait_for("they are up", lambda: sum(t["state"] == "up" for t in d.ctl("probe", "show")["targets"]) == 6)

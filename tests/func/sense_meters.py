@@ -40,7 +40,7 @@ def sources(d):
 
 def source(d, vendor, condition, what):
     return wait_for("%s: %s of %s" % (what, vendor, sources(d)[vendor]),
-                    lambda: (lambda s: s if condition(s) else None)(sources(d)[vendor]), 30)
+                    lambda: (lambda s: s if condition(s) else None)(sources(d)[vendor]))
 
 
 def shown(d, vendor):
@@ -163,14 +163,14 @@ def own_nodes():
         port = w.server_address[1]
         with daemon([["nodes: true", "url: http://127.0.0.1:%d/counter/{node}" % port, "unit: octets_total",
                       "value: /zones/a~1b/out", "every_s: 1", "rate_per_s: 1000"]], nodes) as d:
-            wait_for("a sum", lambda: shown(d, "v0")["state"] == "ok", 30)
+            wait_for("a sum", lambda: shown(d, "v0")["state"] == "ok")
             wait_for("its value", lambda: abs(shown(d, "v0")["mbps"] - 120) < 12, 30)
             found = {s["of"]: s["mbps"] for s in d.ctl("meter", "sources")["sources"]}
             assert abs(found["n1"] - 40) < 8 and abs(found["n2"] - 80) < 16, found
             def asked_on(n=6):
                 asked = lambda: sum(s["requests"] for s in d.ctl("meter", "sources")["sources"])
                 first = asked()
-                wait_for("more answers of nodes", lambda: asked() >= first + n, 30)
+                wait_for("more answers of nodes", lambda: asked() >= first + n)
                 return shown(d, "v0")["ok"]
 
             d.ctl("switch", "set", "meters", "off")

@@ -39,7 +39,7 @@ def busy(s, ticks):
         body = json.dumps({"reports": [
             {"session": "%d.%d" % (i, k), "stream": "a", "vendor": "beta", "ok": k % 3 > 0, "bitrate_kbps": 4000,
              "ip": "27.40.%d.7" % k} for k in range(150)]})
-        c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", s.reports, timeout=60)
         c.request("POST", "/v1/qos", body)
         assert c.getresponse().status in (200, 202, 204)
         c.close()

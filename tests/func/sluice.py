@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -27,7 +28,7 @@ LONG = bool(os.environ.get("SLUICE_LONG"))
 SANITIZER = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):
     """The first true value of condition; fails with `what` when there is none in time."""
     until = time.monotonic() + seconds
     while True:
@@ -39,24 +40,32 @@ def wait_for(what, condition, seconds=20):
         time.sleep(0.02)
 
 
-GIVEN = set()
+def ports_to_give():
+    """Below those that the system gives by itself, to whom connects and to other programs."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        low = int(f.read().split()[0])
+    return range(max(1024, low - 20000), low) if low > 4096 else range(10000, 30000)
+
+
+PORTS, GIVEN = ports_to_give(), []
 
 
 def free_port():
-    """A port that is free for TCP and UDP, and was not given before."""
+    """A port that is free for TCP and UDP, and that no other test is given while this one runs: each has
+    a name in the abstract namespace of sockets, which ends with us."""
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as t:
-            t.bind(("127.0.0.1", 0))
-            port = t.getsockname()[1]
-            if port in GIVEN:
-                continue
-            GIVEN.add(port)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
-                try:
-                    u.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return port
+        port = random.choice(PORTS)
+        ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            ours.bind("\0sluice-test-port-%d" % port)
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            ours.close()
+            continue
+        GIVEN.append(ours)
+        return port
 
 
 def udp_and_tcp():
@@ -155,7 +164,7 @@ geo: {overrides: "%s"%s}
             self.process = subprocess.Popen([os.path.join(BUILD, "sluiced"), "-c", self.config],
                                             stdout=log, stderr=log, start_new_session=True)
         if wait:
-            wait_for("all listeners ready", self.ready, 60)
+            wait_for("all listeners ready", self.ready, 120)
 
     def ready(self):
         if self.process.poll() is not None:
@@ -165,10 +174,10 @@ geo: {overrides: "%s"%s}
     @staticmethod
     def probe(port, path="/readyz"):
         try:
-            c = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             c.request("GET", path)
             return c.getresponse().status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def stop(self):
@@ -180,7 +189,7 @@ geo: {overrides: "%s"%s}
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(30)
+            code = self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             code = self.process.wait()
@@ -197,7 +206,7 @@ geo: {overrides: "%s"%s}
     def end(process):
         process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(30)
+            return process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
@@ -231,7 +240,7 @@ geo: {overrides: "%s"%s}
     def get(self, path, port=None):
         """(status, parsed body) over one kept connection."""
         if port:
-            self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             r, body = self.get_once(path)
         except (ConnectionError, http.client.HTTPException):  # its process fell since
@@ -246,7 +255,7 @@ geo: {overrides: "%s"%s}
 
     def get_once(self, path):
         if not self.connection:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=10)
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
         self.connection.request("GET", path)
         r = self.connection.getresponse()
         return r, r.read()
@@ -257,7 +266,7 @@ geo: {overrides: "%s"%s}
         assert status == 200, (status, body)
         return body
 
-    def query(self, name, kind="A", ecs=None, tcp=False, timeout=5, **options):
+    def query(self, name, kind="A", ecs=None, tcp=False, timeout=30, **options):
         if ecs:
             options["options"] = [dns.edns.ECSOption(*ecs)]
         q = dns.message.make_query(name, kind, use_edns=0, payload=1232, **options)
@@ -274,7 +283,7 @@ geo: {overrides: "%s"%s}
 
     def metric(self, name, labels=""):
         """Sum of a metric's samples whose labels hold this text."""
-        c = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=60)
         c.request("GET", "/metrics")
         text = c.getresponse().read().decode()
         return sum(float(m.group(2)) for m in
@@ -288,7 +297,7 @@ geo: {overrides: "%s"%s}
             view = body.get("view", "0.0") if status == 200 else "0.0"
             return int(view.split(".")[1])
         first = generation()
-        wait_for("two ticks", lambda: generation() >= first + 2, 30)
+        wait_for("two ticks", lambda: generation() >= first + 2)
 
 
 def run(cases):
