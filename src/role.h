@@ -10,7 +10,7 @@
 
 #include "conf/conf.h"
 
-enum { ROLE_MAX_STORED = 4 };
+enum { ROLE_MAX_STORED = 5 };
 
 struct role {
 	const char *name;

@@ -18,8 +18,8 @@
 
 const struct role roles[3] = {
 	{"answer", {"world/tick.blob"}, false, role_answer},
-	{"control", {"engine.state", "ledger.state", "breaker.state", "facts.blob"}, false,
-		role_control},
+	{"control", {"engine.state", "ledger.state", "breaker.state", "ingest.state", "facts.blob"},
+		false, role_control},
 	{"collect", {NULL}, true, role_collect},
 };
 

@@ -86,8 +86,9 @@ static int resume(struct engine *e, uint64_t now_ms, struct errbuf *err)
 		e->kept->generation = SL_MAX(e->kept->generation, w->tick.head->generation);
 	engine_seats_resume(e, w);
 	engine_breaker_resume(e, now_ms);
+	rc = engine_ingest_resume(e, now_ms);
 	world_close(f);
-	return 0;
+	return rc;
 }
 
 /* Zeros, of which only what is touched takes memory; NULL for none. */
@@ -116,11 +117,11 @@ int engine_new(const char *dir, uint64_t now_ms, struct engine **ret_engine, str
 		goto fail;
 	rc = engine_facts_open(e, err);
 	if (!rc)
-		rc = engine_ingest_open(e, err);
-	if (!rc)
 		rc = engine_hot_open(e, err);
 	if (!rc)
 		rc = engine_state_open(e, now_ms, err);
+	if (!rc)
+		rc = engine_ingest_open(e, err);
 	if (!rc)
 		rc = resume(e, now_ms, err);
 	if (rc)

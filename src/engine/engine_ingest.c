@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ingest points by what pushers report: evidence per point and group, kept from tick to tick while
- * it says anything, and the weights that it gives, in the tick; those that probes find down have
- * none. Forgotten with the process: the facts of the minute are there again at once.
+ * Ingest points by what pushers report: evidence per point and group, kept from tick to tick and
+ * over a restart while it says anything, and the weights that it gives, in the tick; those that
+ * probes find down have none.
  */
 #include "base/hash.h"
 #include "engine/engine_int.h"
@@ -14,6 +14,10 @@
 
 #define NOTHING 0.05 /* voices: less is forgotten */
 
+static const char magic[8] = {'S', 'L', 'U', 'I', 'N', 'G', 1, 1};
+
+enum { ROWS = 32768 }; /* outlive the process; what is known beyond is forgotten with it */
+
 /* Points by service and name, because places in a catalogue come and go. */
 struct known {
 	uint64_t name; /* hash */
@@ -22,8 +26,23 @@ struct known {
 	struct ingest_facts facts; /* of this tick; no voices: none */
 };
 
+/* The file, mapped shared: each row has a check of its own, so one that was being written when the
+ * process ended is as good as none. */
+struct kept {
+	char magic[8];
+	struct kept_row {
+		uint64_t at_ms; /* when the evidence was so; 0: none */
+		uint64_t name;
+		uint16_t service, group;
+		uint32_t spare;
+		struct ingest_evidence e;
+		uint64_t check; /* hash of what stands above */
+	} row[ROWS];
+};
+
 /* Pages of groups that there are none of are never touched. */
 struct engine_ingests {
+	struct kept *kept;
 	struct known *known; /* by service, group, name */
 	uint32_t n, room;
 	uint64_t last_ms;
@@ -38,10 +57,18 @@ int engine_ingest_open(struct engine *e, struct errbuf *err)
 {
 	struct engine_ingests *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool fresh;
 
 	if (s == MAP_FAILED)
 		return err_set(err, SL_ENOMEM, "engine: no memory for ingests");
 	e->ingests = s;
+	s->kept = engine_state_map(e->dir, "ingest.state", sizeof(*s->kept), &fresh, err);
+	if (!s->kept)
+		return SL_EIO;
+	if (fresh || memcmp(s->kept->magic, magic, sizeof(magic)) != 0) {
+		memset(s->kept, 0, sizeof(*s->kept));
+		memcpy(s->kept->magic, magic, sizeof(magic));
+	}
 	return 0;
 }
 
@@ -50,6 +77,8 @@ void engine_ingest_close(struct engine *e)
 	free(e->ingest_down);
 	if (!e->ingests)
 		return;
+	if (e->ingests->kept)
+		(void)munmap(e->ingests->kept, sizeof(*e->ingests->kept));
 	free(e->ingests->known);
 	(void)munmap(e->ingests, sizeof(*e->ingests));
 	e->ingests = NULL;
@@ -64,6 +93,67 @@ static int by_key(const void *a, const void *b)
 	if (x->group != y->group)
 		return x->group < y->group ? -1 : 1;
 	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static uint64_t check_of(const struct kept_row *r)
+{
+	return hash64(r, offsetof(struct kept_row, check), 1);
+}
+
+static bool sound(const struct kept_row *r)
+{
+	return r->at_ms && r->check == check_of(r) && r->service < SL_MAX_SERVICES &&
+	       r->group < SL_MAX_GROUPS && r->e.voices > 0 && r->e.voices < 1e9 &&
+	       r->e.quality >= 0 && r->e.quality <= 1;
+}
+
+int engine_ingest_resume(struct engine *e, uint64_t now_ms)
+{
+	struct engine_ingests *s = e->ingests;
+
+	uint32_t n = 0;
+
+	s->known = malloc(ROWS * sizeof(*s->known));
+	if (!s->known)
+		return SL_ENOMEM;
+	s->room = ROWS;
+	s->last_ms = now_ms;
+	for (uint32_t i = 0; i < ROWS; i++) {
+		const struct kept_row *r = &s->kept->row[i];
+		struct known *k = &s->known[s->n];
+
+		if (!sound(r))
+			continue;
+		*k = (struct known){
+			.name = r->name, .service = r->service, .group = r->group, .e = r->e};
+		ingest_remember(&k->e, 0, 0, now_ms > r->at_ms ? now_ms - r->at_ms : 0);
+		s->n++;
+	}
+	qsort(s->known, s->n, sizeof(*s->known), by_key);
+	for (uint32_t i = 0; i < s->n; i++) /* rows that were on the move may be there twice */
+		if (n == 0 || by_key(&s->known[n - 1], &s->known[i]) != 0)
+			s->known[n++] = s->known[i];
+	s->n = n;
+	return 0;
+}
+
+static void keep(struct engine_ingests *s, uint64_t now_ms)
+{
+	uint32_t n = SL_MIN(s->n, (uint32_t)ROWS);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct kept_row *r = &s->kept->row[i];
+		const struct known *k = &s->known[i];
+
+		*r = (struct kept_row){.at_ms = now_ms,
+			.name = k->name,
+			.service = k->service,
+			.group = k->group,
+			.e = k->e};
+		r->check = check_of(r);
+	}
+	for (; n < ROWS && s->kept->row[n].at_ms; n++)
+		s->kept->row[n].at_ms = 0;
 }
 
 static struct ingest_facts facts_of(const struct facts_push *p)
@@ -166,7 +256,7 @@ static void weigh(struct engine *e, struct blob_span span, const struct known *k
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = place_of(e, span, k[i].name);
 
-		if (at == INGEST_MAX)
+		if (at == INGEST_MAX || k[i].group >= e->cat.n_groups)
 			continue;
 		s->at[k[i].group][at] = k[i].e;
 		ingest_carrier_add(&s->carrier[engine_facts_carrier(e, k[i].group)][at], &k[i].e);
@@ -266,6 +356,7 @@ int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms)
 	if (rc)
 		return rc;
 	remember(s, now_ms);
+	keep(s, now_ms);
 	reported = s->n && e->cat.n_service_plays && !(e->off & ENGINE_NO_QUALITY);
 	if (reported)
 		weigh_all(e);

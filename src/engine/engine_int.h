@@ -193,9 +193,10 @@ uint16_t engine_facts_carrier(
 int engine_hot_open(struct engine *e, struct errbuf *err);
 void engine_hot_put(struct engine *e, struct blob_writer *w);
 
-/* engine_ingest.c: what pushers report, remembered, and what is down, put into the tick. SL_ENOMEM.
- */
+/* engine_ingest.c: what pushers report, remembered, and what is down, put into the tick; resume
+ * takes up what an earlier process remembered. SL_ENOMEM. */
 int engine_ingest_open(struct engine *e, struct errbuf *err);
+int engine_ingest_resume(struct engine *e, uint64_t now_ms);
 void engine_ingest_close(struct engine *e);
 int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);
 

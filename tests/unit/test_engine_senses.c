@@ -295,6 +295,51 @@ static void an_ingest_that_is_down_has_no_weight(void **state)
 	assert_int_equal(tick()->tick.n_ingests, 0);
 }
 
+/* Ends the engine and begins another over what it left, the first rows of which may be damaged. */
+static void start_again(bool damaged)
+{
+	struct errbuf err = {""};
+	char path[128], *data;
+	size_t size;
+
+	engine_free(engine);
+	engine = NULL;
+	(void)snprintf(path, sizeof(path), "%s/ingest.state", dir);
+	assert_int_equal(os_read_file(path, 64 << 20, &data, &size, &err), 0);
+	for (size_t i = sizeof(uint64_t); damaged && i < 512; i++)
+		data[i] = (char)(data[i] ^ 1);
+	assert_int_equal(os_write_file(path, data, size, 0600, &err), 0);
+	free(data);
+	assert_int_equal(engine_new(dir, now_ms, &engine, &err), 0);
+	assert_int_equal(engineworld_load(sluice_yaml, catalog_yaml, &err), 0);
+}
+
+/* That nobody pushes to an ingest any more, because it was bad, is not forgotten with the process;
+ * what is remembered fades while there is none as it does else. */
+static void what_is_remembered_of_an_ingest_outlives_its_process(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 6);
+	(void)tick();
+	write_pushes(0, 0, 0, 0);
+	before = weight_of_north(tick(), "CN/GD/telecom");
+	assert_true(before < INGEST_POOR_PPM / 10);
+	start_again(false);
+	assert_in_range(weight_of_north(tick(), "CN/GD/telecom"), before, before + before / 10);
+	now_ms += 1200000; /* ten half-lives */
+	start_again(false);
+	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), INGEST_WHOLE_PPM);
+
+	write_pushes(engineworld_group("CN/GD/telecom"), 0, 10, 6);
+	(void)tick();
+	write_pushes(0, 0, 0, 0);
+	assert_true(weight_of_north(tick(), "CN/GD/telecom") < INGEST_POOR_PPM / 10);
+	start_again(true);
+	assert_int_equal(weight_of_north(tick(), "CN/GD/telecom"), INGEST_WHOLE_PPM);
+}
+
 static void pushes_of_nowhere_are_refused(void **state)
 {
 	uint64_t refused = engine_view(engine)->facts_refused;
@@ -383,6 +428,7 @@ int main(void)
 		cmocka_unit_test(edges_in_their_order_for_their_time),
 		cmocka_unit_test(an_ingest_loses_weight_where_it_is_bad),
 		cmocka_unit_test(an_ingest_that_is_down_has_no_weight),
+		cmocka_unit_test(what_is_remembered_of_an_ingest_outlives_its_process),
 		cmocka_unit_test(pushes_of_nowhere_are_refused),
 		cmocka_unit_test(a_hot_stream_has_more_nodes),
 	};
