@@ -1,40 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Probes: which targets there are, when each is looked at, what was seen. A look is one connection
- * of its own, as a new client would make; one of HLS goes on from the playlist to its first
- * segment; one of DNS is a question. Looks are spread over their interval and wander by a tenth of
- * it. Longer than most, because listing targets and looking at them share their rows.
+ * Looks at targets: when, how, and what was seen. A look is one connection of its own, as a new
+ * client would make; one of HLS goes on from the playlist to its first segment; one of DNS is a
+ * question. Looks are spread over their interval and wander by a tenth of it.
  */
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/os.h"
 #include "sense/ask.h"
 #include "sense/dnsmsg.h"
 #include "sense/media.h"
-#include "sense/sense_int.h"
+#include "sense/probe_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_RUNNING = 2048, SEEN = 8192, HOPS = 3, BUSY_MS = 20 };
 
-struct target {
-	struct sense_timer timer;
-	struct sense_probes *owner;
-	const struct conf_probe *probe;
-	struct look *look; /* NULL: none is under way */
-	struct sense_flow flow;
-	uint32_t index;
-};
-
 /* A look under way. */
-struct look {
+struct sense_look {
 	struct sense_fetch fetch;
 	struct sense_ask ask; /* of a kind that asks DNS */
 	uint16_t id;          /* of its question */
 	struct sense_probes *p;
-	struct target *t;
-	struct look *next; /* spare ones */
+	struct sense_probe_target *t;
+	struct sense_look *next; /* spare ones */
 	struct curl_slist *header, *connect_to;
 	uint64_t began_us;
 	uint32_t hops;
@@ -44,37 +33,9 @@ struct look {
 	char url[CONF_MAX_TEMPLATE + 64];
 };
 
-/* Addresses, open addressing; full at half. */
-struct seen_ips {
-	struct ip ip[1 << 13];
-	uint32_t n;
-};
-
-/* false: it is there already, or there is no room. */
-static bool seen_add(struct seen_ips *s, struct ip ip)
+static struct sense_look *take_look(struct sense_probes *p)
 {
-	uint32_t mask = SL_COUNT(s->ip) - 1, at = (uint32_t)hash64(&ip, sizeof(ip), 0) & mask;
-
-	for (; s->ip[at].family != IP_NONE; at = (at + 1) & mask)
-		if (memcmp(&s->ip[at], &ip, sizeof(ip)) == 0)
-			return false;
-	if (s->n * 2 > mask)
-		return false;
-	s->ip[at] = ip;
-	s->n++;
-	return true;
-}
-
-struct sense_probes {
-	struct sense *s;
-	struct target *target;
-	uint32_t n, running;
-	struct look *spare;
-};
-
-static struct look *take_look(struct sense_probes *p)
-{
-	struct look *l = p->spare;
+	struct sense_look *l = p->spare;
 
 	if (p->running == MAX_RUNNING)
 		return NULL;
@@ -85,14 +46,14 @@ static struct look *take_look(struct sense_probes *p)
 	if (!l)
 		return NULL;
 	p->running++;
-	memset(l, 0, offsetof(struct look, data));
+	memset(l, 0, offsetof(struct sense_look, data));
 	sense_ask_init(&l->ask);
 	l->ask.loop = p->s->loop;
 	l->p = p;
 	return l;
 }
 
-static void drop_look(struct look *l)
+static void drop_look(struct sense_look *l)
 {
 	struct sense_probes *p = l->p;
 
@@ -103,7 +64,7 @@ static void drop_look(struct look *l)
 	p->spare = l;
 }
 
-static void plan_next(struct sense_probes *p, struct target *t)
+static void plan_next(struct sense_probes *p, struct sense_probe_target *t)
 {
 	uint64_t ms = t->probe->every_s * UINT64_C(1000);
 
@@ -122,8 +83,8 @@ static void tell(const struct sense_target *row, const char *was)
 }
 
 /* why: SENSE_REFUSALS for a good look. */
-static void judge(
-	struct sense_probes *p, struct target *t, enum sense_refusal why, uint32_t took_us)
+static void judge(struct sense_probes *p, struct sense_probe_target *t, enum sense_refusal why,
+	uint32_t took_us)
 {
 	struct sense *s = p->s;
 	struct sense_target *row = &s->target[t->index];
@@ -154,9 +115,9 @@ static void judge(
 	plan_next(p, t);
 }
 
-static void end_look(struct look *l, enum sense_refusal why)
+static void end_look(struct sense_look *l, enum sense_refusal why)
 {
-	struct target *t = l->t;
+	struct sense_probe_target *t = l->t;
 	struct sense_probes *p = l->p;
 	uint64_t took_us = os_mono_ns() / 1000 - l->began_us;
 
@@ -165,7 +126,7 @@ static void end_look(struct look *l, enum sense_refusal why)
 	judge(p, t, why, (uint32_t)SL_MIN(took_us, (uint64_t)UINT32_MAX));
 }
 
-static struct str seen(const struct look *l)
+static struct str seen(const struct sense_look *l)
 {
 	return (struct str){l->data, l->n};
 }
@@ -173,7 +134,7 @@ static struct str seen(const struct look *l)
 /* Takes what comes until enough is known. */
 static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 {
-	struct look *l = ctx;
+	struct sense_look *l = ctx;
 	const struct conf_probe *c = l->t->probe;
 	size_t take = SL_MIN(size * n, SEEN - l->n);
 
@@ -191,7 +152,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *ctx)
 
 static void on_done(struct sense_fetch *f, CURLcode rc);
 
-static int start(struct look *l)
+static int start(struct sense_look *l)
 {
 	struct sense *s = l->p->s;
 	const struct conf_probe *c = l->t->probe;
@@ -222,7 +183,7 @@ static int start(struct look *l)
 }
 
 /* The URL that a playlist names, against its own. false: none that can be asked for. */
-static bool follow(struct look *l, struct str uri)
+static bool follow(struct sense_look *l, struct str uri)
 {
 	char text[CONF_MAX_TEMPLATE], *full = NULL;
 	CURLU *u = curl_url();
@@ -242,7 +203,7 @@ static bool follow(struct look *l, struct str uri)
 }
 
 /* A playlist leads to a playlist or to a segment. Whether one more request is under way. */
-static bool go_on(struct look *l, enum sense_refusal *ret_why)
+static bool go_on(struct sense_look *l, enum sense_refusal *ret_why)
 {
 	struct str uri;
 
@@ -261,7 +222,7 @@ static bool go_on(struct look *l, enum sense_refusal *ret_why)
 	return start(l) == 0;
 }
 
-static enum sense_refusal verdict(const struct look *l, long status)
+static enum sense_refusal verdict(const struct sense_look *l, long status)
 {
 	const struct conf_probe *c = l->t->probe;
 
@@ -279,7 +240,8 @@ static enum sense_refusal verdict(const struct look *l, long status)
 
 static void on_done(struct sense_fetch *f, CURLcode rc)
 {
-	struct look *l = (struct look *)((char *)f - offsetof(struct look, fetch));
+	struct sense_look *l =
+		(struct sense_look *)((char *)f - offsetof(struct sense_look, fetch));
 	enum sense_refusal why;
 	long status = 0;
 
@@ -294,20 +256,20 @@ static void on_done(struct sense_fetch *f, CURLcode rc)
 	end_look(l, why);
 }
 
-static struct sense_dns_question question_of(const struct look *l)
+static struct sense_dns_question question_of(const struct sense_look *l)
 {
 	return (struct sense_dns_question){.host = l->t->probe->host, .id = l->id};
 }
 
 static void on_failed(struct sense_ask *a, enum sense_refusal why)
 {
-	end_look((struct look *)((char *)a - offsetof(struct look, ask)), why);
+	end_look((struct sense_look *)((char *)a - offsetof(struct sense_look, ask)), why);
 }
 
 static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n);
 
 /* As a resolver would: over UDP, and again over TCP where the answer was cut. */
-static int ask(struct look *l, bool tcp)
+static int ask(struct sense_look *l, bool tcp)
 {
 	const struct conf_probe *c = l->t->probe;
 	struct sense_dns_question q;
@@ -333,7 +295,7 @@ static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n)
 		[SENSE_DNS_RCODE] = SENSE_RCODE,
 		[SENSE_DNS_SCOPE] = SENSE_SCOPE,
 		[SENSE_DNS_EMPTY] = SENSE_EMPTY};
-	struct look *l = (struct look *)((char *)a - offsetof(struct look, ask));
+	struct sense_look *l = (struct sense_look *)((char *)a - offsetof(struct sense_look, ask));
 	struct sense_dns_question q = question_of(l);
 	struct sense_dns_reply r;
 	enum sense_dns_verdict v = sense_dns_read(&q, octets, n, &r);
@@ -349,13 +311,15 @@ static void on_reply(struct sense_ask *a, const uint8_t *octets, size_t n)
 		end_look(l, SENSE_CONNECT);
 }
 
-static void fire(struct sense_timer *timer)
+void sense_look_begin(struct sense_timer *timer)
 {
-	struct target *t = (struct target *)((char *)timer - offsetof(struct target, timer));
+	struct sense_probe_target *t =
+		(struct sense_probe_target *)((char *)timer -
+					      offsetof(struct sense_probe_target, timer));
 	struct sense_probes *p = t->owner;
 	const struct conf_probe *c = t->probe;
 	const char *address = p->s->target[t->index].address;
-	struct look *l = take_look(p);
+	struct sense_look *l = take_look(p);
 	char to[SENSE_ADDRESS + 8];
 
 	if (!l) {
@@ -381,281 +345,21 @@ static void fire(struct sense_timer *timer)
 		end_look(l, SENSE_CONNECT);
 }
 
-/* Targets being listed; rows NULL: only counted. */
-struct lister {
-	struct sense_probes *p;
-	struct sense_target *rows;
-	uint32_t n;
-	const struct conf_probe *probe;
-	uint32_t probe_index;
-};
-
-/* node: of a node of ours, or an ingest; empty: of neither. */
-static void add(
-	struct lister *a, const char *address, struct ip edge, const char *node, uint32_t index)
+void sense_look_stop(struct sense_look *l)
 {
-	struct sense_target *row;
-
-	if (a->n == SENSE_MAX_TARGETS)
+	if (!l)
 		return;
-	if (!a->rows) {
-		a->n++;
-		return;
-	}
-	row = &a->rows[a->n];
-	row->probe_index = a->probe_index;
-	row->ip = edge;
-	row->node_index = index;
-	(void)snprintf(row->probe, sizeof(row->probe), "%s", a->probe->name);
-	(void)snprintf(row->node, sizeof(row->node), "%s", node);
-	(void)snprintf(row->address, sizeof(row->address), "%s", address);
-	a->p->target[a->n] = (struct target){.probe = a->probe, .index = a->n, .owner = a->p};
-	a->p->target[a->n].timer.fire = fire;
-	a->n++;
+	sense_fetch_stop(l->p->s->loop, &l->fetch);
+	sense_ask_stop(&l->ask);
+	drop_look(l);
 }
 
-static void add_ip(struct lister *a, const char *ip, const struct conf_node *node, uint32_t index)
+void sense_look_done(struct sense_probes *p)
 {
-	uint32_t port = a->probe->port ? a->probe->port : a->probe->https ? 443 : 80;
-	char text[SENSE_ADDRESS];
-	struct ip edge = {.family = IP_NONE};
-
-	if (!node && !ip_parse(str_from(ip), &edge))
-		edge.family = IP_NONE;
-	if (strchr(ip, ':'))
-		(void)snprintf(text, sizeof(text), "[%s]:%u", ip, port);
-	else
-		(void)snprintf(text, sizeof(text), "%s:%u", ip, port);
-	add(a, text, edge, node ? node->name : "", node ? index : SENSE_NO_NODE);
-}
-
-static void list_vendor(struct lister *a, const struct conf_catalog *c)
-{
-	const struct conf_vendor *v = &c->vendors[conf_find_vendor(c, a->probe->vendor)];
-	bool own = false;
-
-	for (uint32_t i = 0; i < c->nodes_count; i++) {
-		const struct conf_node *n = &c->nodes[i];
-
-		if (strcmp(n->vendor, v->name) != 0)
-			continue;
-		own = true;
-		for (uint32_t k = 0; k < n->a_count; k++)
-			add_ip(a, n->a_text[k], n, i);
-		for (uint32_t k = 0; k < n->aaaa_count; k++)
-			add_ip(a, n->aaaa_text[k], n, i);
-	}
-	for (uint32_t i = 0; !own && i < v->addresses_count; i++) {
-		for (uint32_t k = 0; k < v->addresses[i].a_count; k++)
-			add_ip(a, v->addresses[i].a_text[k], NULL, 0);
-		for (uint32_t k = 0; k < v->addresses[i].aaaa_count; k++)
-			add_ip(a, v->addresses[i].aaaa_text[k], NULL, 0);
-	}
-}
-
-/* What the vendor's DNS gave, each address once. */
-static void list_harvest(struct lister *a, const struct sense *s)
-{
-	struct seen_ips *done = calloc(1, sizeof(*done));
-	char text[IP_TEXT_MAX];
-
-	for (uint32_t i = 0; done && i < s->n_edges; i++) {
-		const struct sense_edges *e = &s->edges[i];
-
-		if (strcmp(e->vendor, a->probe->vendor) != 0)
-			continue;
-		for (uint32_t k = 0; k < e->n_a + e->n_aaaa; k++) {
-			struct ip ip = k < e->n_a ? e->a[k] : e->aaaa[k - e->n_a];
-
-			if (!seen_add(done, ip))
-				continue;
-			ip_format(ip, text);
-			add_ip(a, text, NULL, 0);
-		}
-	}
-	free(done);
-}
-
-/* HOST:PORT of an ingest's URL; false: it is not pushed to over TCP, or to a host of each stream's
- * own. */
-static bool ingest_address(const char *url, uint32_t port, char to[static SENSE_ADDRESS])
-{
-	static const struct {
-		const char *scheme;
-		uint32_t port;
-	} known[] = {{"rtmp://", 1935}, {"rtmps://", 443}, {"http://", 80}, {"https://", 443}};
-	size_t i = 0, n;
-	const char *host, *colon;
-
-	while (i < SL_COUNT(known) &&
-		strncasecmp(url, known[i].scheme, strlen(known[i].scheme)) != 0)
-		i++;
-	if (i == SL_COUNT(known))
-		return false;
-	host = url + strlen(known[i].scheme);
-	n = strcspn(host, "/");
-	if (n + sizeof(":65535") > SENSE_ADDRESS || memchr(host, '{', n) || memchr(host, '@', n))
-		return false;
-	colon = memrchr(host, ':', n);
-	if (colon && memchr(colon, ']', n - (size_t)(colon - host)))
-		colon = NULL;
-	if (colon && !port)
-		(void)snprintf(to, SENSE_ADDRESS, "%.*s", (int)n, host);
-	else
-		(void)snprintf(to, SENSE_ADDRESS, "%.*s:%u",
-			(int)(colon ? (size_t)(colon - host) : n), host,
-			port ? port : known[i].port);
-	return true;
-}
-
-static void list_ingests(struct lister *a, const struct conf_catalog *c)
-{
-	const struct conf_service *s = &c->services[conf_find_service(c, a->probe->service)];
-	char address[SENSE_ADDRESS];
-
-	for (uint32_t i = 0; i < s->ingest_count; i++)
-		if (ingest_address(s->ingest[i].url, a->probe->port, address))
-			add(a, address, (struct ip){.family = IP_NONE}, s->ingest[i].name,
-				SENSE_NO_NODE);
-}
-
-static void list_all(struct lister *a, const struct conf_catalog *c)
-{
-	a->n = 0;
-	for (uint32_t i = 0; i < c->probes_count; i++) {
-		a->probe = &c->probes[i];
-		a->probe_index = i;
-		if (a->probe->vendor) {
-			list_vendor(a, c);
-			list_harvest(a, a->p->s);
-		}
-		if (a->probe->service)
-			list_ingests(a, c);
-		for (uint32_t k = 0; k < a->probe->targets_count; k++)
-			add(a, a->probe->targets[k], (struct ip){.family = IP_NONE}, "",
-				SENSE_NO_NODE);
-	}
-}
-
-static int by_name(const void *x, const void *y)
-{
-	const struct sense_target *a = *(const struct sense_target *const *)x;
-	const struct sense_target *b = *(const struct sense_target *const *)y;
-	int rc = strcmp(a->probe, b->probe);
-
-	if (!rc)
-		rc = strcmp(a->address, b->address);
-	return rc ? rc : strcmp(a->node, b->node);
-}
-
-/* What equal targets were before a reload. */
-static void inherit(struct sense_probes *p, struct sense_target *rows,
-	const struct sense_probes *old, const struct sense_target *old_rows)
-{
-	const struct sense_target **sorted = old ? calloc(old->n + 1, sizeof(*sorted)) : NULL;
-
-	for (uint32_t i = 0; sorted && i < old->n; i++)
-		sorted[i] = &old_rows[i];
-	if (sorted)
-		qsort(sorted, old->n, sizeof(*sorted), by_name);
-	for (uint32_t i = 0; sorted && i < p->n; i++) {
-		const struct sense_target *key = &rows[i], *const *was = bsearch(&key, sorted,
-								   old->n, sizeof(*sorted),
-								   by_name);
-		uint32_t probe = rows[i].probe_index, node = rows[i].node_index;
-
-		if (!was)
-			continue;
-		rows[i] = **was;
-		rows[i].probe_index = probe;
-		rows[i].node_index = node;
-		p->target[i].flow = old->target[*was - old_rows].flow;
-	}
-	free(sorted);
-}
-
-static struct sense_probe *sums_of(
-	const struct sense *s, const struct sense_target *rows, uint32_t n)
-{
-	const struct conf_catalog *c = &s->conf->catalog;
-	struct sense_probe *sum = calloc(c->probes_count + 1, sizeof(*sum));
-
-	for (uint32_t i = 0; sum && i < c->probes_count; i++)
-		(void)snprintf(sum[i].name, sizeof(sum[i].name), "%s", c->probes[i].name);
-	for (uint32_t i = 0; sum && i < c->probes_count; i++) {
-		const struct conf_probe *p = &c->probes[i];
-
-		if (p->vendor)
-			(void)snprintf(sum[i].vendor, sizeof(sum[i].vendor), "%s", p->vendor);
-		if (p->service)
-			(void)snprintf(sum[i].service, sizeof(sum[i].service), "%s", p->service);
-	}
-	for (uint32_t i = 0; sum && i < n; i++)
-		sum[rows[i].probe_index].n[rows[i].state]++;
-	return sum;
-}
-
-struct sense_probes *sense_probes_new(struct sense *s, struct sense_probes *old)
-{
-	struct sense_probes *p = calloc(1, sizeof(*p));
-	struct sense_target *rows = NULL, *old_rows = s->target;
-	struct sense_probe *sum = NULL, *old_sum = s->probe;
-	struct lister a = {.p = p};
-
-	if (p) {
-		p->s = s;
-		list_all(&a, &s->conf->catalog);
-		p->target = calloc(a.n + 1, sizeof(*p->target));
-		rows = calloc(a.n + 1, sizeof(*rows));
-	}
-	if (rows && p->target) {
-		a.rows = rows;
-		list_all(&a, &s->conf->catalog);
-		p->n = a.n;
-		inherit(p, rows, old, old_rows);
-		sum = sums_of(s, rows, p->n);
-	}
-	if (!sum) {
-		sense_probes_free(p);
-		free(rows);
-		p = NULL;
-		rows = NULL;
-	}
-	(void)pthread_mutex_lock(&s->lock);
-	s->target = rows;
-	s->n_targets = p ? p->n : 0;
-	s->probe = sum;
-	s->n_probes = p ? s->conf->catalog.probes_count : 0;
-	(void)pthread_mutex_unlock(&s->lock);
-	sense_probes_free(old);
-	free(old_rows);
-	free(old_sum);
-	for (uint32_t i = 0; p && i < p->n; i++)
-		(void)sense_timer_set(s->loop, &p->target[i].timer,
-			os_mono_ms() + sense_random(p->target[i].probe->every_s * UINT64_C(1000)));
-	return p;
-}
-
-void sense_probes_free(struct sense_probes *p)
-{
-	if (!p)
-		return;
-	for (uint32_t i = 0; p->target && i < p->n; i++) {
-		struct look *l = p->target[i].look;
-
-		sense_timer_clear(p->s->loop, &p->target[i].timer);
-		if (!l)
-			continue;
-		sense_fetch_stop(p->s->loop, &l->fetch);
-		sense_ask_stop(&l->ask);
-		drop_look(l);
-	}
 	while (p->spare) {
-		struct look *next = p->spare->next;
+		struct sense_look *next = p->spare->next;
 
 		free(p->spare);
 		p->spare = next;
 	}
-	free(p->target);
-	free(p);
 }

@@ -59,7 +59,7 @@ struct sense_meters *sense_meters_new(struct sense *s, struct sense_meters *old)
 	SL_NONNULL(1) SL_WUNUSED;
 void sense_meters_free(struct sense_meters *m);
 
-/* probe.c, as meter.c. */
+/* targets.c, as meter.c. */
 struct sense_probes *sense_probes_new(struct sense *s, struct sense_probes *old)
 	SL_NONNULL(1) SL_WUNUSED;
 void sense_probes_free(struct sense_probes *p);
