@@ -26,10 +26,8 @@ void sense_job_end(struct sense_job *j)
 	j->reply = NULL;
 	j->reply_n = j->reply_room = 0;
 	j->page = 0;
-	if (!j->api.cursor[0]) {
-		free(j->points);
-		j->points = NULL;
-	}
+	free(j->points);
+	j->points = NULL;
 }
 
 void sense_job_wait(struct sense_job *j, uint64_t ms)
@@ -186,9 +184,10 @@ static void fire(struct sense_timer *t)
 	if (!make_request(j, now_ms))
 		return;
 	h = sense_job_host(j->m, j->m->request.host);
-	if (!j->slot_ms) {
+	if (!j->slot_ms ||
+		j->slot_ms < h->closed_ms) { /* none yet, or one from before it was closed */
 		gap_ms = j->api.rate_per_s > 0 ? (uint64_t)(1000 / j->api.rate_per_s) : 0;
-		j->slot_ms = SL_MAX(h->free_ms, mono);
+		j->slot_ms = SL_MAX(SL_MAX(h->free_ms, h->closed_ms), mono);
 		h->free_ms = j->slot_ms + gap_ms;
 	}
 	if (j->slot_ms > mono) {
@@ -317,7 +316,7 @@ void sense_meters_free(struct sense_meters *m)
 		sense_timer_clear(m->s->loop, &m->job[i].timer);
 		sense_fetch_stop(m->s->loop, &m->job[i].fetch);
 		sense_job_end(&m->job[i]);
-		free(m->job[i].points);
+		free(m->job[i].tail);
 	}
 	free(m->job);
 	free(m->host);

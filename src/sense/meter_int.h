@@ -10,7 +10,8 @@
 
 struct sense_host {
 	char name[SL_MAX_NAME * 4];
-	uint64_t free_ms; /* mono: when the next request may go */
+	uint64_t free_ms;   /* mono: when the next request may go */
+	uint64_t closed_ms; /* mono: it does not want to be asked before */
 };
 
 struct sense_job {
@@ -26,7 +27,8 @@ struct sense_job {
 	uint64_t start_ms, end_ms; /* of this look */
 	uint32_t page;
 	char next[SENSE_MAX_TOKEN], cursor[SENSE_MAX_TOKEN];
-	struct sense_points *points; /* while it looks, or for good where there is a cursor */
+	struct sense_points *points; /* of this look; NULL between looks */
+	struct sense_points *tail;   /* of the looks before, where there is a cursor */
 	char *reply;
 	size_t reply_n, reply_room;
 	bool too_long;
@@ -62,7 +64,7 @@ static inline void sense_job_unlock(struct sense_job *j)
 	(void)pthread_mutex_unlock(&j->m->s->lock);
 }
 
-/* Frees what one look needs; its points too, unless the next look goes on with them. */
+/* Frees what one look needs. */
 void sense_job_end(struct sense_job *j) SL_NONNULL_ALL;
 
 /* The next look, so much later. */

@@ -87,17 +87,50 @@ static void take_now(struct sense_job *j)
 		found(j, (v - was) * 8 / 1e3 / (double)(end - before), before, end);
 }
 
+static void add_point(struct sense_points *to, struct sense_point p)
+{
+	uint32_t i = to->n;
+
+	while (i && to->at[i - 1].t_ms > p.t_ms)
+		i--;
+	if (to->n == SENSE_MAX_POINTS || (i && to->at[i - 1].t_ms == p.t_ms))
+		return;
+	memmove(&to->at[i + 1], &to->at[i], (to->n - i) * sizeof(p));
+	to->at[i] = p;
+	to->n++;
+}
+
+/* This look's points, with those that earlier ones left where there is a cursor: what is told again
+ * there is heard once, and none of the future is kept. NULL: no memory. */
+static struct sense_points *with_tail(struct sense_job *j, uint64_t window_ms)
+{
+	uint64_t until_ms = os_now_ms() + window_ms;
+
+	if (!j->api.cursor[0])
+		return j->points;
+	if (!j->tail)
+		j->tail = calloc(1, sizeof(*j->tail));
+	for (uint32_t i = 0; j->tail && i < j->points->n; i++)
+		if (j->points->at[i].t_ms < until_ms)
+			add_point(j->tail, j->points->at[i]);
+	return j->tail;
+}
+
 static void take_windows(struct sense_job *j)
 {
 	uint64_t window_ms = j->api.window_s * UINT64_C(1000);
-	struct sense_points *p = j->points;
+	struct sense_points *p = with_tail(j, window_ms);
+	uint64_t done_ms;
 	uint32_t old = 0;
 	double mbps;
 
+	if (!p)
+		return;
 	for (uint64_t at = j->start_ms; at + window_ms <= j->end_ms; at += window_ms)
 		if (sense_series_window(p, at, j->api.window_s, j->api.step_s, &mbps))
 			found(j, mbps, at, at + window_ms);
-	while (old < p->n && p->at[old].t_ms < sense_job_row(j)->end_ms)
+	done_ms = SL_MAX(sense_job_row(j)->end_ms, j->start_ms);
+	while (old < p->n && p->at[old].t_ms < done_ms)
 		old++;
 	p->n -= old;
 	memmove(p->at, p->at + old, p->n * sizeof(p->at[0]));
@@ -180,7 +213,7 @@ static void refuse_status(struct sense_job *j, long status, const cJSON *body)
 		sense_job_fail(j, status == 200 ? SENSE_ERROR : SENSE_STATUS, wait_ms, note);
 		return;
 	}
-	h->free_ms = SL_MAX(h->free_ms, os_mono_ms() + SL_MAX(wait_ms, UINT64_C(1000)));
+	h->closed_ms = SL_MAX(h->closed_ms, os_mono_ms() + SL_MAX(wait_ms, UINT64_C(1000)));
 	sense_job_fail(j, SENSE_RATE, wait_ms, note);
 }
 

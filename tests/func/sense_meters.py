@@ -155,6 +155,31 @@ def rates_are_kept():
             assert min(b - a for a, b in zip(at, at[1:])) > 0.4, at
 
 
+def a_host_that_says_too_often_is_left_alone():
+    """Also by those who had their turn already."""
+    with Vendors("") as w:
+        with daemon([["url: %s/closing" % w.url, "value: /v", "window_s: 10", "every_s: 1", "delay_s: 0", "rate_per_s: 10"]
+                     for _ in range(40)]) as d:
+            wait_for("they go on", lambda: len(w.times.get("closing", ())) >= 30, 40)
+            at = w.times["closing"]
+            assert sum(at[4] < t < at[4] + 3.9 for t in at) <= 3, [t - at[4] for t in at]
+            assert d.metric("sluice_meter_source_refused_total", 'reason="rate"') == 1
+
+
+def what_is_told_again_is_not_added():
+    with Vendors("") as w:
+        with daemon([["url: %s/stuck?since={cursor}" % w.url, "series: /Data", "time: /recorded", "value: /aggregated/bandwidth",
+                      "unit: octets", "cursor: /Timestamp", "step_s: 1", "window_s: 2", "delay_s: 5", "every_s: 1",
+                      "rate_per_s: 1000"]]) as d:
+            seen = set()
+
+            def long_enough(s):
+                seen.add(s["mbps"])
+                return s["taken"] >= 16 and s["refused"].get("series", 0) >= 2
+            source(d, "v0", long_enough, "taken")
+            assert seen - {0} == {100}, seen
+
+
 def own_nodes():
     nodes = "nodes:\n" + "".join(
         "  - {name: n%d, vendor: v0, group: CN/GD/telecom, capacity_mbps: 1000, a: [127.0.0.%d]}\n" % (i, i)
@@ -200,4 +225,5 @@ def reloads_keep_what_is_known():
 
 assert time.time() > 0 and sense_vendors.PATHS
 sluice.run([ready_made_apis, secrets_stay_secret, pages_and_authentication, faults_are_counted_and_waited_for,
-            rates_are_kept, own_nodes, reloads_keep_what_is_known])
+            rates_are_kept, a_host_that_says_too_often_is_left_alone,
+            what_is_told_again_is_not_added, own_nodes, reloads_keep_what_is_known])

@@ -56,7 +56,8 @@ class Edge(http.server.ThreadingHTTPServer):
                 address = self.connection.getsockname()[0]
                 server = self.server
                 server.asked.append((time.time(), address, self.path, self.headers["Host"]))
-                say = server.says.get(address, server.says.get(self.path, (404, b"")))
+                keys = (address + self.path, address, self.path)
+                say = next((server.says[k] for k in keys if k in server.says), (404, b""))
                 status, body = say() if callable(say) else say
                 if status is None:
                     time.sleep(4)
@@ -153,9 +154,11 @@ def flapping_changes_nothing():
         def flap():
             turn[0] += 1
             return (200 if turn[0] % 3 == 1 else 503), b""  # good bad bad good ...
-        e.says.update({"127.0.0.11": (200, b""), "127.0.0.12": flap})
+        strict = iter([(200, b"")])  # good once
+        e.says.update({"127.0.0.11": (200, b""), "127.0.0.12/": flap,
+                       "127.0.0.12/strict": lambda: next(strict, (503, b""))})
         with daemon(["name: nodes, vendor: own, port: %d, every_s: 1" % e.port,
-                     "name: strict, vendor: own, port: %d, every_s: 1, fall: 1, rise: 100" % e.port]) as d:
+                     "name: strict, vendor: own, port: %d, path: /strict, every_s: 1, fall: 1, rise: 100" % e.port]) as d:
             state(d, "nodes", "up")
             wait_for("three turns", lambda: turn[0] >= 9, 30)
             t = targets(d, "nodes")["nodes", "127.0.0.12:%d" % e.port]

@@ -112,11 +112,22 @@ def fastly(rq):
     if rq.headers["Fastly-Key"] != SECRET:
         raise Refuse(403, {"msg": "Provided credentials are missing or invalid"})
     since = int(rq.path.rsplit("/", 1)[1])
-    now = int(time.time()) - 3
     rq.server.cursors.append(since)
-    since = since or now - 20
+    return fastly_records(since or int(time.time()) - 23)
+
+
+def fastly_records(since):
+    now = int(time.time()) - 3
     return {"Data": [{"recorded": t, "aggregated": {"requests": 5, "bandwidth": 100 * 1000000 // 8}}
                      for t in range(since + 1, now + 1)], "Timestamp": max(since, now), "AggregateDelay": 3}
+
+
+def stuck(rq):
+    """As fastly, but gives the same seconds again and again, and at times one that is none behind them."""
+    body = fastly_records(int(time.time()) - 30)
+    if len(rq.server.times["stuck"]) % 3 == 2:
+        body["Data"].append({"recorded": "lately"})
+    return body
 
 
 def paged(rq):
@@ -156,6 +167,12 @@ def limited(rq):
     return {"v": 5}
 
 
+def closing(rq):
+    if len(rq.server.times["closing"]) == 5:
+        raise Refuse(429, {"Code": "Throttling"}, {"Retry-After": "4"})
+    return {"v": 5}
+
+
 def failing(rq):
     raise Refuse(500, {"error": {"code": "internal"}})
 
@@ -192,7 +209,7 @@ def counter(rq):
     return {"zones": {"a/b": {"out": int((time.time() - rq.server.began) * rate)}}}
 
 
-PATHS = {"aliyun": aliyun, "tencent": tencent, "v1": fastly, "paged": paged, "numbered": numbered,
+PATHS = {"aliyun": aliyun, "tencent": tencent, "v1": fastly, "stuck": stuck, "closing": closing, "paged": paged, "numbered": numbered,
          "endless": endless, "slow": slow, "limited": limited, "failing": failing, "dripping": dripping,
          "lying": lying, "counter": counter}
 
