@@ -94,8 +94,8 @@ bool collect_spend(
 		&b->caps, key, now_ms > COLLECT_MINUTE_MS ? now_ms - COLLECT_MINUTE_MS : 0);
 
 	c->e.seen_ms = now_ms;
-	if (c->bucket != bucket) {
-		c->bucket = bucket;
+	if (c->bucket != (uint32_t)bucket) {
+		c->bucket = (uint32_t)bucket;
 		c->used = 0;
 	}
 	if (c->used >= allowed)
@@ -138,36 +138,60 @@ static void turn(struct collect_voice *v, uint64_t minute)
 	v->nets[1] = follows ? v->nets[0] : 0;
 	v->said[1] = follows ? v->said[0] : 0;
 	v->bad[1] = follows ? v->bad[0] : 0;
-	v->nets[0] = v->said[0] = v->bad[0] = 0;
+	v->over[1] = follows ? v->over[0] : 0;
+	v->nets[0] = v->said[0] = v->bad[0] = v->over[0] = 0;
 }
 
-/* Whether a net may say so: that all of its many neighbours are well and it alone is not says more
- * about it than about a vendor, whose faults many nets see. */
+static void turn_net(struct collect_cap *c, uint32_t minute)
+{
+	bool follows = c->bucket + 1 == minute;
+
+	if (c->bucket == minute)
+		return;
+	c->bucket = minute;
+	c->used_before = follows ? c->used & INT32_MAX : 0;
+	c->bad_before = follows ? c->bad : 0;
+	c->used = c->bad = c->over = 0;
+}
+
+/* Whether this net has said all the bad that it may, in this minute and the one before. */
+static bool is_over(const struct collect_voice *v, const struct collect_cap *c)
+{
+	uint64_t used = (uint64_t)c->used + c->used_before, bad = (uint64_t)c->bad + c->bad_before;
+	uint64_t all = (uint64_t)v->said[0] + v->said[1], said = all - SL_MIN(all, used);
+	uint64_t all_bad = (uint64_t)v->bad[0] + v->bad[1],
+		 others_bad = all_bad - SL_MIN(all_bad, bad);
+
+	return SL_MAX(v->nets[0], v->nets[1]) + (used == 0) >= COLLECT_MANY_NETS &&
+	       said >= COLLECT_MANY_SAID &&
+	       bad >= COLLECT_BAD_MORE + COLLECT_BAD_TIMES * others_bad * used / said;
+}
+
+/* Whether a net may say so: that it alone is not well says more about it than about a vendor, whose
+ * faults several nets see. */
 static bool plausible(struct collect_books *b, const struct collect_record *r, uint32_t cell,
 	struct collect_voice *v, bool bad, uint64_t now_ms)
 {
-	uint64_t minute = now_ms / COLLECT_MINUTE_MS, said, others_bad;
+	uint64_t minute = now_ms / COLLECT_MINUTE_MS;
 	struct collect_cap *c = collect_table_get(&b->caps,
 		hash_mix(r->net, hash_mix(v == &b->cell[cell].pulls ? 'b' : 'w', cell)),
 		now_ms > COLLECT_MINUTE_MS ? now_ms - COLLECT_MINUTE_MS : 0);
 
 	turn(v, minute);
-	if (c->bucket != minute)
-		c->used = c->bad = 0;
-	c->bucket = minute;
+	turn_net(c, (uint32_t)minute);
 	c->e.seen_ms = now_ms;
-	said = v->said[0] + v->said[1] - c->used;
-	others_bad = v->bad[0] + v->bad[1] - c->bad;
-	if (bad && SL_MAX(v->nets[0], v->nets[1]) >= COLLECT_MANY_NETS &&
-		others_bad * 100 < said * COLLECT_BAD_PER_CENT &&
-		c->bad >= COLLECT_BAD_MORE + COLLECT_BAD_TIMES * others_bad * c->used / said) {
-		b->k->capped++;
-		return false;
+	if (bad && is_over(v, c)) {
+		v->over[0] += !c->over;
+		c->over = 1;
+		if (SL_MAX(v->over[0], v->over[1]) < COLLECT_OVER_NETS) {
+			b->k->capped++;
+			return false;
+		}
 	}
 	v->nets[0] += c->used == 0;
 	c->used++;
 	v->said[0]++;
-	c->bad += bad;
+	c->bad += bad && c->bad < UINT16_MAX;
 	v->bad[0] += bad;
 	return true;
 }

@@ -38,12 +38,14 @@ enum {
 	COLLECT_CROWD = 32,
 	COLLECT_CROWD_PER_CENT = 5,
 	COLLECT_LEAST_PER_NET = 10,
-	/* Where so many nets speak of a cell and less than so much of it is bad, one net may say in
-	 * a minute three times the bad that the others' rate would give it, and so much more. */
-	COLLECT_MANY_NETS = 20,
-	COLLECT_BAD_PER_CENT = 3,
+	/* Where so many nets speak of a cell, and the others have said so much, one net may say in
+	 * a minute three times the bad that the others' rate would give it, and so much more;
+	 * unless so many nets would say more than that. */
+	COLLECT_MANY_NETS = 4,
+	COLLECT_MANY_SAID = 20,
 	COLLECT_BAD_TIMES = 3,
 	COLLECT_BAD_MORE = 6,
+	COLLECT_OVER_NETS = 3,
 	COLLECT_PER_SESSION = 12,         /* pull attempts of one session in a minute */
 	COLLECT_SESSIONS_PER_NET = 65536, /* new sessions in a minute */
 	COLLECT_PUSHERS_PER_NET = 1024,   /* new pushers in a minute */

@@ -29,8 +29,11 @@ struct collect_user {
 /* What one place has said of one cell. */
 struct collect_cap {
 	struct collect_entry e;
-	uint64_t bucket;
-	uint32_t used, bad;
+	uint32_t bucket;
+	uint32_t used;
+	uint16_t bad, bad_before; /* in this bucket, in the one before; no more than fits */
+	uint32_t used_before : 31;
+	uint32_t over : 1; /* would have said more than it may */
 };
 
 struct collect_stream_name {
@@ -80,7 +83,7 @@ struct collect_log {
 /* What nets say of a cell in this minute of arrival, and in the one before. */
 struct collect_voice {
 	uint64_t minute;
-	uint32_t nets[2], said[2], bad[2];
+	uint32_t nets[2], said[2], bad[2], over[2];
 };
 
 struct collect_cell {

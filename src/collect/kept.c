@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'S', 'L', 'U', 'C', 'O', 'L', 1, 2};
+static const char magic[8] = {'S', 'L', 'U', 'C', 'O', 'L', 1, 3};
 
 static size_t whole_pages(size_t n)
 {

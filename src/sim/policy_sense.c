@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What one /24 may say, as docs/reports.md has it. */
+/* What one /24 may say; of a vendor that is ill by itself collect lets less through
+ * (docs/reports.md). */
 enum { PER_NET = 256, MANY_NETS = 20, BAD_MORE = 6 };
 #define BAD_PART 0.03
 

@@ -38,9 +38,9 @@ class Audience:
         return r
 
     def address(self, net):
-        """Of forty /24s of telecom where lies are told, else of one."""
+        """Of fifteen /24s of telecom where lies are told, else of one."""
         if net == TELECOM and (self.forged or self.spread):
-            net = "202.96.%d." % self.rng.randrange(128, 168)
+            net = "202.96.%d." % self.rng.randrange(128, 143)
         return net + str(self.rng.randrange(1, 255))
 
     def lies(self):
