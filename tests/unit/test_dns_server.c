@@ -10,7 +10,7 @@
 #include "dnsmsg.h"
 #include "dnsworld.h"
 
-enum { UDP_THREADS = 2, WAIT_MS = 10000 };
+enum { UDP_THREADS = 2, WAIT_MS = 60000 };
 
 struct fixture {
 	struct testworld tw;
