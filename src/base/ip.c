@@ -5,23 +5,50 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-bool ip_parse(struct str s, struct ip *ret_ip)
+/* Four numbers without leading zeros: what inet_pton takes, without the copy that it needs. */
+static bool parse_v4(struct str s, uint8_t *ret)
+{
+	const char *at = s.p, *end = s.p + s.n;
+
+	for (int i = 0; i < 4; i++) {
+		const char *start = at;
+		unsigned v = 0, d;
+
+		for (; at < end && (d = (unsigned)*at - '0') <= 9; at++)
+			v = v * 10 + d;
+		if (at == start || at - start > 3 || v > 255 || (*start == '0' && at - start > 1))
+			return false;
+		ret[i] = (uint8_t)v;
+		if (i < 3 && (at == end || *at++ != '.'))
+			return false;
+	}
+	return at == end;
+}
+
+static bool parse_v6(struct str s, uint8_t *ret)
 {
 	char z[IP_TEXT_MAX];
-	struct ip a = {.family = IP_NONE};
 
-	if (s.n == 0 || s.n >= sizeof(z))
+	if (s.n >= sizeof(z) || memchr(s.p, '\0', s.n))
 		return false;
 	memcpy(z, s.p, s.n);
 	z[s.n] = '\0';
-	if (strlen(z) != s.n)
+	return inet_pton(AF_INET6, z, ret) == 1;
+}
+
+bool ip_parse(struct str s, struct ip *ret_ip)
+{
+	struct ip a = {.family = IP_NONE};
+
+	if (s.n == 0)
 		return false;
-	if (inet_pton(AF_INET, z, a.b) == 1)
+	if (parse_v4(s, a.b)) {
 		a.family = IP_V4;
-	else if (inet_pton(AF_INET6, z, a.b) == 1)
-		a.family = IP_V6;
-	else
-		return false;
+	} else {
+		a = (struct ip){.family = IP_V6};
+		if (!parse_v6(s, a.b))
+			return false;
+	}
 	*ret_ip = a;
 	return true;
 }

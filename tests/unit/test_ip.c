@@ -3,6 +3,8 @@
 
 #include "base/ip.h"
 
+#include <arpa/inet.h>
+
 static struct ip ip(const char *text)
 {
 	struct ip a;
@@ -41,14 +43,41 @@ static void parses_and_prints(void **state)
 static void refuses_what_is_no_address(void **state)
 {
 	static const char *const rows[] = {"", "1", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ",
-		"::g", "1:2", "fe80::1%lo", "01.2.3.4x",
-		"1111:1111:1111:1111:1111:1111:1111:1111:1111:1111"};
+		"::g", "1:2", "fe80::1%lo", "01.2.3.4x", "01.2.3.4", "1.2.3.00", "1..2.3", ".1.2.3",
+		"1.2.3.", "1.2.3.4.", "1.2.3.1000", "4294967297.2.3.4", "1.2.3.-4", "1.2.3.+4",
+		"1.2.3.4/", "1.2:3.4", "1111:1111:1111:1111:1111:1111:1111:1111:1111:1111"};
 	struct ip a;
 
 	(void)state;
 	for (size_t i = 0; i < SL_COUNT(rows); i++)
 		assert_false(ip_parse(str_from(rows[i]), &a));
 	assert_false(ip_parse((struct str){"1.2.3.4\0", 8}, &a));
+}
+
+/* Of short strings of digits and dots, as inet_pton says. */
+static void parses_v4_as_the_library_does(void **state)
+{
+	static const char octets[] = "0125.....9";
+	uint32_t x = 1, good = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < 1000000; round++) {
+		char text[17] = "";
+		uint8_t want[4];
+		struct ip a;
+		bool is;
+
+		for (uint32_t i = 0, n = 7 + round % 9; i < n; i++) {
+			x = x * 1664525 + 1013904223;
+			text[i] = octets[(x >> 16) % (sizeof(octets) - 1)];
+		}
+		is = inet_pton(AF_INET, text, want) == 1;
+		good += is;
+		if (ip_parse(str_from(text), &a) != is ||
+			(is && (a.family != IP_V4 || memcmp(a.b, want, 4) != 0)))
+			fail_msg("%s", text);
+	}
+	assert_true(good > 1000);
 }
 
 static void parses_prefixes(void **state)
@@ -99,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parses_and_prints),
 		cmocka_unit_test(refuses_what_is_no_address),
+		cmocka_unit_test(parses_v4_as_the_library_does),
 		cmocka_unit_test(parses_prefixes),
 		cmocka_unit_test(finds_the_v4_inside),
 		cmocka_unit_test(masks),
