@@ -22,6 +22,7 @@ struct http_worker {
 	struct worker worker;
 	const struct ip *servers; /* that SDKs are told of; borrowed, constant */
 	uint32_t n_servers;       /* at most HTTP_MAX_SERVERS */
+	uint32_t requests;        /* how many there have been, modulo 2^32 */
 	uint8_t scratch[65536];   /* of the request being served */
 	char signature[65];       /* of its reply */
 	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */

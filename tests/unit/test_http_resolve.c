@@ -324,6 +324,21 @@ static void test_counting(void **state)
 
 /* Part of the new sessions is asked to take a lower rung, the same client always the same; what is
  * charged is what it will pull, what is counted as demand is what it wanted. */
+/* One request in eight is timed, the first among them. */
+static void test_timing(void **state)
+{
+	const struct tally_histogram *t = &h.w.worker.tally->http_time;
+	uint64_t timed = 0;
+
+	(void)state;
+	for (int i = 0; i < 17; i++)
+		assert_int_equal(get("host=live.sluice.example&ip=10.1.2.3"), 200);
+	for (int i = 0; i < TALLY_LATENCY_BUCKETS; i++)
+		timed += tally_get(&t->bucket[i]);
+	assert_int_equal(timed, 3);
+	assert_true(tally_get(&t->sum_ns) > 0);
+}
+
 static void test_degrade(void **state)
 {
 	static const struct testworld_spec spec = {.lower_ppm = 300000};
@@ -428,6 +443,7 @@ int main(void)
 		CASE(test_types_and_n),
 		CASE(test_explain),
 		CASE(test_counting),
+		CASE(test_timing),
 		CASE(test_degrade),
 		CASE(test_none),
 		CASE(test_no_world),
