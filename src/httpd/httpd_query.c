@@ -72,53 +72,44 @@ bool httpd_is_token(struct str s)
 	return s.n > 0;
 }
 
-#define OCTETS(x) ((x)*UINT64_C(0x0101010101010101))
+/* Sixteen octets at once. What is said of one is all ones where it is so, else zero. */
+typedef uint8_t octets __attribute__((vector_size(16)));
 
-/* Eight octets at once: the upper bit of those below n (n <= 128), or equal to c; perhaps of others
- * too, but only when there is one. Octets past ASCII never are below. */
-static uint64_t below(uint64_t v, unsigned n)
+/* What a header's value may not have, but for a tab, which may be there. */
+static octets odd_in_value(octets v)
 {
-	return (v - OCTETS(n)) & ~v;
-}
-
-static uint64_t equal(uint64_t v, unsigned c)
-{
-	return below(v ^ OCTETS(c), 1);
-}
-
-/* What a header's value may not have, as far as eight at once can tell: a tab may be there. */
-static bool odd_in_value(uint64_t v)
-{
-	return (below(v, 0x20) | equal(v, 0x7f)) & OCTETS(0x80);
+	return (octets)((v < 0x20) | (v == 0x7f));
 }
 
 /* What a request target may not have: blanks, control octets, '#', octets past ASCII. */
-static bool odd_in_target(uint64_t v)
+static octets odd_in_target(octets v)
 {
-	return (below(v, 0x21) | equal(v, 0x7f) | equal(v, '#') | v) & OCTETS(0x80);
+	return (octets)((v < 0x21) | (v > 0x7e) | (v == '#'));
 }
 
-#define ANY_OF_EIGHT(s, odd)                                                                       \
+#define ANY_OCTET(s, odd)                                                                          \
 	do {                                                                                       \
-		uint64_t v;                                                                        \
-		for (; (s).n >= 8; (s).p += 8, (s).n -= 8) {                                       \
-			memcpy(&v, (s).p, 8);                                                      \
-			if (odd(v))                                                                \
-				return true;                                                       \
+		octets v, found = {0};                                                             \
+		uint64_t half[2];                                                                  \
+		for (; (s).n >= sizeof(v); (s).p += sizeof(v), (s).n -= sizeof(v)) {               \
+			memcpy(&v, (s).p, sizeof(v));                                              \
+			found |= odd(v);                                                           \
 		}                                                                                  \
-		v = OCTETS('a');                                                                   \
+		memset(&v, 'a', sizeof(v));                                                        \
 		memcpy(&v, (s).p, (s).n);                                                          \
-		return odd(v);                                                                     \
+		found |= odd(v);                                                                   \
+		memcpy(half, &found, sizeof(half));                                                \
+		return half[0] | half[1];                                                          \
 	} while (0)
 
 static bool value_is_odd(struct str s)
 {
-	ANY_OF_EIGHT(s, odd_in_value);
+	ANY_OCTET(s, odd_in_value);
 }
 
 static bool target_is_odd(struct str s)
 {
-	ANY_OF_EIGHT(s, odd_in_target);
+	ANY_OCTET(s, odd_in_target);
 }
 
 bool httpd_is_field_value(struct str s)

@@ -61,12 +61,12 @@ static void trims(void **state)
 	assert_int_equal(httpd_trim(STR_LIT("")).n, 0);
 }
 
-/* Every octet, alone and at every place of two words, against the plain definition. */
+/* Every octet, alone and at every place of two vectors, against the plain definition. */
 static void knows_octets(void **state)
 {
 	(void)state;
 	for (unsigned c = 0; c < 256; c++) {
-		char one = (char)c, line[19];
+		char one = (char)c, line[37];
 		bool token = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
 			     (c && strchr("!#$%&'*+-.^_`|~", (int)c));
 		bool value = (c >= 0x20 || c == '\t') && c != 0x7f;
