@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of src/httpd share: the loop, its connections, and who does what to them. */
+/*
+ * What the files of src/httpd share: the loop, its connections, and who does what to them. It is
+ * long because they all look at the same two structures.
+ */
 #pragma once
 
 #include <microhttpd.h>
@@ -72,6 +75,17 @@ enum {
 /* Headers that every reply has, and their octets. */
 enum { HTTPD_JOINED_N = 3, HTTPD_JOINED_MAX = 256 };
 
+/* Those of a reply as the value of one; those of the next are most likely the same. */
+struct joined {
+	uint64_t unix_s;                 /* made for replies of this second; 0: for none */
+	const char *name;                /* of the first */
+	const char *type;                /* the Content-Type of those replies */
+	const char *last;                /* the Cache-Control in text, NULL without one */
+	size_t n;                        /* how many follow the first */
+	uint16_t at[HTTPD_JOINED_N - 1]; /* two octets of each to become its line break */
+	char text[HTTPD_JOINED_MAX];
+};
+
 enum { HTTPD_MAX_LINGERING = 256, HTTPD_LINGER_MS = 2000, HTTPD_SPARE_CONNS = 256 };
 
 /* The head that was looked at last: views into the library's buffer, valid while its owner is in
@@ -109,6 +123,7 @@ struct httpd {
 	size_t bodies; /* octets of request bodies held */
 	uint64_t now_ms, unix_s;
 	char date[32];
+	struct joined joined;
 	unsigned answered, busy_rounds;
 	bool draining, progress;
 	bool joins; /* httpd_reply_can_join */

@@ -119,28 +119,34 @@ void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *
  * octets there, and gets its line breaks in that place. httpd_reply_can_join says whether the
  * library still is of that kind.
  */
-static bool join_headers(struct MHD_Response *r, const struct httpd_header_out *more, size_t n)
+static bool join_headers(struct joined *j, const struct httpd_header_out *more, size_t n)
 {
-	char text[HTTPD_JOINED_MAX], *kept;
-	struct buf b = buf_over(text, sizeof(text) - 1);
-	size_t at[HTTPD_JOINED_N];
+	struct buf b = buf_over(j->text, sizeof(j->text) - 1);
 
 	buf_put_str(&b, str_from(more[0].value));
 	for (size_t i = 1; i < n; i++) {
-		at[i] = buf_len(&b);
+		j->at[i - 1] = (uint16_t)buf_len(&b);
 		BUF_PUT_LIT(&b, "  ");
 		buf_put_str(&b, str_from(more[i].name));
 		BUF_PUT_LIT(&b, ": ");
+		j->last = (const char *)b.p;
 		buf_put_str(&b, str_from(more[i].value));
 	}
 	*b.p = '\0';
-	if (b.overflow || MHD_add_response_header(r, more[0].name, text) != MHD_YES)
+	j->name = more[0].name;
+	j->n = n - 1;
+	return !b.overflow;
+}
+
+static bool add_joined(const struct joined *j, struct MHD_Response *r)
+{
+	char *kept;
+
+	if (MHD_add_response_header(r, j->name, j->text) != MHD_YES)
 		return false;
-	kept = (char *)(uintptr_t)MHD_get_response_header(r, more[0].name);
-	for (size_t i = 1; i < n; i++) {
-		kept[at[i]] = '\r';
-		kept[at[i] + 1] = '\n';
-	}
+	kept = (char *)(uintptr_t)MHD_get_response_header(r, j->name);
+	for (size_t i = 0; i < j->n; i++)
+		memcpy(kept + j->at[i], "\r\n", 2);
 	return true;
 }
 
@@ -148,35 +154,72 @@ bool httpd_reply_can_join(void)
 {
 	static const struct httpd_header_out two[] = {{"A", "b"}, {"C", "d"}};
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	struct joined j;
 	const char *seen;
 	bool can;
 
 	if (!r)
 		return false;
-	can = join_headers(r, two, 2) && (seen = MHD_get_response_header(r, "A")) &&
-	      strcmp(seen, "b\r\nC: d") == 0;
+	can = join_headers(&j, two, 2) && add_joined(&j, r) &&
+	      (seen = MHD_get_response_header(r, "A")) && strcmp(seen, "b\r\nC: d") == 0;
 	MHD_destroy_response(r);
 	return can;
 }
 
 /* Date, Content-Type and Cache-Control, as far as they are there. */
-static void add_usual_headers(
-	const struct httpd *h, const struct httpd_reply *rp, struct MHD_Response *r)
+static size_t usual_headers(const struct httpd *h, const struct httpd_reply *rp,
+	struct httpd_header_out ret_usual[static HTTPD_JOINED_N])
 {
-	struct httpd_header_out usual[HTTPD_JOINED_N] = {{"Date", h->date}};
 	size_t n = 1;
 
+	ret_usual[0] = (struct httpd_header_out){"Date", h->date};
 	if (rp->type)
-		usual[n++] = (struct httpd_header_out){"Content-Type", rp->type};
+		ret_usual[n++] = (struct httpd_header_out){"Content-Type", rp->type};
 	if (rp->cache_control)
-		usual[n++] = (struct httpd_header_out){"Cache-Control", rp->cache_control};
-	if (h->joins && join_headers(r, usual, n))
+		ret_usual[n++] = (struct httpd_header_out){"Cache-Control", rp->cache_control};
+	return n;
+}
+
+/* Whether what was joined last is what this reply has, too: nearly all of a second are alike. */
+static bool joined_fits(const struct httpd *h, const struct httpd_reply *rp)
+{
+	const struct joined *j = &h->joined;
+
+	if (j->unix_s != h->unix_s || j->type != rp->type || !j->last != !rp->cache_control)
+		return false;
+	return !j->last || strcmp(j->last, rp->cache_control) == 0;
+}
+
+static bool join_usual(struct httpd *h, const struct httpd_reply *rp)
+{
+	struct httpd_header_out usual[HTTPD_JOINED_N];
+	struct joined *j = &h->joined;
+
+	if (joined_fits(h, rp))
+		return true;
+	j->unix_s = 0;
+	if (!join_headers(j, usual, usual_headers(h, rp, usual)))
+		return false;
+	j->unix_s = h->unix_s;
+	j->type = rp->type;
+	if (!rp->cache_control)
+		j->last = NULL;
+	return true;
+}
+
+static void add_usual_headers(struct httpd *h, const struct httpd_reply *rp, struct MHD_Response *r)
+{
+	struct httpd_header_out usual[HTTPD_JOINED_N];
+	size_t n;
+
+	if (h->joins && join_usual(h, rp) && add_joined(&h->joined, r))
 		return;
+	n = usual_headers(h, rp, usual);
 	for (size_t i = 0; i < n; i++)
 		(void)MHD_add_response_header(r, usual[i].name, usual[i].value);
 }
 
-static void add_headers(const struct httpd *h, const struct httpd_reply *rp, struct MHD_Response *r)
+static void add_headers(struct httpd *h, const struct httpd_reply *rp, struct MHD_Response *r)
 {
 	char retry[12];
 

@@ -162,6 +162,26 @@ def plain(server):
         check(path, server.get(path).body == b"ok\n", path)
 
 
+def usual_headers(server):
+    """What one reply has is not what the next one gets, in the same second or not."""
+    json_type, text = "application/json", "text/plain"
+    rows = [("", json_type, None), ("?cache=no-store", json_type, "no-store"), ("?cache=no-storage", json_type, "no-storage"),
+            ("?cache=a&type=text", text, "a"), ("?cache=b&type=text", text, "b"), ("?type=text", text, None),
+            ("?type=none", None, None), ("?type=none&cache=b", None, "b"),
+            ("?cache=" + "c" * 400, json_type, "c" * 400), ("?cache=no-store", json_type, "no-store")]
+    dates = set()
+    with server.connect() as s:
+        while len(dates) < 3:
+            for query, content_type, cache in rows:
+                for _ in range(2):
+                    reply = ask(s, request("/cached" + query))
+                    got = (reply.headers.get("content-type"), reply.headers.get("cache-control"))
+                    if not check("usual headers", reply.status == 200 and got == (content_type, cache), query, reply.raw):
+                        return
+                    dates.add(reply.headers["date"])
+            time.sleep(0.1)
+
+
 def routes(server):
     reply = server.get("/nothing/<script>")
     check("unknown path", reply.status == 404 and reply.code() == "path" and b"script" not in reply.raw, reply.raw)
@@ -529,6 +549,7 @@ def resets(server):
 with tempfile.TemporaryDirectory() as scratch:
     with Server() as shared:
         plain(shared)
+        usual_headers(shared)
         routes(shared)
         framing(shared)
         chunked(shared)

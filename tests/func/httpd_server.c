@@ -67,6 +67,21 @@ static void serve_echo(void *ctx, const struct httpd_request *rq, struct httpd_r
 	BUF_PUT_LIT(&rp->body, "}");
 }
 
+/* Cache-Control as it is asked for, always from the same place; and another type, or none. */
+static void serve_cached(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
+{
+	static char text[512];
+	struct str v;
+
+	(void)ctx;
+	if (httpd_param(rq, "cache", &v) == 0) {
+		(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(v));
+		rp->cache_control = text;
+	}
+	if (httpd_param(rq, "type", &v) == 0)
+		rp->type = str_eq_z(v, "text") ? "text/plain" : NULL;
+}
+
 /* About what a resolve answers: 560 octets with the head. */
 static void serve_null(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
 {
@@ -142,6 +157,7 @@ static void serve_counters(void *ctx, const struct httpd_request *rq, struct htt
 static const struct httpd_route routes[] = {
 	{.path = "/echo", .methods = HTTPD_GET | HTTPD_POST | HTTPD_DELETE, .fn = serve_echo},
 	{.path = "/null", .methods = HTTPD_GET, .fn = serve_null},
+	{.path = "/cached", .methods = HTTPD_GET, .fn = serve_cached},
 	{.path = "/small", .methods = HTTPD_POST, .max_body = 10, .fn = serve_echo},
 	{.path = "/big", .methods = HTTPD_POST, .max_body = 32 << 20, .fn = serve_echo},
 	{.path = "/full", .methods = HTTPD_GET, .fn = serve_full},
