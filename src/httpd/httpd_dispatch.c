@@ -29,6 +29,7 @@ void *httpd_dispatch_uri(void *cls, const char *uri, struct MHD_Connection *mc)
 	(void)cls;
 	c->uri_n = target.n;
 	c->target_ok = httpd_is_target(target);
+	c->escapes = memchr(target.p, '%', target.n) != NULL;
 	c->uri_seen = true;
 	c->head_seen = false;
 	c->refused = -1;

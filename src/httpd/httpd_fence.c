@@ -21,7 +21,7 @@ struct pass {
 	const char *next; /* where the next header line must begin */
 	int refused;
 	unsigned n_host, n_length, n_coding;
-	bool chunked, expect_other;
+	bool chunked, expect_other, escapes;
 };
 
 enum { LENGTH_DIGITS = 18 }; /* of Content-Length, below 2^63 (RFC 9112 section 6.3) */
@@ -60,8 +60,11 @@ static enum MHD_Result take_param(struct pass *p, struct str name, struct str va
 	struct head *hd = p->head;
 	struct httpd_field *f = &hd->params[hd->n_params];
 
-	if (hd->n_params == HTTPD_MAX_PARAMS || !httpd_unescape(name, &hd->decoded, &f->name) ||
-		!httpd_unescape(value, &hd->decoded, &f->value))
+	if (hd->n_params == HTTPD_MAX_PARAMS)
+		return refuse(p, HTTPD_REFUSED_MALFORMED);
+	*f = (struct httpd_field){name, value};
+	if (p->escapes && (!httpd_unescape(name, &hd->decoded, &f->name) ||
+				  !httpd_unescape(value, &hd->decoded, &f->value)))
 		return refuse(p, HTTPD_REFUSED_MALFORMED);
 	hd->n_params++;
 	return MHD_YES;
@@ -133,7 +136,9 @@ static bool path_of(struct str target, struct str *ret)
 {
 	struct str s = target;
 
-	if (s.n > 7 && strncasecmp(s.p, "http://", 7) == 0)
+	if (s.n && s.p[0] == '/')
+		; /* as nearly all are */
+	else if (s.n > 7 && strncasecmp(s.p, "http://", 7) == 0)
 		s = (struct str){s.p + 7, s.n - 7};
 	else if (s.n > 8 && strncasecmp(s.p, "https://", 8) == 0)
 		s = (struct str){s.p + 8, s.n - 8};
@@ -168,7 +173,8 @@ static int check_line(
 	if (c->uri_n > c->h->conf.limits.url_octets)
 		return HTTPD_REFUSED_URL_SIZE;
 	target = str_from(url);
-	if (!c->target_ok || !path_of(target, &hd->path) || !escapes_ok(c->h, hd->path))
+	if (!c->target_ok || !path_of(target, &hd->path) ||
+		(c->escapes && !escapes_ok(c->h, hd->path)))
 		return HTTPD_REFUSED_MALFORMED;
 	hd->target_n = c->uri_n - (size_t)(hd->path.p - url);
 	hd->method = parse_method(m);
@@ -218,7 +224,8 @@ int httpd_fence_head(struct conn *c, struct MHD_Connection *mc, const char *url,
 {
 	struct httpd *h = c->h;
 	struct head *hd = &h->head;
-	struct pass p = {.h = h, .head = hd, .next = version + 10, .refused = -1};
+	struct pass p = {
+		.h = h, .head = hd, .next = version + 10, .refused = -1, .escapes = c->escapes};
 	const union MHD_ConnectionInfo *info;
 	int line;
 

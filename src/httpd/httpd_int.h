@@ -40,8 +40,9 @@ struct conn {
 	int fd;
 	uint16_t port;
 	uint8_t state;
-	bool tls, uri_seen, head_seen, target_ok, chunked, linger;
-	int8_t refused; /* of enum httpd_refusal, or -1 */
+	bool tls, uri_seen, head_seen, chunked, linger;
+	bool target_ok, escapes; /* of the request target: octets allowed, any '%' */
+	int8_t refused;          /* of enum httpd_refusal, or -1 */
 };
 
 struct conn_list {
