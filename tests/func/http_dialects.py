@@ -371,7 +371,7 @@ def baidu(s):
                                                       alt_server_ip="true"))
     reply = json.loads(text)
     assert status == 200 and reply["msg"] == "ok" and reply["clientip"] == CLIENT, text
-    assert abs(reply["timestamp"] - time.time()) < 5 and reply["serverip"]["ipv4"] == ["127.0.0.1"]
+    assert abs(reply["timestamp"] - time.time()) < 60 and reply["serverip"]["ipv4"] == ["127.0.0.1"]
     assert vendor(reply["data"][HOST]["ipv4"]["ip"]) == usual(s) and reply["data"][HOST]["ipv4"]["ttl"] == 20
     assert reply["data"]["nowhere.example"] == {}
     reply = json.loads(ask(s, "/v4/resolve", baidu_params("drill", kind="tag", secret="AnotherOne"))[1])

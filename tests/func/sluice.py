@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real sluiced on free ports in a folder of its own, for functional tests."""
+import atexit
 import http.client
 import json
 import os
@@ -100,6 +101,7 @@ class Sluice:
 
     def __init__(self, example="demo", geo=None, extra="", threads=1, prepare=None):
         self.dir = tempfile.mkdtemp(prefix="sluice-func-")
+        atexit.register(shutil.rmtree, self.dir, ignore_errors=True)  # where it is never entered
         source = os.path.join(TOP, "conf", "examples", example)
         for name in os.listdir(source):
             shutil.copy(os.path.join(source, name), self.dir)
