@@ -432,7 +432,7 @@ def https():
         wait_for("the new certificate", lambda: b"200 OK" in over_tls("two.example"))
         for more in ([], ["--close"]):
             out = subprocess.run([os.path.join(BUILD, "sluice-bench"), "--http", "https://127.0.0.1:%d/v1/resolve?"
-                                  "host=live.sluice.example&client={n}" % port, "--count", "200", "--connections", "8",
+                                  "host=live.sluice.example&client={n}" % port, "--count", "200", "--seconds", "120", "--connections", "8",
                                   "--json", *more], check=True, capture_output=True, text=True).stdout
             loaded = json.loads(out)
             assert loaded["answered"] == 200 and not loaded["errors"] and loaded["status"] == {"2xx": 200}, loaded
