@@ -124,6 +124,7 @@ static int open_doors(struct answer_role *r, struct errbuf *err)
 		.tls_cert = s->http.certificate,
 		.tls_key = s->http.key,
 		.limits = {.rate_per_s = s->http.rate_per_s, .rate_burst = s->http.rate_burst},
+		.batch_octets = s->http.batch_octets,
 		.threads = n_threads(s->threads.http),
 		.workers = &r->workers,
 		.trusted = r->trusted,

@@ -72,6 +72,8 @@ static int open_listeners(struct collect_role *r, struct errbuf *err)
 		.n_follow = s->follow_count,
 		.follow_state = r->follow_state,
 		.limits = COLLECT_LIMITS_DEFAULT,
+		.batch_octets = s->reports.batch_octets,
+		.log_octets = s->reports.log_octets,
 		.failed = failed};
 
 	(void)snprintf(facts, sizeof(facts), "%.900s/facts.blob", s->state);

@@ -32,6 +32,8 @@ struct thread {
 	bool running;
 };
 
+enum { COLLECT_ROUTES = 3 };
+
 struct collect {
 	struct collect_options o;
 	struct os_addr bound[COLLECT_MAX_LISTEN];
@@ -42,11 +44,12 @@ struct collect {
 	_Atomic uint32_t stop;       /* of the tick thread */
 	pthread_t tick;
 	bool ticking;
+	struct httpd_route routes[COLLECT_ROUTES];
 	uint32_t n_threads;     /* those of the listeners, and maybe one that follows logs */
 	struct thread thread[]; /* the latter is the last */
 };
 
-static const struct httpd_route routes[] = {
+static const struct httpd_route routes[COLLECT_ROUTES] = {
 	{.path = "/v1/qos",
 		.methods = HTTPD_POST,
 		.max_body = COLLECT_MAX_BODY,
@@ -347,8 +350,8 @@ static int open_intake(struct collect *c, struct thread *t, uint64_t seed, struc
 static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct errbuf *err)
 {
 	struct thread *t = &c->thread[index];
-	struct httpd_config conf = {.routes = routes,
-		.n_routes = SL_COUNT(routes),
+	struct httpd_config conf = {.routes = c->routes,
+		.n_routes = COLLECT_ROUTES,
 		.ctx = &t->w,
 		.ready = ready,
 		.trusted = c->o.trusted_proxies,
@@ -362,6 +365,19 @@ static int open_thread(struct collect *c, uint32_t index, uint64_t seed, struct 
 	if (!rc)
 		rc = httpd_new(&conf, &t->httpd, err);
 	return rc ? rc : listen_all(c, t, index == 0, err);
+}
+
+/* The table, with the limits of bodies that were asked for. */
+static void take_routes(struct collect *c)
+{
+	memcpy(c->routes, routes, sizeof(routes));
+	for (size_t i = 0; i < COLLECT_ROUTES; i++) {
+		size_t own = routes[i].max_body == COLLECT_LOG_BODY ? c->o.log_octets
+								    : c->o.batch_octets;
+
+		if (own)
+			c->routes[i].max_body = own;
+	}
 }
 
 int collect_open(const struct collect_options *o, struct collect **ret_collect, struct errbuf *err)
@@ -387,6 +403,7 @@ int collect_open(const struct collect_options *o, struct collect **ret_collect, 
 	(void)snprintf(
 		c->facts_test, sizeof(c->facts_test), "%s", o->facts_test ? o->facts_test : "");
 	atomic_store_explicit(&c->keep_ppm, (uint32_t)COLLECT_PPM, memory_order_relaxed);
+	take_routes(c);
 	rc = collect_books_new(&o->limits, o->kept, os_now_ms(), &c->books, err);
 	for (uint32_t i = 0; i < n_threads && !rc; i++)
 		rc = open_thread(c, i, collect_books_seed(c->books), err);

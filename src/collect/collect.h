@@ -33,6 +33,7 @@ struct collect_options {
 	const char *follow_state; /* file of how far they were read */
 	struct collect_limits limits;
 	struct httpd_limits http;
+	size_t batch_octets, log_octets;  /* of bodies; 0: COLLECT_MAX_BODY, COLLECT_LOG_BODY */
 	void (*failed)(const char *text); /* hears why facts could not be written; NULL: nobody */
 };
 

@@ -32,6 +32,8 @@ struct http_thread {
 
 struct http_server {
 	uint32_t n_threads, n_listen, first_tls;
+	struct httpd_route *routes; /* immutable after http_open */
+	size_t n_routes;
 	_Atomic uint32_t reload; /* relaxed counter with one writer: http_tls_reload */
 	struct os_addr bound[HTTPD_MAX_LISTENERS]; /* immutable after http_open */
 	struct http_thread threads[];
@@ -160,7 +162,8 @@ static int open_thread(
 	if (rc)
 		return err_set(err, rc, "http: no memory for a worker");
 	t->reload = &s->reload;
-	conf.routes = http_routes(&conf.n_routes);
+	conf.routes = s->routes;
+	conf.n_routes = s->n_routes;
 	if (!conf.limits.reply_octets)
 		conf.limits.reply_octets = REPLY_OCTETS; /* of a whole batch */
 	if (!conf.limits.head_octets)
@@ -174,6 +177,21 @@ static void free_thread(struct http_thread *t)
 	httpd_free(t->httpd);
 	dnsd_guest_done(&t->w.dns);
 	worker_done(&t->w.worker);
+}
+
+/* The table, with the batches' own limit. */
+static int take_routes(struct http_server *s, const struct http_options *o)
+{
+	const struct httpd_route *routes = http_routes(&s->n_routes);
+
+	s->routes = calloc(s->n_routes, sizeof(*s->routes));
+	if (!s->routes)
+		return SL_ENOMEM;
+	memcpy(s->routes, routes, s->n_routes * sizeof(*s->routes));
+	for (size_t i = 0; i < s->n_routes; i++)
+		if (s->routes[i].max_body == SL_HTTP_BATCH_OCTETS && o->batch_octets)
+			s->routes[i].max_body = o->batch_octets;
+	return 0;
 }
 
 int http_open(const struct http_options *o, struct http_server **ret_server, struct errbuf *err)
@@ -194,6 +212,7 @@ int http_open(const struct http_options *o, struct http_server **ret_server, str
 	s->n_listen = o->n_listen;
 	s->first_tls = o->tls_cert ? o->first_tls : o->n_listen;
 	memcpy(s->bound, o->listen, o->n_listen * sizeof(s->bound[0]));
+	rc = take_routes(s, o);
 	for (uint32_t i = 0; i < s->n_threads && !rc; i++)
 		rc = open_thread(s, o, i, err);
 	if (rc)
@@ -245,6 +264,7 @@ void http_stop(struct http_server *s, uint32_t patience_ms)
 			(void)pthread_join(s->threads[i].id, NULL);
 		free_thread(&s->threads[i]);
 	}
+	free(s->routes);
 	free(s);
 }
 

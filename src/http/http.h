@@ -24,6 +24,7 @@ struct http_options {
 	uint32_t n_servers;         /* 0: where they have asked; at most HTTP_MAX_SERVERS count */
 	struct str nsid;            /* told over HTTPS to who asks for it; empty: not */
 	struct httpd_limits limits; /* zero: defaults */
+	size_t batch_octets;        /* of a body of many requests; 0: SL_HTTP_BATCH_OCTETS */
 };
 
 struct http_server;

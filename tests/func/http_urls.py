@@ -389,6 +389,19 @@ def rules_of_access():
         wait_for("the other rules", lambda: ask("203.0.113.7") == 200 and ask("203.0.112.255") == 403)
 
 
+def bodies():
+    """As large as the configuration says, and not an octet more."""
+    with daemon("http: {batch_octets: 5000}\nreports: {batch_octets: 6000, log_octets: 7000}\n") as s:
+        for port, path, limit in ((s.http, "/v1/resolve", 5000), (s.reports, "/v1/qos", 6000), (s.reports, "/v1/logs", 7000),
+                                  (s.reports, "/v1/cmcd", 6000), (s.http, "/d", 4096)):
+            for size in (limit, limit + 1):
+                c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                c.request("POST", path, body=b'{"host":"live.sluice.example","reports":[]}'.ljust(size))
+                r = c.getresponse()
+                assert (r.status == 413) == (size > limit), (path, size, r.status, r.read())
+                c.close()
+
+
 def https():
     """TLS beside plain HTTP; a new certificate is taken while it runs, a bad one is not."""
     s = daemon("http: {certificate: cert.pem, key: key.pem, rate_per_s: 100000}\n")
@@ -449,4 +462,4 @@ def https():
 
 
 if __name__ == "__main__":
-    run([the_doors, keys_change_without_a_restart, rules_of_access, https])
+    run([the_doors, keys_change_without_a_restart, rules_of_access, bodies, https])

@@ -61,7 +61,8 @@ static void reads_every_key_of_sluice(void **state)
 		"listen: {dns: [\"[::1]:53\"], http: [\"80\"], https: [\"443\"], reports: [], "
 		"admin: [\"127.0.0.1:81\"], admin_tls: [\"82\"]}\n"
 		"admin: {certificate: a.pem, key: k.pem, rate_per_s: 7}\n"
-		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9,"
+		"http: {certificate: /c.pem, key: /k.pem, rate_per_s: 5, rate_burst: 9, "
+		"batch_octets: 4096,"
 		" servers_a: [192.0.2.1], servers_aaaa: [\"2001:db8::1\"]}\n"
 		"threads: {dns: 3, http: 61}\n"
 		"dns: {nsid: n1, cookies: false, rate_limit: {per_second: 7, slip: 0, dry_run: "
@@ -95,6 +96,7 @@ static void reads_every_key_of_sluice(void **state)
 	assert_string_equal(s->http.key, "/k.pem");
 	assert_int_equal(s->http.rate_per_s, 5);
 	assert_int_equal(s->http.rate_burst, 9);
+	assert_int_equal(s->http.batch_octets, 4096);
 	assert_int_equal(s->http.servers_a_count, 1);
 	assert_int_equal(s->http.servers_aaaa[0].family, IP_V6);
 	assert_string_equal(s->listen.admin[0], "127.0.0.1:81");
