@@ -389,9 +389,17 @@ static void add_counts(struct collect_counts *to, const struct collect_counts *f
 	to->last_ms = SL_MAX(to->last_ms, from->last_ms);
 }
 
+void collect_books_clock(struct collect_books *b, uint64_t now_ms)
+{
+	if (now_ms + COLLECT_AHEAD_MS < b->last_ms)
+		collect_kept_back(b, now_ms);
+	b->last_ms = now_ms;
+}
+
 void collect_books_take(
 	struct collect_books *b, const struct collect_batch *from, bool test, uint64_t now_ms)
 {
+	collect_books_clock(b, now_ms);
 	take_names(b, from, now_ms);
 	for (uint32_t i = 0; i < from->n; i++) {
 		const struct collect_record *r = &from->record[i];
@@ -401,8 +409,8 @@ void collect_books_take(
 
 			__builtin_prefetch(t->tags[r[8].session & (t->n_buckets - 1)]);
 		}
-		if (test != !!(r->flags & COLLECT_TEST))
-			continue;
+		if (test != !!(r->flags & COLLECT_TEST) || r->t_ms > now_ms + COLLECT_AHEAD_MS)
+			continue; /* of the other books; from before the clock was set back */
 		if (r->flags & COLLECT_LOG)
 			take_log(b, r, now_ms);
 		else if (r->flags & COLLECT_PUSHED)

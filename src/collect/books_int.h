@@ -136,6 +136,7 @@ struct collect_books {
 	size_t mem_size;
 	bool adopted;
 	uint64_t evicted_before;
+	uint64_t last_ms; /* the latest time that was given */
 
 	struct collect_limits limits;
 	struct collect_table uses;
@@ -153,6 +154,9 @@ struct collect_books {
 int collect_kept_open(struct collect_books *b, int fd, uint64_t now_ms, struct errbuf *err)
 	SL_NONNULL(1);
 void collect_kept_close(struct collect_books *b) SL_NONNULL_ALL;
+
+/* The clock was set back: forgets what was seen by the wrong time. */
+void collect_kept_back(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* Moves the names of streams that are still heard of together, when their room runs out. */
 void collect_kept_compact(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
@@ -186,6 +190,9 @@ void collect_push_take(
 	struct collect_books *b, const struct collect_record *r, uint64_t now_ms) SL_NONNULL_ALL;
 int collect_push_put(
 	struct collect_books *b, struct blob_writer *w, uint64_t now_ms) SL_NONNULL_ALL;
+
+/* books.c: what time it is now; steps back are noticed. */
+void collect_books_clock(struct collect_books *b, uint64_t now_ms) SL_NONNULL_ALL;
 
 /* books.c: one more from a place in this bucket of arrival time; false when it has had its part. */
 bool collect_spend(struct collect_books *b, uint64_t key, uint64_t bucket, uint32_t allowed,

@@ -311,10 +311,12 @@ int collect_books_facts(struct collect_books *b, uint64_t now_ms, uint32_t keep_
 	void **ret_blob, size_t *ret_size, struct errbuf *err)
 {
 	struct blob_writer *w = blob_writer_new(&facts_def);
-	uint32_t ppm = least_kept(b, now_ms, keep_ppm);
 	struct facts_meta *m = w ? blob_add(w, FACTS_meta, 1, NULL) : NULL;
 	int rc = m ? 0 : SL_ENOMEM;
+	uint32_t ppm;
 
+	collect_books_clock(b, now_ms);
+	ppm = least_kept(b, now_ms, keep_ppm);
 	b->k->number++;
 	b->k->evicted = b->evicted_before + b->sessions.evicted + b->users.evicted +
 			b->logs.evicted + b->pushers.evicted;

@@ -63,7 +63,8 @@ static bool session_sound(void *ctx, void *entry)
 	const struct collect_session *s = entry;
 
 	return s->cell < c->b->k->n_cells && s->e.seen_ms <= c->latest_ms &&
-	       s->stalled_ms <= c->latest_ms && s->definition < COLLECT_WORDS &&
+	       s->stalled_ms <= c->latest_ms && s->starved_ms <= c->latest_ms &&
+	       s->pulls_ms <= c->latest_ms && s->definition < COLLECT_WORDS &&
 	       s->client < COLLECT_WORDS;
 }
 
@@ -154,14 +155,10 @@ static void forget_names(struct collect_books *b)
 	b->k->compacting = false;
 }
 
-static void adopt(struct collect_books *b, uint64_t now_ms)
+static void check_all(struct collect_books *b, uint64_t latest_ms)
 {
-	struct check c = {b, now_ms + COLLECT_MINUTE_MS};
+	struct check c = {b, latest_ms};
 
-	if (b->k->compacting)
-		forget_names(b);
-	for (uint32_t i = 0; i < b->k->n_cells; i++)
-		b->cell_of[b->cell[i].vendor * SL_MAX_GROUPS + b->cell[i].group] = i + 1;
 	check_pulls(b, &c);
 	collect_table_check(&b->sessions, session_sound, &c);
 	collect_table_check(&b->users, user_sound, &c);
@@ -169,6 +166,23 @@ static void adopt(struct collect_books *b, uint64_t now_ms)
 	collect_table_check(&b->streams, name_sound, &c);
 	collect_table_check(&b->logs, log_sound, &c);
 	collect_table_check(&b->pushers, pusher_sound, &c);
+}
+
+void collect_kept_back(struct collect_books *b, uint64_t now_ms)
+{
+	check_all(b, now_ms);
+	for (size_t i = 0; i < SL_COUNT(b->k->kept); i++)
+		if (b->k->kept[i].from_ms > now_ms)
+			b->k->kept[i].from_ms = 0;
+}
+
+static void adopt(struct collect_books *b, uint64_t now_ms)
+{
+	if (b->k->compacting)
+		forget_names(b);
+	for (uint32_t i = 0; i < b->k->n_cells; i++)
+		b->cell_of[b->cell[i].vendor * SL_MAX_GROUPS + b->cell[i].group] = i + 1;
+	check_all(b, now_ms + COLLECT_MINUTE_MS);
 	b->evicted_before = b->k->evicted;
 	b->adopted = true;
 }

@@ -266,6 +266,40 @@ static void few_nets_are_believed(void **state)
 	collect_books_free(b);
 }
 
+/* A clock that is set back: what was said by the wrong time is forgotten, that of now counts. */
+static void a_clock_steps_back(void **state)
+{
+	struct collect_books *b = books();
+	uint64_t back = NOW - 30000;
+	const struct facts_cell *f;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * COLLECT_PER_SESSION; i++) /* some from before, half by one */
+		(void)add(i % 2 ? 100 + i : 1, back - 1000);
+	collect_books_take(b, batch, false, back);
+	batch->n = 0;
+	for (uint32_t i = 0; i < 10; i++)
+		(void)add(200 + i, NOW);
+	collect_books_take(b, batch, false, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM / 2, 0)->pulls, 2 * COLLECT_PER_SESSION + 10);
+	batch->record[0].t_ms = back; /* was under way when it happened */
+	collect_books_take(b, batch, false, back);
+	batch->n = 0;
+	f = look(b, back + 1, COLLECT_PPM, 0);
+	assert_int_equal(f->pulls, 2 * COLLECT_PER_SESSION + 1);
+	assert_int_equal(f->users, COLLECT_PER_SESSION + 2);
+	assert_int_equal(f->sessions, COLLECT_PER_SESSION + 2);
+	assert_int_equal(look(b, back + 60001, COLLECT_PPM, 0)->users, 0);
+	for (uint32_t i = 0; i < COLLECT_PER_SESSION; i++)
+		(void)add(201, back + 61000);
+	collect_books_take(b, batch, false, back + 61000);
+	f = look(b, back + 61000, COLLECT_PPM, 0);
+	assert_int_equal(f->pulls, COLLECT_PER_SESSION);
+	assert_int_equal(f->users, 1);
+	assert_int_equal(f->sessions, 1);
+	collect_books_free(b);
+}
+
 /* A flood from one net drowns nobody: where many speak it has a twentieth of what they say. */
 static void a_flood_from_one_net(void **state)
 {
@@ -404,6 +438,7 @@ int main(void)
 		cmocka_unit_test(one_net_among_few_or_ill_ones),
 		cmocka_unit_test(a_fault_of_some_nets),
 		cmocka_unit_test(few_nets_are_believed),
+		cmocka_unit_test(a_clock_steps_back),
 		cmocka_unit_test(nobody_speaks_for_all),
 		cmocka_unit_test(a_flood_from_one_net),
 		cmocka_unit_test(too_much_is_given_up),
