@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What books.c, kept.c, window.c, push.c and facts.c share. */
+/* What books.c, kept.c, window.c, push.c and facts.c share; long because each row that is kept is
+ * told here once. */
 #pragma once
 
 #include "collect/books.h"
