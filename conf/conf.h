@@ -70,6 +70,10 @@ enum {
 	X(CONF_DNS_AUTO, "auto")                                                                   \
 	X(CONF_DNS_CNAME, "cname")                                                                 \
 	X(CONF_DNS_ADDRESS, "address")
+/* In the order of enum cat_order. */
+#define CONF_ORDER_MAP(X)                                                                          \
+	X(CONF_ORDER_LISTED, "listed")                                                             \
+	X(CONF_ORDER_ROTATED, "rotated")
 /* In the order of enum cat_overload. */
 #define CONF_OVERLOAD_MAP(X)                                                                       \
 	X(CONF_OVERLOAD_NONE, "none")                                                              \
@@ -162,6 +166,7 @@ enum conf_level { CONF_LEVEL_MAP(X) }; /* same order as enum log_level */
 enum conf_target { CONF_TARGET_MAP(X) };
 enum conf_severity { CONF_SEVERITY_MAP(X) };
 enum conf_dns { CONF_DNS_MAP(X) };
+enum conf_order { CONF_ORDER_MAP(X) };
 enum conf_overload { CONF_OVERLOAD_MAP(X) };
 enum conf_sign { CONF_SIGN_MAP(X) };
 enum conf_digest { CONF_DIGEST_MAP(X) };

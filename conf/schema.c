@@ -11,6 +11,7 @@ static const cyaml_strval_t strval_LEVEL[] = {CONF_LEVEL_MAP(X)};
 static const cyaml_strval_t strval_TARGET[] = {CONF_TARGET_MAP(X)};
 static const cyaml_strval_t strval_SEVERITY[] = {CONF_SEVERITY_MAP(X)};
 static const cyaml_strval_t strval_DNS[] = {CONF_DNS_MAP(X)};
+static const cyaml_strval_t strval_ORDER[] = {CONF_ORDER_MAP(X)};
 static const cyaml_strval_t strval_OVERLOAD[] = {CONF_OVERLOAD_MAP(X)};
 static const cyaml_strval_t strval_SIGN[] = {CONF_SIGN_MAP(X)};
 static const cyaml_strval_t strval_DIGEST[] = {CONF_DIGEST_MAP(X)};

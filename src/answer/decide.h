@@ -152,9 +152,16 @@ struct target {
 	const struct cat_slot *slot;
 	const struct cat_addrset *addrs; /* TARGET_ADDRESSES */
 	const struct tick_edges *edges;  /* TARGET_EDGES: for this moment only */
+	uint32_t turn;                   /* by so many addresses the list is rotated */
 	uint32_t n_nodes;                /* TARGET_NODES, in order of preference */
 	uint16_t node[SL_MAX_ADDRS];
 };
+
+/* By how many addresses a list is rotated for a client. Own nodes go by the client anyway. */
+static inline uint32_t answer_turn(const struct cat_service *s, uint64_t key)
+{
+	return s->order == CAT_ORDER_ROTATED ? (uint32_t)key : 0;
+}
 
 /* Addresses where some are known (own nodes for the stream, what the vendor's DNS gave, what the
  * catalogue has), else the CNAME. want_nodes:

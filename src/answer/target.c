@@ -49,7 +49,8 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 	uint32_t want_nodes, struct target *ret_target)
 {
 	const struct cat_service *s = &w->cat.services[q->service];
-	struct target t = {.slot = &w->cat.slots[s->slots.first + slot]};
+	struct target t = {
+		.slot = &w->cat.slots[s->slots.first + slot], .turn = answer_turn(s, q->key)};
 	uint32_t cell, list, addrs, edges;
 
 	t.vendor = t.slot->vendor;
@@ -75,18 +76,21 @@ void answer_target(const struct world *w, const struct question *q, uint8_t slot
 }
 
 static uint32_t copy_records(
-	const uint8_t *from, uint32_t octets, size_t size, uint32_t max, uint8_t *to)
+	const uint8_t *from, uint32_t octets, size_t size, uint32_t turn, uint32_t max, uint8_t *to)
 {
-	uint32_t n = SL_MIN(octets / (uint32_t)size, max);
+	uint32_t all = octets / (uint32_t)size, n = SL_MIN(all, max);
+	uint32_t first = turn && all ? turn % all : 0, to_end = SL_MIN(n, all - first);
 
-	memcpy(to, from, n * size);
+	memcpy(to, from + first * size, to_end * size);
+	if (n > to_end)
+		memcpy(to + to_end * size, from, (n - to_end) * size);
 	return n;
 }
 
-static uint32_t copy_set(
-	const struct world *w, struct blob_span from, size_t size, uint32_t max, uint8_t *to)
+static uint32_t copy_set(const struct world *w, struct blob_span from, size_t size, uint32_t turn,
+	uint32_t max, uint8_t *to)
 {
-	return copy_records(cat_wire(&w->cat, from), from.count, size, max, to);
+	return copy_records(cat_wire(&w->cat, from), from.count, size, turn, max, to);
 }
 
 uint32_t answer_records(
@@ -96,12 +100,13 @@ uint32_t answer_records(
 	uint32_t n = 0;
 
 	if (t->kind == TARGET_ADDRESSES)
-		return copy_set(w, v6 ? t->addrs->aaaa : t->addrs->a, size, max, ret_records);
+		return copy_set(
+			w, v6 ? t->addrs->aaaa : t->addrs->a, size, t->turn, max, ret_records);
 	if (t->kind == TARGET_EDGES) {
 		struct blob_span s = v6 ? t->edges->aaaa : t->edges->a;
 
-		return s.count ? copy_records(
-					 &w->tick.wire[s.first].v, s.count, size, max, ret_records)
+		return s.count ? copy_records(&w->tick.wire[s.first].v, s.count, size, t->turn, max,
+					 ret_records)
 			       : 0;
 	}
 	if (t->kind != TARGET_NODES)
@@ -109,7 +114,7 @@ uint32_t answer_records(
 	for (uint32_t i = 0; i < t->n_nodes && n < max; i++) {
 		const struct cat_addrset *s = &w->cat.addrsets[w->cat.nodes[t->node[i]].addrs];
 
-		n += copy_set(w, v6 ? s->aaaa : s->a, size, max - n, ret_records + n * size);
+		n += copy_set(w, v6 ? s->aaaa : s->a, size, 0, max - n, ret_records + n * size);
 	}
 	return n;
 }

@@ -149,6 +149,7 @@ static void recall(struct steering *s, const struct dnsd_worker *d)
 	t->vendor = t->slot->vendor;
 	t->addrs = m->addrs == BLOB_NONE ? NULL : &c->addrsets[m->addrs];
 	t->n_nodes = 0;
+	t->turn = answer_turn(s->service, s->job->key);
 	s->found = true;
 }
 

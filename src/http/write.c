@@ -217,7 +217,7 @@ static void put_vendor(struct buf *b, struct http_worker *hw, const struct http_
 	struct target t;
 
 	answer_target(hw->worker.world, &d->q, slot, d->stream, want, &t);
-	if (t.kind != TARGET_NODES && t.kind != TARGET_EDGES)
+	if (t.kind != TARGET_NODES && t.kind != TARGET_EDGES && !t.turn)
 		put_remembered(b, hw, query, &t, query->n ? query->n : usual);
 	else
 		put_target(b, hw->worker.world, query, &t,

@@ -246,7 +246,8 @@ static void put_service(struct cat_builder *b, const struct conf_service *from)
 	s.session_s = from->session_s;
 	s.dns_viewers = from->dns_viewers;
 	s.dns_answer_part = from->dns_answer_part;
-	s.n_addresses = (uint16_t)from->addresses;
+	s.n_addresses = (uint8_t)from->addresses;
+	s.order = (uint8_t)from->order;
 	s.dns_mode = (uint8_t)from->dns;
 	s.overload = (uint8_t)from->overload;
 	s.explain = from->explain;

@@ -174,7 +174,7 @@ static int check(const void *blob, struct errbuf *err)
 const struct blob_def catalogue_def = {
 	.name = "catalogue",
 	.magic = {'S', 'L', 'U', 'C', 'A', 'T', 1, 2},
-	.layout = 5,
+	.layout = 6,
 	.arrays = arrays,
 	.n_arrays = CAT_N_ARRAYS,
 	.check = check,

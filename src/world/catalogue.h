@@ -6,6 +6,7 @@
 #include "world/blob.h"
 #include "world/catalogue.def"
 
+enum cat_order { CAT_ORDER_LISTED, CAT_ORDER_ROTATED };
 enum cat_dns_mode { CAT_DNS_AUTO, CAT_DNS_CNAME, CAT_DNS_ADDRESS };
 enum cat_format { CAT_FORMAT_FLV, CAT_FORMAT_HLS, CAT_FORMAT_DASH };
 enum cat_overload { CAT_OVERLOAD_NONE, CAT_OVERLOAD_LOWER, CAT_OVERLOAD_SPREAD };

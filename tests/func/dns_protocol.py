@@ -182,6 +182,30 @@ def client_subnets():
         assert [(o.srclen, o.scopelen) for o in r.options] == [(0, 0)], r
 
 
+def number_order_and_ttl():
+    """Of addresses, per service; HTTPS hints and HTTPDNS have the order that A has."""
+    for order in ("listed", "rotated"):
+        s = started()
+        s.write("catalog.yaml", s.read("catalog.yaml").replace(
+            "    dns: address\n    ttl_s: 20\n", "    dns: address\n    ttl_s: 7\n    addresses: 3\n    order: %s\n" % order))
+        with s:
+            begins = set()
+            for i in range(96):
+                address = "10.%d.7.0" % i
+                r = s.query("drill.sluice.example", ecs=(address, 24))
+                got = [str(x) for x in r.answer[0]]
+                net, first = got[0].rsplit(".", 1)
+                begins.add(int(first))
+                assert r.answer[0].ttl == 7 and got == [
+                    "%s.%d" % (net, 11 + (int(first) - 11 + k) % 8) for k in range(3)], r
+                for _ in range(2):  # the same for the same client, whatever asks and whoever remembers
+                    assert [str(x) for x in s.query("drill.sluice.example", ecs=(address, 24)).answer[0]] == got
+                    hints = s.query("drill.sluice.example", "HTTPS", ecs=(address, 24)).answer[0][0].params[4]
+                    assert list(hints.addresses) == got, (hints, got)
+                assert s.resolve("drill.sluice.example", ip=address)["answers"][0]["ips"][:3] == got
+            assert begins == ({11} if order == "listed" else set(range(11, 19))), (order, begins)
+
+
 def with_options(*options, name=b"\0", klass=1232):
     """A question for live with an OPT record of these (code, octets)."""
     data = b"".join(struct.pack("!HH", code, len(octets)) + octets for code, octets in options)
@@ -511,5 +535,5 @@ def mutations():
 
 
 if __name__ == "__main__":
-    run([headers_and_questions, answers, client_subnets, options, sizes, cookies_and_names, amplification,
+    run([headers_and_questions, answers, number_order_and_ttl, client_subnets, options, sizes, cookies_and_names, amplification,
          rate_limit, pipelines, idle_and_dripping_connections, mutations])
