@@ -19,7 +19,8 @@ struct fixture {
 	struct os_addr to;
 };
 
-static void start(struct fixture *f, const char *listen, uint32_t conns, uint32_t idle_ms)
+static void start_with(
+	struct fixture *f, const char *listen, uint32_t conns, uint32_t idle_ms, uint32_t total_ms)
 {
 	static const struct testworld_spec spec = {.ppm = {{1000000, 0, 0}}};
 	struct dnsd_options o = DNSD_OPTIONS_DEFAULT;
@@ -38,6 +39,8 @@ static void start(struct fixture *f, const char *listen, uint32_t conns, uint32_
 	o.udp_threads = UDP_THREADS;
 	o.tcp_conns = conns;
 	o.tcp_idle_ms = idle_ms;
+	if (total_ms)
+		o.tcp_total_ms = total_ms;
 	o.workers = &f->workers;
 	f->workers.n = dnsd_workers(&o);
 	assert_int_equal(f->workers.n, UDP_THREADS + 1);
@@ -47,6 +50,11 @@ static void start(struct fixture *f, const char *listen, uint32_t conns, uint32_
 		fail_msg("%s", err.s);
 	(void)snprintf(err.s, sizeof(err.s), "127.0.0.1:%u", dnsd_port(f->server, 0));
 	assert_int_equal(os_addr_parse(err.s, &f->to, &err), 0);
+}
+
+static void start(struct fixture *f, const char *listen, uint32_t conns, uint32_t idle_ms)
+{
+	start_with(f, listen, conns, idle_ms, 0);
 }
 
 static uint64_t counted(const struct fixture *f, enum tally_id id)
@@ -264,6 +272,36 @@ static void ends_idle_and_dripping_ones(void **state)
 	stop(&f);
 }
 
+/* RFC 7766 section 6.2.3: one that always asks holds its place for so long and no longer. */
+static void ends_one_that_never_rests(void **state)
+{
+	enum { TOTAL_MS = 300, PATIENCE_MS = 20000 };
+	uint64_t began_ms = os_mono_ms();
+	struct fixture f;
+	uint8_t q[512];
+	unsigned answered = 0;
+	size_t n;
+	int fd;
+
+	(void)state;
+	start_with(&f, "127.0.0.1:0", 16, 600000, TOTAL_MS);
+	n = framed(q, "www.example.test", "A");
+	fd = dial(&f, SOCK_STREAM);
+	while (send(fd, q, n, MSG_NOSIGNAL) == (ssize_t)n &&
+		strcmp(next_answer(fd), "closed") != 0) {
+		answered++;
+		assert_true(os_mono_ms() - began_ms < PATIENCE_MS);
+	}
+	assert_true(os_mono_ms() - began_ms >= TOTAL_MS);
+	assert_true(answered > 0);
+	(void)close(fd);
+	fd = dial(&f, SOCK_STREAM);
+	assert_int_equal(send(fd, q, n, MSG_NOSIGNAL), n);
+	assert_string_not_equal(next_answer(fd), "closed");
+	(void)close(fd);
+	stop(&f);
+}
+
 static void makes_room_for_new_ones(void **state)
 {
 	enum { IDLE = 200, CONNS = 64 };
@@ -321,6 +359,7 @@ int main(void)
 		cmocka_unit_test(keeps_answers_for_a_slow_reader),
 		cmocka_unit_test(closes_on_lengths_that_lie),
 		cmocka_unit_test(ends_idle_and_dripping_ones),
+		cmocka_unit_test(ends_one_that_never_rests),
 		cmocka_unit_test(makes_room_for_new_ones),
 		cmocka_unit_test(refuses_what_it_cannot_have),
 	};
