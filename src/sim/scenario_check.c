@@ -135,6 +135,33 @@ static int check_audience(const struct scenario *s, struct errbuf *err)
 	return 0;
 }
 
+/* A pattern that its kind does not look at would mean more than it says. */
+static int check_reach(
+	const struct scenario *s, const struct scenario_event *e, uint32_t i, struct errbuf *err)
+{
+	static const uint32_t in_groups = 1u << SCENARIO_DOWN | 1u << SCENARIO_STALL |
+					  1u << SCENARIO_QUALITY | 1u << SCENARIO_SLOW |
+					  1u << SCENARIO_DEMAND | 1u << SCENARIO_FORGED |
+					  1u << SCENARIO_FORGED_PLAUSIBLE;
+	static const uint32_t of_nobody = 1u << SCENARIO_DEMAND | 1u << SCENARIO_RESTART;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "events[%u].vendor", i);
+	if (of_nobody >> e->kind & 1 && strcmp(e->vendor, "*") != 0)
+		return scenario_refuse(
+			s, err, path, "this kind is of no vendor, got \"%s\", want *", e->vendor);
+	if (!means_a_vendor(s, e->vendor))
+		return scenario_refuse(s, err, path, "no vendor, got \"%s\"", e->vendor);
+	(void)snprintf(path, sizeof(path), "events[%u].groups", i);
+	if (!(in_groups >> e->kind & 1) && strcmp(e->groups, "*") != 0)
+		return scenario_refuse(
+			s, err, path, "this kind is of all groups, got \"%s\", want *", e->groups);
+	if (!means_a_group(s, e->groups))
+		return scenario_refuse(
+			s, err, path, "no group of the audience, got \"%s\"", e->groups);
+	return 0;
+}
+
 static int check_event(
 	const struct scenario *s, const struct scenario_event *e, uint32_t i, struct errbuf *err)
 {
@@ -152,20 +179,13 @@ static int check_event(
 		return scenario_refuse(s, err, path,
 			"begins after the scenario's end, got %g, want under %u", e->at_s,
 			s->f.duration_s);
-	(void)snprintf(path, sizeof(path), "events[%u].vendor", i);
-	if (!means_a_vendor(s, e->vendor))
-		return scenario_refuse(s, err, path, "no vendor, got \"%s\"", e->vendor);
-	(void)snprintf(path, sizeof(path), "events[%u].groups", i);
-	if (!means_a_group(s, e->groups))
-		return scenario_refuse(
-			s, err, path, "no group of the audience, got \"%s\"", e->groups);
 	(void)snprintf(path, sizeof(path), "events[%u].value", i);
 	if (e->value > most[e->kind])
 		return scenario_refuse(s, err, path,
 			"out of range for its kind, got %g, want at "
 			"most %g",
 			e->value, most[e->kind]);
-	return 0;
+	return check_reach(s, e, i, err);
 }
 
 static int check_times(const struct scenario *s, struct errbuf *err)

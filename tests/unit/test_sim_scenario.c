@@ -73,6 +73,14 @@ static void refusals(void **state)
 		{"an event of no group",
 			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 1, kind: down, groups: US}\n",
 			":14: events[0].groups: no group of the audience, got \"US\""},
+		{"a drain of some groups",
+			HEAD VENDOR AUDIENCE
+			"events:\n  - {at_s: 1, kind: drain, vendor: a, groups: CN/GD}\n",
+			":14: events[0].groups: this kind is of all groups, got \"CN/GD\", want *"},
+		{"demand of a vendor",
+			HEAD VENDOR AUDIENCE
+			"events:\n  - {at_s: 1, kind: demand, value: 2, vendor: a}\n",
+			":14: events[0].vendor: this kind is of no vendor, got \"a\", want *"},
 		{"an event after the end",
 			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 60, kind: drain}\n",
 			":14: events[0].at_s: begins after the scenario's end, got 60, want under "
