@@ -196,7 +196,7 @@ def number_order_and_ttl():
                 got = [str(x) for x in r.answer[0]]
                 net, first = got[0].rsplit(".", 1)
                 begins.add(int(first))
-                assert r.answer[0].ttl == 7 and got == [
+                assert r.answer[0].ttl in (7, 1) and got == [  # a quarter while shares move
                     "%s.%d" % (net, 11 + (int(first) - 11 + k) % 8) for k in range(3)], r
                 for _ in range(2):  # the same for the same client, whatever asks and whoever remembers
                     assert [str(x) for x in s.query("drill.sluice.example", ecs=(address, 24)).answer[0]] == got
