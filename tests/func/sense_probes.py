@@ -240,7 +240,7 @@ def tls_is_looked_at():
         context.load_cert_chain(cert, key)
         e.socket = context.wrap_socket(e.socket, server_side=True, do_handshake_on_connect=False)
         e.says.update({"/": (200, b"well"), "/flv": (200, FLV)})
-        probe = "targets: [\"127.0.0.1:%d\"], https: true, host: edge.example, every_s: 1" % e.port
+        probe = "targets: [\"127.0.0.1:%d\"], https: true, host: edge.example, every_s: 1, timeout_ms: 5000" % e.port
         with daemon(["name: any, verify: false, body: well, " + probe, "name: strict, body: well, " + probe,
                      "name: media, verify: false, kind: flv, path: /flv, " + probe,
                      "name: port, kind: tcp, verify: false, " + probe, "name: plain, kind: http, %s" % probe.replace(
