@@ -25,8 +25,8 @@ struct flight {
 };
 
 struct receiver {
-	char url[SEND_MAX_URL + 32], name[SL_MAX_NAME],
-		*header; /* header: of the secret, or NULL */
+	char url[SEND_MAX_URL + 32], name[SL_MAX_NAME], cacert[SL_MAX_PATH]; /* "": the system's */
+	char *header; /* of the secret, or NULL */
 	bool webhook;
 	struct flight flight;  /* the thread's own, from here on */
 	uint64_t sent, failed; /* messages */
@@ -58,8 +58,7 @@ struct control_send {
 	struct notice_book *book;
 };
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------------------ */
 
 /* "world-old" to SluiceWorldOld, as in the rules for Prometheus. */
 static void camel(const char *name, char *ret, size_t size)
@@ -179,8 +178,7 @@ static cJSON *webhook_body(const struct setup *k, const struct notice_line *line
 	return o;
 }
 
-/* --- the thread --------------------------------------------------------------------------------
- */
+/* --- the thread ---------------------------------------------------------------------- */
 
 static size_t drop(char *data, size_t size, size_t count, void *ctx)
 {
@@ -221,6 +219,10 @@ static void take_off(struct control_send *s, uint32_t t, const struct notice_lin
 	f->headers = curl_slist_append(f->headers, "Expect:");
 	if (r->header)
 		f->headers = curl_slist_append(f->headers, r->header);
+	if (r->cacert[0]) { /* instead of both of the system's */
+		curl_easy_setopt(f->curl, CURLOPT_CAINFO, r->cacert);
+		curl_easy_setopt(f->curl, CURLOPT_CAPATH, NULL);
+	}
 	curl_easy_setopt(f->curl, CURLOPT_URL, r->url);
 	curl_easy_setopt(f->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(f->curl, CURLOPT_PROXY, "");
@@ -244,7 +246,7 @@ static void done(struct control_send *s, CURL *curl, CURLcode rc)
 		r++;
 	t = (uint32_t)(r - s->now->receiver);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	ok = rc == CURLE_OK && status >= 200 && status < 300;
+	ok = status >= 200 && status < 300; /* it was taken, however the rest of the answer ends */
 	*(ok ? &r->sent : &r->failed) += 1;
 	if (!ok)
 		LOG_W("alert.not_sent", "target=%s status=%ld error=\"%s\"", r->name, status,
@@ -341,8 +343,7 @@ static void *loop(void *arg)
 	return NULL;
 }
 
-/* --- control's side ----------------------------------------------------------------------------
- */
+/* --- control's side ------------------------------------------------------------------ */
 
 int control_send_new(struct control_send **ret_send, struct errbuf *err)
 {
@@ -444,6 +445,7 @@ static int read_receiver(struct setup *k, const struct conf *conf, uint32_t i, s
 		.group = a->group_s * 1000,
 		.again = (r->webhook ? a->repeat_s : a->resend_s) * 1000,
 		.least = (enum notice_severity)from->least};
+	(void)snprintf(r->cacert, sizeof(r->cacert), "%s", from->cacert ? from->cacert : "");
 	return from->key ? read_header(conf, from->key, &r->header, err) : 0;
 }
 
@@ -459,11 +461,9 @@ int control_send_configure(struct control_send *s, const struct conf *conf, stru
 	k->timeout_s = a->timeout_s;
 	(void)snprintf(k->runbooks, sizeof(k->runbooks), "%s", a->runbooks);
 	(void)snprintf(k->unit, sizeof(k->unit), "%s", conf->sluice.unit);
-	for (uint32_t i = 0; i < k->n; i++) {
-		int one = read_receiver(k, conf, i, err);
-
-		rc = one ? one : rc;
-	}
+	for (uint32_t i = 0; i < k->n; i++)
+		if (read_receiver(k, conf, i, err))
+			rc = SL_EACCES;
 	(void)pthread_mutex_lock(&s->lock);
 	free_setup(s->setup);
 	s->setup = k;

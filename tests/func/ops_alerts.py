@@ -137,22 +137,49 @@ def one_that_is_never_there_is_an_alert_to_the_others():
     assert "alert.not_sent" in daemon.log() and "s3cret" not in daemon.log()
 
 
-def a_receiver_whose_certificate_nobody_vouches_for_gets_nothing():
-    """It is one that cannot be reached; the others are told of it, and of the rest as before."""
+def a_receiver_over_tls_has_to_be_vouched_for():
+    """One that nobody vouches for gets nothing, is one that cannot be reached, and the others are told of it; with
+    cacert, by which a CA of one's own vouches for it, it gets all."""
     folder = tempfile.mkdtemp(prefix="sluice-func-")
-    pem = [os.path.join(folder, n) for n in ("cert.pem", "key.pem")]
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", pem[0], "-keyout", pem[1]],
-                   check=True, capture_output=True, timeout=60)
-    secret = Receiver(tls=pem)
+
+    def made(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60, cwd=folder)
+
+    def authority(name):
+        made("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=" + name,
+             "-out", name + ".pem", "-keyout", name + ".key")
+    authority("ours")
+    authority("other")
+    made("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-out", "csr.pem", "-keyout", "key.pem")
+    with open(folder + "/ext", "w", encoding="utf-8") as f:
+        f.write("subjectAltName=IP:127.0.0.1\n")
+    made("x509", "-req", "-in", "csr.pem", "-CA", "ours.pem", "-CAkey", "ours.key", "-CAcreateserial", "-days", "1",
+         "-extfile", "ext", "-out", "cert.pem")
+    secret = Receiver(tls=[os.path.join(folder, n) for n in ("cert.pem", "key.pem")])
+    name = "127.0.0.1:%d" % secret.port
     before = daemon.read("sluice.yaml")
-    daemon.write("sluice.yaml", before.replace('"http://127.0.0.1:%d", kind' % dead,
-                                               '"https://127.0.0.1:%d", kind' % secret.port))
+
+    def told_of_it():
+        return [a for a in at_alertmanager("SluiceNotTold") if a["labels"]["target"] == name]
+
+    def refused():
+        failed = daemon.metric("sluice_notices_total", 'target="%s",result="failed"' % name)
+        wait_for("another refusal", lambda: daemon.metric(
+            "sluice_notices_total", 'target="%s",result="failed"' % name) > failed, 60)
+        assert secret.got == []
     try:
-        daemon.ctl("reload")
-        wait_for("the others to be told", lambda: any(
-            a["labels"]["target"] == "127.0.0.1:%d" % secret.port for a in at_alertmanager("SluiceNotTold")), 60)
-        assert secret.got == [] and "certificate" in daemon.log()
+        for cacert in ("", ', cacert: "other.pem"', ', cacert: "none.pem"', ', cacert: "ours.pem"'):
+            daemon.write_octets("other.pem", open(folder + "/other.pem", "rb").read())
+            daemon.write_octets("ours.pem", open(folder + "/ours.pem", "rb").read())
+            daemon.write("sluice.yaml", before.replace('"http://127.0.0.1:%d", kind' % dead, '"https://%s"%s, kind'
+                                                       % (name, cacert)))
+            daemon.ctl("reload")
+            if "ours" not in cacert:
+                refused()
+        assert "certificate" in daemon.log()
+        wait_for("what fires", lambda: secret.got, 90)  # it is tried again after a minute at most
+        wait_for("the end of its being unreachable", lambda: all(is_over(a) for a in told_of_it()))
+        assert told_of_it(), "the others were told"
     finally:
         daemon.write("sluice.yaml", before)
         daemon.ctl("reload")
@@ -276,5 +303,5 @@ with daemon:
     run([an_alert_arrives_with_what_people_need, it_is_said_again_to_an_alertmanager_only, its_end_arrives,
          a_receiver_that_fails_is_tried_again, one_that_is_never_there_is_an_alert_to_the_others,
          a_silent_alert_is_not_sent, one_cause_alerts_once, a_bad_reload_is_alarmed_until_a_good_one,
-         a_receiver_whose_certificate_nobody_vouches_for_gets_nothing, a_reload_changes_who_is_told,
+         a_receiver_over_tls_has_to_be_vouched_for, a_reload_changes_who_is_told,
          a_reload_that_changes_receivers_loses_no_end] + ([between_its_bounds_an_alert_goes_on] if LONG else []))
