@@ -99,8 +99,7 @@ static void diff_streams(cJSON *list, const struct cat_view *a, const struct cat
 	}
 }
 
-/* Share of a vendor in a row, ppm; 0 where the vendor or the row is not there. */
-static uint32_t share_of(const struct world *w, uint32_t service, uint32_t group, struct str vendor)
+uint32_t ctl_share_of(const struct world *w, uint32_t service, uint32_t group, struct str vendor)
 {
 	const struct cat_service *s = &w->cat.services[service];
 	const struct tick_row *row = world_row(w, service, group);
@@ -122,7 +121,8 @@ static void diff_row(cJSON *list, const struct world *a, const struct world *b, 
 	for (uint32_t i = 0; i < c->services[s].slots.count; i++) {
 		struct str vendor = cat_text(
 			c, c->vendors[c->slots[c->services[s].slots.first + i].vendor].name);
-		uint32_t to = share_of(b, s, g, vendor), from = share_of(a, was_s, was_g, vendor);
+		uint32_t to = ctl_share_of(b, s, g, vendor),
+			 from = ctl_share_of(a, was_s, was_g, vendor);
 		char name[3 * SL_MAX_NAME + 8];
 
 		if (fabs((double)to - from) < LEAST_PPM)

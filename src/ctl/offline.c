@@ -2,9 +2,12 @@
 #include "ctl/offline.h"
 
 #include "base/os.h"
+#include "ctl/moves.h"
+#include "ctl/view.h"
 #include "store/store.h"
 #include "world/world.h"
 
+#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -103,7 +106,7 @@ static int write_tick(
 	return rc;
 }
 
-static int install(const char *from, const char *state, struct errbuf *err)
+static int install(const char *from, const char *state, cJSON *told, struct errbuf *err)
 {
 	struct world_file *f;
 	uint64_t catalogue, geo, generation = 0;
@@ -120,8 +123,38 @@ static int install(const char *from, const char *state, struct errbuf *err)
 	if (!rc)
 		rc = write_tick(from, state, &generation, err);
 	if (!rc)
-		(void)printf("{\"world\":\"%s\",\"generation\":%" PRIu64 "}\n", from, generation);
+		cJSON_AddNumberToObject(told, "generation", (double)generation);
 	return rc;
+}
+
+/* What is told of a world before it is installed; whether that is grave. One in use that cannot be
+ * read is no reason to keep it. */
+static int weigh(
+	const char *from, const char *state, cJSON *told, bool *ret_grave, struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 64];
+	struct world_file *now, *then;
+	struct errbuf ignored;
+	int rc = world_open(from, NULL, &then, err);
+
+	if (rc)
+		return rc;
+	cJSON_AddStringToObject(told, "world", from);
+	(void)snprintf(path, sizeof(path), "%s/world", state);
+	if (world_open(path, NULL, &now, &ignored) == 0) {
+		*ret_grave = ctl_moves(world_of(now), world_of(then), told);
+		world_close(now);
+	}
+	world_close(then);
+	return 0;
+}
+
+static bool may_go_ahead(const struct ctl_request *r, const cJSON *told)
+{
+	const char *word = r->command->group, *given = ctl_value(r, "confirm");
+
+	return (given && strcmp(given, word) == 0) || !isatty(STDIN_FILENO) ||
+	       !isatty(STDERR_FILENO) || ctl_ask(told, word);
 }
 
 struct moment {
@@ -158,11 +191,47 @@ static uint64_t world_before(const char *state, uint64_t time_ms)
 	return best;
 }
 
-static int undo_decisions(
-	const struct ctl_request *r, const char *state, uint64_t *ret_time_ms, struct errbuf *err)
+/* What is to be undone: everything after change `to`, the first of it at time_ms. */
+struct undo {
+	struct store *store; /* NULL: nothing is */
+	uint64_t to, time_ms;
+};
+
+static int find_undo(
+	const struct ctl_request *r, const char *state, struct undo *u, struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 16], key[SL_MAX_PATH + 16];
+	const char *text = ctl_value(r, "to");
+	struct moment m = {0, 0};
+	uint64_t last;
+	double to = 0;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/store.db", state);
+	(void)snprintf(key, sizeof(key), "%s/audit.key", state);
+	if (access(path, W_OK))
+		return err_set_errno(err, "%s", path);
+	rc = store_open(path, key, &u->store, err);
+	if (rc)
+		return rc;
+	last = store_last(u->store);
+	to = last ? (double)last - 1 : 0;
+	if (text)
+		(void)commands_parse_number(text, &to);
+	if (last == 0 || to < 0 || to >= (double)last)
+		return err_set(
+			err, SL_ENOENT, "nothing to undo: the last change is %" PRIu64, last);
+	u->to = (uint64_t)to;
+	m.number = u->to + 1;
+	rc = store_history(u->store, u->to, UINT32_MAX, find_change, &m);
+	u->time_ms = m.time_ms;
+	return rc;
+}
+
+static int undo_decisions(const struct ctl_request *r, const struct undo *u, struct errbuf *err)
 {
 	static const char *const keep[] = {"token|", "catalogue|", NULL};
-	char path[SL_MAX_PATH + 16], key[SL_MAX_PATH + 16], who[32];
+	char who[32];
 	const char *text = ctl_value(r, "to");
 	struct store_author a = {.who = who,
 		.origin = "offline",
@@ -177,81 +246,93 @@ static int undo_decisions(
 		.args = text ? text : "",
 		.result = "done"};
 	struct store_result result;
-	struct moment m = {0, 0};
-	struct store *s;
-	uint64_t last;
-	double to = 0;
-	int rc;
+	int rc = store_begin(u->store, err);
 
 	(void)snprintf(who, sizeof(who), "uid:%u", (unsigned)geteuid());
-	(void)snprintf(path, sizeof(path), "%s/store.db", state);
-	(void)snprintf(key, sizeof(key), "%s/audit.key", state);
-	if (access(path, W_OK))
-		return err_set_errno(err, "%s", path);
-	rc = store_open(path, key, &s, err);
 	if (rc)
 		return rc;
-	last = store_last(s);
-	to = last ? (double)last - 1 : 0;
-	if (text)
-		(void)commands_parse_number(text, &to);
-	m.number = (uint64_t)to + 1;
-	if (last == 0 || to < 0 || to >= (double)last)
-		rc = err_set(err, SL_ENOENT, "nothing to undo: the last change is %" PRIu64, last);
+	rc = store_rollback(u->store, &a, u->to, keep, &result, err);
 	if (!rc)
-		rc = store_history(s, (uint64_t)to, UINT32_MAX, find_change, &m);
-	if (!rc)
-		rc = store_begin(s, err);
-	if (!rc) {
-		rc = store_rollback(s, &a, (uint64_t)to, keep, &result, err);
-		if (!rc)
-			rc = store_audit(s, &row, err);
-		if (rc)
-			store_undo(s);
-		if (store_commit(s, rc ? NULL : err) && !rc)
-			rc = SL_EIO;
-	}
-	*ret_time_ms = m.time_ms;
-	store_close(s);
+		rc = store_audit(u->store, &row, err);
+	if (rc)
+		store_undo(u->store);
+	if (store_commit(u->store, rc ? NULL : err) && !rc)
+		rc = SL_EIO;
 	return rc;
 }
 
-/* What needs the allocator or the loop cannot be had on the files: better said than left undone. */
+/* What needs the loop cannot be had on the files: better said than left undone. */
 static int check_options(const struct ctl_request *r, struct errbuf *err)
 {
-	static const char *const live[] = {"dry-run", "for", "ramp"};
+	static const char *const live[] = {"for", "ramp"};
 
 	for (size_t i = 0; i < SL_COUNT(live); i++)
 		if (ctl_value(r, live[i]))
 			return err_set(err, SL_EINVAL,
-				"--%s wants the control process; offline, world diff shows what a "
-				"kept world has different",
+				"--%s wants the control process; offline, a world holds until "
+				"that is back",
 				live[i]);
 	return 0;
+}
+
+/* from: NULL where no world is to be installed, only u undone. */
+static int carry_out(const struct ctl_request *r, const char *state, const char *from,
+	const struct undo *u, cJSON *told, struct errbuf *err)
+{
+	bool grave = false;
+	int rc = from ? weigh(from, state, told, &grave, err) : 0;
+
+	if (!rc && ctl_value(r, "dry-run")) {
+		cJSON_AddTrueToObject(told, "dry_run");
+		return 0;
+	}
+	if (!rc && grave && !may_go_ahead(r, told))
+		rc = err_set(err, SL_EREFUSED, "not confirmed: nothing was changed");
+	if (!rc && u->store)
+		rc = undo_decisions(r, u, err);
+	if (!rc && !from)
+		rc = err_set(err, SL_ENOENT,
+			"decisions are rolled back, but no world from before is kept");
+	return rc ? rc : install(from, state, told, err);
+}
+
+static void show(const struct ctl_request *r, const cJSON *told)
+{
+	char *text = r->json ? cJSON_PrintUnformatted(told) : NULL;
+
+	if (r->json)
+		(void)puts(text ? text : "{}");
+	else
+		ctl_view(told, isatty(STDOUT_FILENO) == 1, stdout);
+	cJSON_free(text);
 }
 
 int ctl_offline(const struct ctl_request *r)
 {
 	const char *state = state_of(r), *from = ctl_value(r, "world");
+	cJSON *told = cJSON_CreateObject();
 	char path[SL_MAX_PATH];
 	struct errbuf err = {""};
-	uint64_t time_ms = 0, made;
+	struct undo u = {NULL, 0, 0};
+	uint64_t made;
 	int rc = check_options(r, &err);
 
 	if (!rc)
 		rc = check_dead(state, &err);
 	if (!rc && !from) {
-		rc = undo_decisions(r, state, &time_ms, &err);
-		made = rc ? 0 : world_before(state, time_ms);
+		rc = find_undo(r, state, &u, &err);
+		made = rc ? 0 : world_before(state, u.time_ms);
 		(void)snprintf(path, sizeof(path), "%s/history/%" PRIu64, state, made);
-		from = path;
-		if (!rc && !made)
-			rc = err_set(&err, SL_ENOENT,
-				"decisions are rolled back, but no world from before is kept");
+		from = made ? path : NULL;
 	}
 	if (!rc)
-		rc = install(from, state, &err);
+		rc = carry_out(r, state, from, &u, told, &err);
 	if (rc)
 		(void)fprintf(stderr, "sluicectl: %s\n", err.s[0] ? err.s : sl_strerror(rc));
+	else
+		show(r, told);
+	if (u.store)
+		store_close(u.store);
+	cJSON_Delete(told);
 	return rc ? 1 : 0;
 }

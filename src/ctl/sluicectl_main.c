@@ -57,20 +57,17 @@ static int show(const struct ctl_request *r, long status, const cJSON *json)
 	return REFUSED;
 }
 
-/* A change that wants its name typed: asks on a terminal. Returns the name, or NULL. */
-static const char *ask_confirm(const cJSON *json, char *line, size_t size)
+/* A change that wants its name typed: asks on a terminal. Whether it was; the name is in ret_word.
+ */
+static bool ask_confirm(const cJSON *json, char *ret_word, size_t size)
 {
 	const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
 	const char *want = member(error, "confirm");
 
 	if (!want || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-		return NULL;
-	ctl_view(json, true, stderr);
-	(void)fprintf(stderr, "Type %s to go ahead: ", want);
-	if (!fgets(line, (int)size, stdin))
-		return NULL;
-	line[strcspn(line, "\n")] = '\0';
-	return strcmp(line, want) == 0 ? line : NULL;
+		return false;
+	(void)snprintf(ret_word, size, "%s", want);
+	return ctl_ask(json, want);
 }
 
 /* A list that is "-" is what standard input has. *ret_text is to be freed. */
@@ -94,7 +91,7 @@ static int take_list(struct ctl_request *r, char **ret_text, struct errbuf *err)
 static int remote(struct ctl_request *r)
 {
 	struct errbuf err = {""};
-	char *body = NULL, *list = NULL, line[256];
+	char *body = NULL, *list = NULL, word[256];
 	cJSON *json = NULL;
 	long status = 0;
 	int rc = 0;
@@ -109,11 +106,10 @@ static int remote(struct ctl_request *r)
 	}
 	rc = ctl_call(r, body, &status, &json, &err);
 	if (!rc && status == 409 && !r->json && r->n_values < CTL_MAX_VALUES) {
-		const char *name = ask_confirm(json, line, sizeof(line));
 		const struct command_param *p = commands_find_param(r->command, "confirm");
 
-		if (name && p) {
-			r->value[r->n_values++] = (struct ctl_value){p, name};
+		if (p && ask_confirm(json, word, sizeof(word))) {
+			r->value[r->n_values++] = (struct ctl_value){p, word};
 			cJSON_Delete(json);
 			json = NULL;
 			rc = ctl_call(r, body, &status, &json, &err);

@@ -188,3 +188,15 @@ void ctl_view(const struct cJSON *json, bool colour, FILE *out)
 	else
 		object(&w, json);
 }
+
+bool ctl_ask(const cJSON *json, const char *word)
+{
+	char line[256];
+
+	ctl_view(json, true, stderr);
+	(void)fprintf(stderr, "Type %s to go ahead: ", word);
+	if (!fgets(line, sizeof(line), stdin))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return strcmp(line, word) == 0;
+}

@@ -15,3 +15,6 @@ struct cJSON;
 
 /* colour: headings bold, words of trouble red. */
 void ctl_view(const struct cJSON *json, bool colour, FILE *out) SL_NONNULL_ALL;
+
+/* Shows an answer on the terminal and has a word typed there. false: another was, or none. */
+bool ctl_ask(const struct cJSON *json, const char *word) SL_NONNULL_ALL;

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import time
 
-from sluice import BUILD, Sluice, run, wait_for
+from sluice import BUILD, Sluice, run, typed, wait_for
 
 daemon = Sluice(extra="tick_ms: 200")
 
@@ -49,6 +49,12 @@ def a_grave_change_wants_its_name():
     assert daemon.ctl("rules")["rules"] == []
     refused = human("vendor", "drain", "alpha")
     assert refused.returncode == 1 and "moves" in refused.stderr and not refused.stdout.startswith("{")
+    drain = [os.path.join(BUILD, "sluicectl"), "--socket", daemon.state + "/admin.sock", "vendor", "drain", "alpha"]
+    code, shown = typed(drain, "beta")
+    assert code == 1 and "Type alpha to go ahead" in shown and daemon.ctl("rules")["rules"] == [], shown
+    code, shown = typed(drain, "alpha")
+    assert code == 0 and "moves_percent" in shown and len(daemon.ctl("rules")["rules"]) == 1, shown
+    daemon.ctl("vendor", "resume", "alpha", "--confirm", "alpha")
 
 
 def drain_by_ramp_watch_and_roll_back():

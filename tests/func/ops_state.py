@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import time
 
-from sluice import BUILD, LONG, TOP, Sluice, run, wait_for
+from sluice import BUILD, LONG, TOP, Sluice, run, typed, wait_for
 
 daemon = Sluice(extra="tick_ms: 200")
 rng = random.Random(7)
@@ -137,10 +137,25 @@ def world_install_with_control_dead():
     try:
         wait_for("control to be dead", lambda: not daemon.probe(daemon.admin))
         before = generations()
-        for option in (["--dry-run"], ["--for", "5m"], ["--ramp", "5m"]):
-            told = subprocess.run([os.path.join(BUILD, "sluicectl"), "rollback", "--offline", "--state",
-                                   daemon.state, *option], capture_output=True, text=True, timeout=60, check=False)
-            assert told.returncode == 1 and "world diff" in told.stderr and generations() == before, told
+        undo = [install[0], "rollback", "--offline", "--state", daemon.state]
+        for option in (["--for", "5m"], ["--ramp", "5m"]):
+            told = subprocess.run(undo + option, capture_output=True, text=True, timeout=60, check=False)
+            assert told.returncode == 1 and "control process" in told.stderr and generations() == before, told
+        for words in (install, undo):
+            told = subprocess.run(words + ["--dry-run", "--json"], capture_output=True, text=True, timeout=60, check=True)
+            told = json.loads(told.stdout)
+            assert told["dry_run"] and generations() == before, told
+            everybody = told["impact"][0]
+            assert everybody["region"] == "all" and everybody["moves_percent"] > 33, everybody
+            assert everybody["alpha_percent"].startswith("0.0 -> "), everybody
+            assert everybody["alpha_percent"] != "0.0 -> 0.0", everybody
+            assert "CN/GD" in [r["region"] for r in told["impact"]], told
+            for answer in ("no", "world" if words == undo else "rollback"):
+                assert typed(words, answer)[0] == 1 and generations() == before, answer
+        code, shown = typed(install, "world")
+        assert code == 0 and "Type world to go ahead" in shown and "alpha_percent" in shown, shown
+        assert generations() == (before[0], before[1] + 1)
+        before = generations()
         bad = subprocess.run(install[:3] + [daemon.dir, "--state", daemon.state], capture_output=True,
                              text=True, timeout=60, check=False)
         assert bad.returncode == 1 and generations() == before, bad

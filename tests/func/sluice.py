@@ -44,6 +44,25 @@ def wait_for(what, condition, seconds=60):
         left -= min(2, time.monotonic() - began)
 
 
+def typed(words, line):
+    """A command at a terminal, where somebody types a line: its exit status and what the terminal shows."""
+    ours, theirs = os.openpty()
+    asked = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, line.encode() + b"\n")
+    shown = b""
+    while True:
+        try:
+            more = os.read(ours, 65536)
+        except OSError:  # nobody has the other end any more
+            break
+        if not more:
+            break
+        shown += more
+    os.close(ours)
+    return asked.wait(30), shown.decode()
+
+
 def ports_to_give():
     """Below those that the system gives by itself, to whom connects and to other programs."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
