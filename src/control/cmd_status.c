@@ -81,9 +81,10 @@ int control_do_STATUS(struct control_call *call)
 		(void)snprintf(text, sizeof(text), "%llu.%llu", (unsigned long long)stamp.epoch,
 			(unsigned long long)stamp.generation);
 		cJSON_AddStringToObject(out, "decisions", text);
-	} else {
-		cJSON_AddStringToObject(out, "store_broken", call->c->store_error);
 	}
+	if (!control_store_usable(call->c, call->now_ms))
+		cJSON_AddStringToObject(out, "store_broken",
+			call->c->store_error[0] ? call->c->store_error : "it is locked or full");
 	if (view->error[0])
 		cJSON_AddStringToObject(out, "tick_refused", view->error);
 	if (control_need_world(call)) {

@@ -151,6 +151,9 @@ bool control_mean_shares(const struct engine_view *view, uint32_t service,
 /* SL_EBUSY with text when the store cannot be used. */
 int control_need_store(struct control_call *call) SL_NONNULL_ALL;
 
+/* Whether a change could be kept now, as far as the last ones tell. */
+bool control_store_usable(const struct control *c, uint64_t now_ms) SL_NONNULL_ALL SL_PURE;
+
 /* Changes the state in the name of the caller; adds the change's number to the answer. */
 int control_change(struct control_call *call, const struct store_item *items, uint32_t n)
 	SL_NONNULL(1);

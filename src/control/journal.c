@@ -262,6 +262,11 @@ void control_journal_close(struct control *c)
 	control_rules_clear(&c->rules);
 }
 
+bool control_store_usable(const struct control *c, uint64_t now_ms)
+{
+	return c->store && !store_stuck(c->store) && now_ms >= c->store_cut_ms;
+}
+
 int control_need_store(struct control_call *call)
 {
 	if (call->c->store && (call->transaction || call->command->method == METHOD_GET))
@@ -448,8 +453,11 @@ int control_journal_end(struct control_call *call, int rc)
 		control_keep_undo_catalogue(call);
 	if (kept) {
 		LOG_E("store.refused", "command=\"%s\" error=\"%s\"", words, err.s);
+		(void)snprintf(c->store_error, sizeof(c->store_error), "%s", err.s);
 		if (!rc)
 			call->err = err;
+		row = row_of(call, kept, words, sizeof(words), args, result, sizeof(result));
+		wait_audit(c, &row);
 		return rc ? rc : kept;
 	}
 	forget_waiting(c);
@@ -501,7 +509,8 @@ void control_journal_round(struct control *c, uint64_t now_ms)
 	c->store_due_ms = now_ms + RETRY_MS;
 	if (!c->store && open_store(c, &err) == 0)
 		LOG_I("store.usable", "path=%s", c->store_path);
-	if (!c->store || c->n_waiting == 0 || store_begin(c->store, &err))
+	if (!c->store || (c->n_waiting == 0 && !store_stuck(c->store)) ||
+		store_begin(c->store, &err))
 		return;
 	if (flush_waiting(c, &err))
 		store_undo(c->store);

@@ -61,7 +61,7 @@ static void put_state(
 {
 	char dir[SL_MAX_PATH + 8];
 
-	single(out, METRIC_STORE, c->store != NULL);
+	single(out, METRIC_STORE, control_store_usable(c, now_ms));
 	single(out, METRIC_AUDIT_WAITING, c->n_waiting);
 	single(out, METRIC_CONFIG_REFUSED, c->config_refused);
 	(void)snprintf(dir, sizeof(dir), "%s/world", c->state_dir);

@@ -11,13 +11,20 @@ static bool same_meter(const struct sense_source *a, const struct sense_source *
 	return strcmp(a->vendor, b->vendor) == 0 && strcmp(a->name, b->name) == 0;
 }
 
+/* From when on there is nothing good. */
+static uint64_t unread_ms(const struct sense_source *s)
+{
+	return SL_MAX(s->good_ms, s->since_ms);
+}
+
 /* One sum per meter: the sources of its nodes lie side by side. */
 static struct sense_source sum_of_meter(const struct sense_source *s, uint32_t n, uint32_t *at)
 {
 	struct sense_source sum = s[(*at)++];
 
+	sum.good_ms = unread_ms(&sum);
 	for (; *at < n && same_meter(&s[*at], &sum); (*at)++) {
-		sum.good_ms = SL_MIN(sum.good_ms, s[*at].good_ms);
+		sum.good_ms = SL_MIN(sum.good_ms, unread_ms(&s[*at]));
 		sum.taken += s[*at].taken;
 		for (uint32_t r = 0; r < SENSE_REFUSALS; r++)
 			sum.refused[r] += s[*at].refused[r];
@@ -28,7 +35,7 @@ static struct sense_source sum_of_meter(const struct sense_source *s, uint32_t n
 static void put_meter(
 	FILE *out, enum control_metric id, const struct sense_source *m, uint64_t now_ms)
 {
-	if (id == METRIC_SOURCE_AGE && m->good_ms && m->good_ms <= now_ms)
+	if (id == METRIC_SOURCE_AGE && m->good_ms <= now_ms)
 		control_metric(out, id, (double)(now_ms - m->good_ms) / 1e3, "vendor", m->vendor,
 			"meter", m->name, NO_LABELS);
 	if (id == METRIC_SOURCE_TAKEN)

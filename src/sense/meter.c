@@ -241,6 +241,7 @@ static void add(struct sense_meters *m, const struct conf_vendor *v, const struc
 	(void)snprintf(row->name, sizeof(row->name), "%s", c->name);
 	(void)snprintf(row->region, sizeof(row->region), "%s", c->region ? c->region : "");
 	(void)snprintf(row->node, sizeof(row->node), "%s", node ? node->name : "");
+	row->since_ms = os_now_ms();
 	row->node_index = node ? (uint32_t)(node - m->s->conf->catalog.nodes) : SENSE_NO_NODE;
 }
 

@@ -70,6 +70,7 @@ struct sense_source {
 	char vendor[SL_MAX_NAME + 1], name[SL_MAX_NAME + 1];
 	char region[SL_MAX_NAME + 1], node[SL_MAX_NAME + 1]; /* empty: total, none */
 	uint32_t node_index; /* of the configuration, or SENSE_NO_NODE */
+	uint64_t since_ms;   /* configured since then, never 0 */
 	uint64_t asked_ms, good_ms, next_ms;
 	uint64_t end_ms; /* of the last window */
 	double mbps;     /* of it */

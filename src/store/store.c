@@ -199,6 +199,7 @@ int store_begin(struct store *s, struct errbuf *err)
 {
 	int rc = execute(s, "BEGIN IMMEDIATE", err);
 
+	s->stuck |= rc != 0;
 	if (rc)
 		return rc;
 	s->open = true;
@@ -226,9 +227,15 @@ int store_commit(struct store *s, struct errbuf *err)
 		(void)store_read_stamp(s, NULL);
 	}
 	s->open = false;
+	s->stuck = rc != 0;
 	if (!rc && s->audited)
 		store_audit_note(s);
 	return rc;
+}
+
+bool store_stuck(const struct store *s)
+{
+	return s->stuck;
 }
 
 char *store_get(struct store *s, const char *key)

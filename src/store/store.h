@@ -53,6 +53,9 @@ void store_undo(struct store *s) SL_NONNULL_ALL;
 /* On disk when it returns 0. On an error (SL_ENOSPC: disk full) nothing of it has happened. */
 int store_commit(struct store *s, struct errbuf *err) SL_NONNULL(1);
 
+/* Whether the last transaction could not begin or not be kept: locked, or full. */
+bool store_stuck(const struct store *s) SL_NONNULL_ALL SL_PURE;
+
 /* --- state ------------------------------------------------------------------------------------ */
 
 /* The value of a key, malloc'd, NULL where there is none. Caller frees. */

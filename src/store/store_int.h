@@ -14,7 +14,8 @@ struct store {
 	char head_path[SL_MAX_PATH + 8]; /* last audit row's number and seal */
 	uint8_t key[STORE_SEAL];
 	struct store_stamp stamp;
-	bool open; /* a transaction is */
+	bool open;  /* a transaction is */
+	bool stuck; /* the last transaction could not begin or not be kept */
 	bool audited;
 	uint64_t audit_number;
 	uint8_t audit_seal[STORE_SEAL]; /* of row audit_number, within the transaction */

@@ -210,6 +210,10 @@ def a_full_disk_refuses_and_serving_goes_on():
         shutil.rmtree(small.dir, ignore_errors=True)
 
 
+def alerts(d):
+    return {(a["alert"], a["state"]) for a in d.ctl("alert", "list")["alerts"]}
+
+
 def fill(small):
     small.ctl("vendor", "weight", "gamma", "0.9")
     roles = small.pids()
@@ -226,6 +230,9 @@ def fill(small):
         if code:
             break
     assert code == 1 and ("full" in error or "space" in error), error
+    refused = small.ctl("status")["store_broken"]
+    assert "full" in refused or "space" in refused, refused
+    wait_for("store-unusable", lambda: ("store-unusable", "firing") in alerts(small))
     known = [r["value"] for r in small.ctl("rules")["rules"]]
     for i in range(50):
         assert small.resolve(ip="202.96.128.86", client="f%d" % i)["answers"]
@@ -239,6 +246,10 @@ def fill(small):
     os.unlink(small.state + "/ballast")
     wait_for("room again", lambda: small.ctl("vendor", "weight", "gamma", "0.4", ok=False)[0] == 0)
     assert [r["value"] for r in small.ctl("rules")["rules"]] == [0.4]
+    wait_for("the end of store-unusable", lambda: not [1 for name, _ in alerts(small) if name == "store-unusable"])
+    assert "store_broken" not in small.ctl("status")
+    rows = small.ctl("audit", "list", "--limit", "200")["rows"]
+    assert any("full" in r["result"] or "space" in r["result"] for r in rows), "what was refused is audited too"
     assert small.ctl("audit", "verify")["rows"] > 2
 
 

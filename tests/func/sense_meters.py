@@ -143,6 +143,7 @@ def faults_are_counted_and_waited_for():
             assert 0.9 < gap[0] and 1.9 < gap[1], gap
             source(d, "v3", lambda s: s["fails"] >= 3, "in a row")
             assert d.metric("sluice_meter_source_refused_total", 'vendor="v3",meter="m",reason="status"') >= 3
+            assert d.metric("sluice_meter_source_age_seconds", 'vendor="v3"') > 1, "never read, and that ages"
 
 
 def rates_are_kept():
