@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 64, CELL = 160 };
+enum { MAX_COLUMNS = 64, CELL = 160, MAX_REGIONS = 1024 };
 
 struct view {
 	bool colour;
@@ -134,6 +134,60 @@ static void table(const struct view *w, const cJSON *rows)
 	}
 }
 
+static bool fare_alike(const cJSON *a, const cJSON *b)
+{
+	for (a = a->child->next, b = b->child->next; a && b; a = a->next, b = b->next)
+		if (strcmp(a->string, b->string) != 0 || !cJSON_Compare(a, b, true))
+			return false;
+	return !a && !b;
+}
+
+/* Who would move, by region: the first row is everybody; of the regions that fare alike one is
+ * left, with how many more there are. */
+static cJSON *joined(const cJSON *rows)
+{
+	cJSON *out = cJSON_CreateArray();
+	uint32_t more[MAX_REGIONS] = {0}, n = 0;
+
+	for (const cJSON *row = rows->child; row; row = row->next) {
+		const cJSON *kept = n ? out->child->next : NULL;
+		uint32_t i = 1;
+
+		for (; kept && !fare_alike(kept, row); kept = kept->next)
+			i++;
+		if (kept && i < MAX_REGIONS)
+			more[i]++;
+		if (!kept && cJSON_AddItemToArray(out, cJSON_Duplicate(row, true)))
+			n++;
+	}
+	n = 0;
+	for (cJSON *row = out->child; row && n < MAX_REGIONS; row = row->next, n++) {
+		char name[CELL];
+
+		(void)snprintf(
+			name, sizeof(name), "%s +%u", cJSON_GetStringValue(row->child), more[n]);
+		if (more[n])
+			(void)cJSON_SetValuestring(row->child, name);
+	}
+	return out;
+}
+
+static bool is_impact(const cJSON *rows)
+{
+	const cJSON *first = rows->child->child;
+
+	return first && cJSON_IsString(first) && !strcmp(first->string, "region") && first->next &&
+	       !strcmp(first->next->string, "moves_percent");
+}
+
+static void rows_of(const struct view *w, const cJSON *rows)
+{
+	cJSON *shown = is_impact(rows) ? joined(rows) : NULL;
+
+	table(w, shown ? shown : rows);
+	cJSON_Delete(shown);
+}
+
 static void heading(const struct view *w, const char *name)
 {
 	(void)fprintf(
@@ -166,7 +220,7 @@ static void object(const struct view *w, const cJSON *o)
 		if (v != o->child)
 			heading(w, v->string);
 		if (is_table(v))
-			table(w, v);
+			rows_of(w, v);
 		else
 			object(w, v);
 	}

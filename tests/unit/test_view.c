@@ -36,9 +36,26 @@ static void shapes(void **state)
 	check("{}", "");
 }
 
+/* Of a dry run over the whole world most regions fare alike: people see each fate once. */
+static void regions_that_fare_alike(void **state)
+{
+	(void)state;
+	check("{\"i\":[{\"region\":\"all\",\"moves_percent\":5},{\"region\":\"A\",\"moves_"
+	      "percent\":5},"
+	      "{\"region\":\"B\",\"moves_percent\":7},{\"region\":\"C\",\"moves_percent\":5},"
+	      "{\"region\":\"D\",\"moves_percent\":5},{\"region\":\"E\",\"moves_percent\":5,\"n\":"
+	      "1}]}",
+		"region  moves_percent  n\nall                 5  -\nA +2                5  -\n"
+		"B                   7  -\nE                   5  1\n");
+	check("{\"i\":[{\"region\":\"A\",\"mbps\":5},{\"region\":\"B\",\"mbps\":5},"
+	      "{\"region\":\"C\",\"mbps\":5}]}",
+		"region  mbps\nA          5\nB          5\nC          5\n");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(shapes)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shapes), cmocka_unit_test(regions_that_fare_alike)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
