@@ -262,47 +262,43 @@ static SL_FLATTEN bool within_rate(struct reply *r, struct dnsd_worker *d)
 	return slips;
 }
 
-/* What is at the question's name, NULL when it is not there as a whole. */
-static const struct cat_dname *find_name(struct dnsd_worker *d, const struct dns_query *q)
+/* What is at the question's name, NULL when it is not there as a whole; remembered in *a, if any.
+ */
+static const struct cat_dname *find_name(
+	const struct dnsd_worker *d, const struct dns_query *q, struct asked *a)
 {
 	const struct cat_view *c = &d->w.world->cat;
 	const struct cat_dname *found;
 	uint8_t name[SL_DNS_NAME_MAX];
-	struct asked *a = NULL;
 
 	if (q->labels > c->meta->max_labels)
 		return NULL;
-	if (d->view && q->name_n >= ASKED_LEAST) {
-		a = asked_at(d->asked, dns_name(q), q->name_n);
-		if (a->view == d->view && a->n == q->name_n &&
-			memcmp(a->octets, dns_name(q), q->name_n) == 0)
-			return &c->dnames[a->name];
-	}
 	dns_name_lower(q, name);
 	found = cat_find_dname(c, name, q->name_n);
 	if (found && a) {
 		a->view = d->view;
 		a->name = (uint32_t)(found - c->dnames);
-		a->n = q->name_n;
-		memcpy(a->octets, dns_name(q), q->name_n);
+		a->known.n = q->name_n;
+		a->known.labels = q->labels;
+		memcpy(a->known.octets, dns_name(q), q->name_n);
 	}
 	return found;
 }
 
-void dnsd_read(
-	struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n, struct ip client)
+void dnsd_read(struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n)
 {
 	const struct world *w = d->w.world;
+	struct asked *a = NULL;
 
-	job->rc = dns_parse(msg, n, &job->q);
+	if (d->view && n >= DNS_HEADER + ASKED_HEAD)
+		a = asked_at(d->asked, msg + DNS_HEADER);
+	job->rc = dns_parse(msg, n, a ? &a->known : NULL, &job->q);
 	job->n = (uint32_t)n;
-	job->client = client;
 	job->located = false;
 	job->name = NULL;
 	if (job->rc == DNS_NOERROR && job->q.question_n && w)
-		job->name = find_name(d, &job->q);
-	if (job->name && job->q.opt.has_ecs)
-		geo_prefetch(w->geo, job->q.opt.ecs, 0);
+		job->name = job->q.is_known && a->view == d->view ? &w->cat.dnames[a->name]
+								  : find_name(d, &job->q, a);
 }
 
 void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned part)
@@ -316,7 +312,7 @@ SL_FLATTEN void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 	if (!job->name || job->name->kind != CAT_DNAME_SERVICE)
 		return;
 	reply_locate(d->w.world, job, job->name->service);
-	seen_prefetch(d->w.all->seen, job->seen_key);
+	seen_prefetch(d->w.all->seen, job->key);
 	__builtin_prefetch(job->row);
 	__builtin_prefetch(job->row + 1); /* where its second half may lie */
 }
@@ -383,7 +379,8 @@ size_t dnsd_handle(struct dnsd_worker *d, const uint8_t *msg, size_t n, struct i
 {
 	struct dnsd_job job;
 
-	dnsd_read(d, &job, msg, n, client);
+	job.client = client;
+	dnsd_read(d, &job, msg, n);
 	dnsd_locate(d, &job);
 	dnsd_seat(d, &job);
 	return dnsd_answer(d, &job, proto, out, room);

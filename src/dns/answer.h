@@ -70,7 +70,6 @@ struct dnsd_job {
 	const struct cat_dname *name; /* NULL: not there as a whole */
 	struct place place;           /* located: as in struct steering */
 	uint64_t key;
-	uint64_t seen_key; /* located: of the client and service in the filter of the seen */
 	const struct tick_row *row; /* located */
 	/* seated: by the sticky key alone; SCORE_NONE or more where there is none */
 	uint32_t slot;
@@ -79,11 +78,14 @@ struct dnsd_job {
 	struct dns_query q;
 };
 
-/* Step 1: reads a message of n octets from a client. msg must stay until the answer is made. */
-void dnsd_read(struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n,
-	struct ip client) SL_NONNULL_ALL;
+/* Step 1: reads a message of n octets from job->client, which the caller has set. msg must stay
+ * until the answer is made. */
+void dnsd_read(
+	struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, size_t n) SL_NONNULL_ALL;
 
-/* Between: brings near what step 2 will read; part 1, then part 2, which reads what 1 brought. */
+/* Between: brings near what step 2 will read, part by part: each reads what the one before brought.
+ */
+enum { DNSD_APPROACHES = 3 };
 void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned part) SL_NONNULL_ALL;
 
 /* Step 2: where the client of a scheduled host is. */

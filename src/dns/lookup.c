@@ -217,18 +217,13 @@ static void answer_below(struct reply *r, struct dnsd_worker *d, const struct ca
 	}
 }
 
-/* Answers at the name, whole being what stands there; false where it is in no zone of ours. */
-static bool answer_at(
-	struct reply *r, struct dnsd_worker *d, const struct cat_dname *whole, const uint8_t *name)
+/* Answers at a name that is not there as a whole; false where it is in no zone of ours. */
+static bool answer_under(struct reply *r, struct dnsd_worker *d, const uint8_t *name)
 {
 	const struct cat_view *c = &d->w.world->cat;
 	const uint8_t *p = name;
 	size_t n = r->name_n;
 
-	if (whole) {
-		answer_name(r, d, whole);
-		return true;
-	}
 	for (unsigned labels = r->labels; labels-- > 0;) {
 		const struct cat_dname *above = NULL;
 
@@ -246,26 +241,37 @@ static bool answer_at(
 
 static void answer_behind(struct reply *r, struct dnsd_worker *d)
 {
+	const struct cat_dname *whole;
 	uint8_t name[SL_DNS_NAME_MAX];
 
 	for (size_t i = 0; i < r->name_n; i++)
 		name[i] = lower(name_of(r)[i]);
-	(void)answer_at(r, d, cat_find_dname(&d->w.world->cat, name, r->name_n), name);
+	whole = cat_find_dname(&d->w.world->cat, name, r->name_n);
+	if (whole)
+		answer_name(r, d, whole);
+	else
+		(void)answer_under(r, d, name);
+}
+
+static void answer_unknown(struct reply *r, struct dnsd_worker *d)
+{
+	uint8_t name[SL_DNS_NAME_MAX];
+
+	dns_name_lower(r->q, name);
+	if (answer_under(r, d, name))
+		return;
+	r->aa = false;
+	r->rcode = DNS_REFUSED;
+	reply_ede(r, DNS_EDE_NOT_AUTHORITATIVE, (struct str){0});
 }
 
 void reply_lookup(struct reply *r, struct dnsd_worker *d)
 {
-	uint8_t name[SL_DNS_NAME_MAX];
-
 	r->aa = true;
-	if (!r->job->name)
-		dns_name_lower(r->q, name);
-	if (!answer_at(r, d, r->job->name, name)) {
-		r->aa = false;
-		r->rcode = DNS_REFUSED;
-		reply_ede(r, DNS_EDE_NOT_AUTHORITATIVE, (struct str){0});
-		return;
-	}
+	if (r->job->name)
+		answer_name(r, d, r->job->name);
+	else
+		answer_unknown(r, d);
 	for (unsigned left = CAT_MAX_CNAMES; r->follow && left; left--) {
 		r->follow = false;
 		answer_behind(r, d);

@@ -9,8 +9,9 @@
 
 #include "answer/decide.h"
 #include "base/hash.h"
+#include "dns/wire.h"
 
-enum { MEMO_SIZE = 1 << 14, ASKED_SIZE = 1 << 6, ASKED_LEAST = sizeof(uint64_t) };
+enum { MEMO_SIZE = 1 << 14, ASKED_SIZE = 1 << 6, ASKED_HEAD = 2 * sizeof(uint64_t) };
 
 struct memo {
 	uint32_t view; /* of the worker when it was made; 0: never */
@@ -24,17 +25,16 @@ struct memo {
 struct asked {
 	uint32_t view;
 	uint32_t name; /* index in the catalogue */
-	uint32_t n;
-	uint8_t octets[SL_DNS_NAME_MAX + 1];
+	struct dns_known known;
 };
 
-/* For a name of ASKED_LEAST octets or more. */
-static inline struct asked *asked_at(struct asked *table, const uint8_t *name, uint32_t n)
+/* By the first ASKED_HEAD octets of a question, of which a short name is fewer. */
+static inline struct asked *asked_at(struct asked *table, const uint8_t *question)
 {
-	uint64_t head;
+	uint64_t head[2];
 
-	memcpy(&head, name, sizeof(head));
-	return &table[hash_mix(head, n) % ASKED_SIZE];
+	memcpy(head, question, sizeof(head));
+	return &table[hash_mix(head[0], head[1]) % ASKED_SIZE];
 }
 
 static inline uint32_t memo_tag(uint32_t service, uint32_t group, uint32_t slot)

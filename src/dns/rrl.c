@@ -13,17 +13,19 @@ void dns_rrl_init(struct dns_rrl *r, uint32_t rate, uint64_t seed)
 	r->seed = seed;
 }
 
-static uint64_t block_hash(const struct dns_rrl *r, struct ip client)
+/* Of an answer to a client's block, which lies within the first 8 octets of its address. */
+static _Atomic uint64_t *cell_of(struct dns_rrl *r, struct ip client, uint64_t answer)
 {
-	struct ip block =
-		ip_mask(client, client.family == IP_V4 ? DNS_RRL_PREFIX_V4 : DNS_RRL_PREFIX_V6);
+	uint64_t of[2] = {0, answer};
 
-	return hash64(block.b, sizeof(block.b), r->seed);
+	memcpy(&of[0], client.b, sizeof(of[0]));
+	of[0] &= ip_upper_bits(client.family == IP_V4 ? DNS_RRL_PREFIX_V4 : DNS_RRL_PREFIX_V6);
+	return &r->cell[hash64(of, sizeof(of), r->seed) % DNS_RRL_CELLS];
 }
 
 bool dns_rrl_count(struct dns_rrl *r, struct ip client, uint64_t answer, uint64_t now_ms)
 {
-	_Atomic uint64_t *cell = &r->cell[hash_mix(block_hash(r, client), answer) % DNS_RRL_CELLS];
+	_Atomic uint64_t *cell = cell_of(r, client, answer);
 	uint64_t burst = UINT64_C(1000) * UNIT * DNS_RRL_BURST_S;
 	uint64_t now = now_ms * UNIT, even = atomic_load_explicit(cell, memory_order_relaxed);
 

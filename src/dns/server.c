@@ -14,16 +14,20 @@ uint32_t dnsd_workers(const struct dnsd_options *o)
 	return o->n_listen * o->udp_threads + o->tcp_threads;
 }
 
-SL_FLATTEN struct ip dnsd_peer(const struct sockaddr_storage *ss)
+/* In place: to read an address right after it was written in parts is to wait. */
+void dnsd_peer(const struct sockaddr_storage *ss, struct ip *ret_ip)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct ip a = ip_from_sockaddr((const struct sockaddr *)ss);
-	struct ip v4 = {.family = IP_V4};
+	const struct sockaddr_in *v4 = (const void *)ss;
+	const struct sockaddr_in6 *v6 = (const void *)ss;
 
-	if (a.family != IP_V6 || memcmp(a.b, mapped, sizeof(mapped)) != 0)
-		return a;
-	memcpy(v4.b, a.b + sizeof(mapped), 4);
-	return v4;
+	*ret_ip = (struct ip){.family = IP_V4};
+	if (ss->ss_family == AF_INET)
+		memcpy(ret_ip->b, &v4->sin_addr, 4);
+	else if (ss->ss_family == AF_INET6 && memcmp(&v6->sin6_addr, mapped, sizeof(mapped)) == 0)
+		memcpy(ret_ip->b, v6->sin6_addr.s6_addr + sizeof(mapped), 4);
+	else
+		*ret_ip = ip_from_sockaddr((const struct sockaddr *)ss);
 }
 
 static void set_port(struct os_addr *a, int fd)

@@ -34,7 +34,7 @@ static inline bool dnsd_stopping(const struct dnsd_thread *t)
 }
 
 /* The peer; one that came to a socket of both families is the IPv4 client that it is. */
-struct ip dnsd_peer(const struct sockaddr_storage *ss) SL_NONNULL_ALL;
+void dnsd_peer(const struct sockaddr_storage *ss, struct ip *ret_ip) SL_NONNULL_ALL;
 
 /* Buffers of a thread, before it starts. */
 int dnsd_udp_init(struct dnsd_thread *t) SL_NONNULL_ALL;

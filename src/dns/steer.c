@@ -17,36 +17,28 @@ struct steering {
 };
 
 /* The client is whom the resolver asks for, when it says so (RFC 7871 section 7.2.1). */
-static struct ip client_of(const struct dnsd_job *job)
+static const struct ip *client_of(const struct dnsd_job *job)
 {
-	return job->told ? job->q.opt.ecs : job->client;
+	return job->told ? &job->q.opt.ecs : &job->client;
 }
 
 void reply_locate(const struct world *w, struct dnsd_job *job, uint32_t service)
 {
 	const struct dns_opt *o = &job->q.opt;
-	struct ip client;
+	const struct ip *client;
 
 	job->told = o->has_ecs && o->ecs_source;
 	client = client_of(job);
-	job->place = answer_locate(w, client, job->told ? o->ecs_source : ip_bits(client));
-	job->key = answer_key(client, job->place, service);
-	job->seen_key = hash_mix(job->key, service);
+	job->place = answer_locate(w, *client, job->told ? o->ecs_source : ip_bits(*client));
+	job->key = answer_key(*client, job->place, service);
 	job->row = world_row(w, service, job->place.group);
 	job->located = true;
 }
 
-/* Only where the row answers for less than a /24 or /56, which is rare. */
-static void narrow(struct dnsd_job *job, uint32_t service)
-{
-	answer_narrow(job->row, client_of(job), &job->place, &job->key);
-	job->seen_key = hash_mix(job->key, service);
-}
-
 void reply_seat(struct dnsd_worker *d, struct dnsd_job *job, uint32_t service)
 {
-	if (job->row->hold_length > GEO_FLOOR_V4)
-		narrow(job, service);
+	if (job->row->hold_length > GEO_FLOOR_V4) /* rare */
+		answer_narrow(job->row, *client_of(job), &job->place, &job->key);
 	job->slot = answer_sticky_slot(d->w.world, job->row, job->key);
 	job->memo = NULL;
 	if (job->slot >= SL_MAX_SLOTS || !d->view || d->w.stale || job->place.denied)
@@ -165,7 +157,7 @@ static unsigned kept_apart(const struct dnsd_job *job)
 /* What is kept for a wider block than its vendor wants is kept for a shorter time. */
 static void hold(struct steering *s)
 {
-	enum ip_family family = client_of(s->job).family;
+	enum ip_family family = client_of(s->job)->family;
 	unsigned wants = answer_hold_length(answer_slot_hold(s->job->row, s->a.slot[0]), family);
 	unsigned has = kept_apart(s->job);
 
@@ -197,7 +189,7 @@ static void decide(struct steering *s, struct reply *r, struct dnsd_worker *d, u
 static uint32_t viewers(const struct steering *s)
 {
 	const struct dnsd_job *job = s->job;
-	enum ip_family family = client_of(job).family;
+	enum ip_family family = client_of(job)->family;
 	unsigned apart, from;
 
 	if (job->row->hold_length <= GEO_FLOOR_V4) /* nearly always */
@@ -276,7 +268,7 @@ SL_FLATTEN void reply_steer(struct reply *r, struct dnsd_worker *d, const struct
 				: STR_LIT("no vendor has what this door can give"));
 		reply_negative(r, w, zone, s.service->negative_ttl_s);
 	}
-	worker_record(&d->w, &s.q, &s.a, viewers(&s), seen_before(d->w.all->seen, s.job->seen_key));
+	worker_record(&d->w, &s.q, &s.a, viewers(&s), seen_before(d->w.all->seen, s.job->key));
 }
 
 static struct str vendor_name(const struct world *w, const struct steering *s)

@@ -159,7 +159,7 @@ static void accept_one(struct tcp *x, int fd, const struct sockaddr_storage *ss)
 	c->n_in = 0;
 	c->pending = NULL;
 	c->born_ms = x->now_ms;
-	c->client = dnsd_peer(ss);
+	dnsd_peer(ss, &c->client);
 	to_tail(x, c);
 }
 

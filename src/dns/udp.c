@@ -108,12 +108,15 @@ static unsigned answer(struct dnsd_thread *t, struct udp *u, unsigned n)
 {
 	unsigned out = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		dnsd_read(&t->d, &u->job[i], u->in[i], u->rx[i].msg_len, dnsd_peer(&u->peer[i]));
-	for (unsigned i = 0; i < n; i++)
-		dnsd_approach(&t->d, &u->job[i], 1);
-	for (unsigned i = 0; i < n; i++)
-		dnsd_approach(&t->d, &u->job[i], 2);
+	for (unsigned i = 0; i < n; i++) {
+		dnsd_peer(&u->peer[i], &u->job[i].client);
+		dnsd_read(&t->d, &u->job[i], u->in[i], u->rx[i].msg_len);
+		/* the one before: what was just written in parts cannot be read at once */
+		dnsd_approach(&t->d, &u->job[i ? i - 1 : i], 0);
+	}
+	for (unsigned part = 1; part < DNSD_APPROACHES; part++)
+		for (unsigned i = 0; i < n; i++)
+			dnsd_approach(&t->d, &u->job[i], part);
 	for (unsigned i = 0; i < n; i++)
 		dnsd_locate(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++)

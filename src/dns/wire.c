@@ -35,11 +35,17 @@ void dns_name_lower(const struct dns_query *q, uint8_t ret_name[static SL_DNS_NA
 
 /* One question (RFC 1035 section 4.1.2). A pointer cannot be right in the first name of a message:
  * there is nothing before it to point to. Returns its end, NULL for FORMERR. */
-static const uint8_t *parse_question(struct dns_query *q, const uint8_t *p, const uint8_t *end)
+static const uint8_t *parse_question(
+	struct dns_query *q, const uint8_t *p, const uint8_t *end, const struct dns_known *known)
 {
 	const uint8_t *name = p;
 	size_t n;
 
+	if (known && known->n && end - p >= known->n && memcmp(p, known->octets, known->n) == 0) {
+		p += known->n - 1;
+		q->labels = known->labels;
+		q->is_known = true;
+	}
 	while (p < end && *p) {
 		if (*p & POINTER)
 			return NULL;
@@ -110,7 +116,7 @@ static bool parse_records(struct dns_query *q, const uint8_t *p, const uint8_t *
 	return p == end;
 }
 
-int dns_parse(const uint8_t *msg, size_t n, struct dns_query *q)
+int dns_parse(const uint8_t *msg, size_t n, const struct dns_known *known, struct dns_query *q)
 {
 	const uint8_t *p = msg + DNS_HEADER, *end = msg + n;
 	unsigned questions;
@@ -118,6 +124,7 @@ int dns_parse(const uint8_t *msg, size_t n, struct dns_query *q)
 	q->msg = msg;
 	q->question_n = 0;
 	q->labels = 0;
+	q->is_known = false;
 	q->type = q->class = 0;
 	q->opt = (struct dns_opt){0};
 	if (n < DNS_HEADER)
@@ -131,7 +138,7 @@ int dns_parse(const uint8_t *msg, size_t n, struct dns_query *q)
 	if (questions > 1) /* RFC 9619 */
 		return DNS_FORMERR;
 	if (questions == 1) {
-		p = parse_question(q, p, end);
+		p = parse_question(q, p, end, known);
 		if (!p)
 			return DNS_FORMERR;
 	}

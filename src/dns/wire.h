@@ -57,6 +57,13 @@ enum { /* the two octets of flags, host order */
 	DNS_OPCODE_SHIFT = 11,
 };
 
+/* A name that came in a question before. */
+struct dns_known {
+	uint8_t n; /* octets; 0: none */
+	uint8_t labels;
+	uint8_t octets[SL_DNS_NAME_MAX];
+};
+
 struct dns_query {
 	const uint8_t *msg;  /* borrowed: the answer takes id and the case of the name from it */
 	uint16_t question_n; /* octets of the question; 0: none that can be echoed */
@@ -64,6 +71,7 @@ struct dns_query {
 	uint16_t flags;
 	uint8_t name_n;
 	uint8_t labels; /* without the root */
+	bool is_known;  /* the name is the one that dns_parse was told of */
 	struct dns_opt opt;
 };
 
@@ -103,6 +111,8 @@ void dns_name_lower(
  * Reads a message of n octets. Returns DNS_NOERROR for a query to be answered, DNS_DROP for what
  * gets no answer (short, or itself a response), else the code to answer with. What was read before
  * a mistake stands in *q. A query without a question comes through with question_n = 0 when it
- * carries a cookie (RFC 7873 section 5.4).
+ * carries a cookie (RFC 7873 section 5.4). A name that is `known`, octet for octet, is not read
+ * label by label; NULL: none is.
  */
-int dns_parse(const uint8_t *msg, size_t n, struct dns_query *q) SL_NONNULL_ALL;
+int dns_parse(const uint8_t *msg, size_t n, const struct dns_known *known, struct dns_query *q)
+	SL_NONNULL(1, 4);

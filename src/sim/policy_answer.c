@@ -199,8 +199,7 @@ static void resolve(struct asked *d, struct plant_block *b)
 
 	w->door = TALLY_DOOR_DNS;
 	worker_decide(w, &q, &a);
-	worker_record(
-		w, &q, &a, s->dns_viewers, seen_before(w->all->seen, hash_mix(q.key, SERVICE)));
+	worker_record(w, &q, &a, s->dns_viewers, seen_before(w->all->seen, q.key));
 	b->vendor = target_of(w, &q, &a);
 	b->expires_s = d->plant->now_s +
 		       (b->vendor == SIM_NONE ? s->negative_ttl_s : answer_ttl_s(s, a.row));

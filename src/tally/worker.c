@@ -82,8 +82,8 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 {
 	const struct cat_service *s = &w->world->cat.services[q->service];
 	struct tally_row *row = &w->tally->row[q->service][q->group];
-	struct tally_slot *slot = &row->slot[a->slot[0] % SL_MAX_SLOTS];
 	uint64_t kbps = (uint64_t)sessions * s->bitrate_kbps, lowered = kbps;
+	struct tally_slot *slot;
 
 	tally_add(&w->tally->answers[q->service][w->door][a->reason], 1);
 	if (w->now_ms >= w->sampled_ms + SAMPLE_MS)
@@ -92,7 +92,10 @@ void worker_record(struct worker *w, const struct question *q, const struct answ
 		tally_count(w->tally, TALLY_STALE_ANSWERS);
 	if (a->n == 0) {
 		tally_add(&row->none, sessions);
-	} else if (a->kind == ANSWER_REFRESH || (a->kind == ANSWER_NEW && seen)) {
+		return;
+	}
+	slot = &row->slot[a->slot[0] % SL_MAX_SLOTS];
+	if (a->kind == ANSWER_REFRESH || (a->kind == ANSWER_NEW && seen)) {
 		tally_add(&slot->refresh, 1);
 	} else {
 		tally_add(a->kind == ANSWER_MOVE ? &slot->moved : &slot->fresh, sessions);

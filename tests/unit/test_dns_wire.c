@@ -28,6 +28,29 @@ static size_t from_hex(const char *hex, uint8_t *to)
 	return n;
 }
 
+/* What is read is the same where the name is known, octet for octet, and where it is not. */
+static void parse_known(const uint8_t *msg, size_t n, int rc, const struct dns_query *q)
+{
+	static const struct dns_known known = {.n = 5, .labels = 2, .octets = "\1a\1b"};
+	struct dns_query other;
+
+	assert_int_equal(dns_parse(msg, n, &known, &other), rc);
+	assert_false(q->is_known);
+	if (q->question_n)
+		assert_true(other.is_known ==
+			    (q->name_n == 5 && memcmp(dns_name(q), known.octets, 5) == 0));
+	assert_int_equal(other.question_n, q->question_n);
+	assert_int_equal(other.type, q->type);
+	assert_int_equal(other.class, q->class);
+	if (q->question_n) {
+		assert_int_equal(other.name_n, q->name_n);
+		assert_int_equal(other.labels, q->labels);
+	}
+	assert_int_equal(other.opt.there, q->opt.there);
+	assert_int_equal(other.opt.ecs_octets, q->opt.ecs_octets);
+	assert_int_equal(other.opt.cookie_n, q->opt.cookie_n);
+}
+
 /* Parses a copy of exactly that size, so that a sanitizer sees a step past its end. */
 static int parse(const char *hex, struct dns_query *q)
 {
@@ -37,7 +60,8 @@ static int parse(const char *hex, struct dns_query *q)
 	int rc;
 
 	memcpy(copy, octets, n);
-	rc = dns_parse(copy, n, q);
+	rc = dns_parse(copy, n, NULL, q);
+	parse_known(copy, n, rc, q);
 	q->msg = octets;
 	free(copy);
 	return rc;
@@ -199,7 +223,7 @@ static void bounds_names(void **state)
 		struct dns_query q;
 		size_t n = long_name(msg, rows[i].octets, rows[i].label);
 
-		assert_int_equal(dns_parse(msg, n, &q), rows[i].want);
+		assert_int_equal(dns_parse(msg, n, NULL, &q), rows[i].want);
 		if (rows[i].want == DNS_NOERROR) {
 			uint8_t name[SL_DNS_NAME_MAX];
 

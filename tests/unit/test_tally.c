@@ -180,6 +180,20 @@ static void remembers_one_to_two_periods(void **state)
 	free(s);
 }
 
+/* The keys of a block's parts differ in their first octet only (answer_narrow). */
+static void tells_parts_of_a_block_apart(void **state)
+{
+	struct seen *s = seen_new();
+	uint64_t key = hash_mix(1, 2);
+
+	(void)state;
+	for (uint64_t part = 0; part < 256; part++)
+		assert_false(seen_before(s, key + (part << 56)));
+	for (uint64_t part = 0; part < 256; part++)
+		assert_true(seen_before(s, key + (part << 56)));
+	free(s);
+}
+
 static void takes_few_for_seen_that_were_not(void **state)
 {
 	struct seen *s = seen_new();
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_record_is_never_torn),
 		cmocka_unit_test(times_go_into_buckets),
 		cmocka_unit_test(remembers_one_to_two_periods),
+		cmocka_unit_test(tells_parts_of_a_block_apart),
 		cmocka_unit_test(takes_few_for_seen_that_were_not),
 	};
 
