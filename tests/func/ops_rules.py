@@ -291,7 +291,7 @@ def the_readme_operates():
     lines = [line.strip() for line in section.split("\n") if line.startswith("    ")]
     assert any("drain" in line for line in lines) and len(lines) > 9, lines
     env = dict(os.environ, PATH=os.path.abspath(BUILD) + ":" + os.environ["PATH"],
-               SLUICE_SOCKET=daemon.state + "/admin.sock")
+               SLUICE_SOCKET=daemon.state + "/admin.sock", SLUICE_HTTP=str(daemon.http))
     before = steady_share("gamma")
     for line in lines:
         done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, timeout=60,
@@ -299,6 +299,8 @@ def the_readme_operates():
         assert done.returncode == 0, (line, done.stderr)
         if "drain gamma --for" in line:
             wait_for("gamma without a share", lambda: share("gamma") == 0)
+        if "client=" in line:
+            assert set(done.stdout.split()) <= {"alpha", "beta"} and len(done.stdout.split()) == 9, done.stdout
         if "rollback" in line:
             wait_for("gamma's share again", lambda: abs(share("gamma") - before) < 1)
     assert daemon.ctl("rules")["rules"] == []

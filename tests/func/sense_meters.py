@@ -176,7 +176,7 @@ def what_is_told_again_is_not_added():
             seen = set()
 
             def long_enough(s):
-                seen.add(s["mbps"])
+                seen.add(s.get("mbps", 0))
                 return s["taken"] >= 16 and s["refused"].get("series", 0) >= 2
             source(d, "v0", long_enough, "taken")
             assert seen - {0} == {100}, seen
