@@ -42,6 +42,7 @@ def dry_run_says_who_moves_and_changes_nothing():
 
 
 def a_grave_change_wants_its_name():
+    before = share("alpha")
     code, error = daemon.ctl("vendor", "drain", "alpha", ok=False)
     assert code == 1 and "--confirm alpha" in error, (code, error)
     code, error = daemon.ctl("vendor", "drain", "alpha", "--confirm", "beta", ok=False)
@@ -55,6 +56,7 @@ def a_grave_change_wants_its_name():
     code, shown = typed(drain, "alpha")
     assert code == 0 and "moves_percent" in shown and len(daemon.ctl("rules")["rules"]) == 1, shown
     daemon.ctl("vendor", "resume", "alpha", "--confirm", "alpha")
+    wait_for("its share to be back", lambda: share("alpha") == before)
 
 
 def drain_by_ramp_watch_and_roll_back():
