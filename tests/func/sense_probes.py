@@ -384,12 +384,17 @@ zones:""" % port["north"])
         d.ctl("reload")
         state(d, "ingests", "up")
 
+        def asked(stream):
+            return d.get("/v1/publish?host=live.sluice.example&ip=202.96.128.86&stream=" + stream)
+
         def named(stream):
-            status, body = d.get("/v1/publish?host=live.sluice.example&ip=202.96.128.86&stream=" + stream)
+            status, body = asked(stream)
             assert status == 200 and body["primary"]["unit"] != body["backup"]["unit"], body
             return body["primary"]["name"], body["backup"]["name"], body["chosen"]
 
         streams = ["s%d" % i for i in range(40)]
+        wait_for("the answers to be of this catalogue", lambda: asked("final")[0] == 200 and
+                 {named(s)[0] for s in streams} == set(points))
         before = {s: named(s) for s in streams}
         assert {b[0] for b in before.values()} == set(points) and named("final")[::2] == ("north", "by name"), before
         points["north"].close()
