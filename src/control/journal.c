@@ -2,27 +2,18 @@
 /*
  * The store around the calls: opened, recovered, one transaction per changing call, its audit row.
  * Beside the store a copy of the state is kept as JSON (store.json), written anew with each change:
- * what a damaged database is rebuilt from. Long because all that a call leaves behind is kept here.
+ * what a damaged database is rebuilt from. Rows that wait: waiting.c.
  */
 #include "base/log.h"
 #include "base/os.h"
 #include "control/control_int.h"
+#include "control/waiting.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { WAITING = 1024, RETRY_MS = 2000, MAX_ARGS = 4096, MAX_MIRROR = 256 << 20 };
-enum { MAX_WAITING_FILE = 8 << 20 };
+enum { RETRY_MS = 2000, MAX_ARGS = 4096, MAX_MIRROR = 256 << 20 };
 enum { LARGE_MIRROR = 1 << 20, MIRROR_PART = 20 }; /* it takes one part in so many of the time */
-
-/* An audit row of a call that changed nothing. */
-struct control_waiting {
-	uint64_t time_ms;
-	char who[SL_MAX_NAME + 1], origin[IP_TEXT_MAX + 16], role[12], command[48];
-	char args[512], result[160];
-};
 
 static void mirror_path(const struct control *c, char *ret, size_t size)
 {
@@ -147,106 +138,14 @@ static int open_store(struct control *c, struct errbuf *err)
 	return rc;
 }
 
-static void waiting_path(const struct control *c, char *ret, size_t size)
-{
-	(void)snprintf(ret, size, "%s/audit.waiting", c->state_dir);
-}
-
-/* A line of the file beside the store: rows that wait outlive this process. A disk that is full
- * takes none; they wait in memory then. */
-static void write_waiting(const struct control *c, const struct control_waiting *w)
-{
-	char path[SL_MAX_PATH + 16], *text;
-	cJSON *o = cJSON_CreateObject();
-	int fd;
-
-	cJSON_AddNumberToObject(o, "time_ms", (double)w->time_ms);
-	cJSON_AddStringToObject(o, "who", w->who);
-	cJSON_AddStringToObject(o, "origin", w->origin);
-	cJSON_AddStringToObject(o, "role", w->role);
-	cJSON_AddStringToObject(o, "command", w->command);
-	cJSON_AddStringToObject(o, "args", w->args);
-	cJSON_AddStringToObject(o, "result", w->result);
-	text = cJSON_PrintUnformatted(o);
-	cJSON_Delete(o);
-	waiting_path(c, path, sizeof(path));
-	fd = text ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-	if (fd >= 0) {
-		(void)dprintf(fd, "%s\n", text);
-		(void)close(fd);
-	}
-	cJSON_free(text);
-}
-
-static void take_text(const cJSON *o, const char *name, char *to, size_t size)
-{
-	const char *v = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
-
-	(void)snprintf(to, size, "%s", v ? v : "");
-}
-
-static void take_line(struct control *c, const char *line, size_t n)
-{
-	cJSON *o = cJSON_ParseWithLength(line, n);
-	const cJSON *time_ms = cJSON_GetObjectItemCaseSensitive(o, "time_ms");
-	struct control_waiting *w = &c->waiting[c->n_waiting];
-
-	if (o && c->n_waiting < WAITING && cJSON_IsNumber(time_ms)) {
-		c->n_waiting++;
-		w->time_ms = time_ms->valuedouble > 0 ? (uint64_t)time_ms->valuedouble : 0;
-		take_text(o, "who", w->who, sizeof(w->who));
-		take_text(o, "origin", w->origin, sizeof(w->origin));
-		take_text(o, "role", w->role, sizeof(w->role));
-		take_text(o, "command", w->command, sizeof(w->command));
-		take_text(o, "args", w->args, sizeof(w->args));
-		take_text(o, "result", w->result, sizeof(w->result));
-	} else {
-		c->n_unheard++;
-	}
-	cJSON_Delete(o);
-}
-
-/* Rows that waited when the process before this one ended. */
-static void read_waiting(struct control *c)
-{
-	char path[SL_MAX_PATH + 16], *text = NULL;
-	struct str rest;
-	size_t n;
-
-	waiting_path(c, path, sizeof(path));
-	if (os_read_file(path, MAX_WAITING_FILE, &text, &n, NULL))
-		return;
-	rest = (struct str){text, n};
-	while (rest.n) {
-		struct str line = str_cut(&rest, '\n');
-
-		if (line.n)
-			take_line(c, line.p, line.n);
-	}
-	free(text);
-}
-
-/* All that waited is in the store. */
-static void forget_waiting(struct control *c)
-{
-	char path[SL_MAX_PATH + 16];
-
-	waiting_path(c, path, sizeof(path));
-	if (c->n_waiting)
-		(void)unlink(path);
-	c->n_waiting = c->n_unheard = 0;
-}
-
 /* A store that cannot be opened is no reason not to schedule: it is tried again. */
 int control_journal_open(struct control *c, const struct conf *conf, struct errbuf *err)
 {
 	struct errbuf why = {""};
 
 	(void)snprintf(c->store_path, sizeof(c->store_path), "%s", conf->sluice.store);
-	c->waiting = calloc(WAITING, sizeof(*c->waiting));
-	if (!c->waiting)
+	if (control_waiting_open(c))
 		return err_set(err, SL_ENOMEM, "out of memory");
-	read_waiting(c);
 	if (open_store(c, &why))
 		LOG_E("store.unusable", "error=\"%s\"", why.s);
 	return 0;
@@ -258,7 +157,7 @@ void control_journal_close(struct control *c)
 	if (c->store && c->mirror_due)
 		write_mirror(c);
 	store_close(c->store);
-	free(c->waiting);
+	control_waiting_close(c);
 	control_rules_clear(&c->rules);
 }
 
@@ -355,59 +254,6 @@ static struct store_audit_row row_of(const struct control_call *call, int rc, ch
 		.result = result};
 }
 
-/* Reads are answered whether or not the store can be used: people look when something is wrong.
- * What there is no room for is counted, and told by a row of its own. */
-static void wait_audit(struct control *c, const struct store_audit_row *row)
-{
-	struct control_waiting *w;
-
-	c->n_unheard += c->n_waiting == WAITING;
-	if (c->n_waiting == WAITING)
-		return;
-	w = &c->waiting[c->n_waiting++];
-	w->time_ms = row->time_ms;
-	(void)snprintf(w->who, sizeof(w->who), "%s", row->who);
-	(void)snprintf(w->origin, sizeof(w->origin), "%s", row->origin);
-	(void)snprintf(w->role, sizeof(w->role), "%s", row->role);
-	(void)snprintf(w->command, sizeof(w->command), "%s", row->command);
-	(void)snprintf(w->args, sizeof(w->args), "%.500s", row->args);
-	(void)snprintf(w->result, sizeof(w->result), "%.150s", row->result);
-	write_waiting(c, w);
-}
-
-static int flush_waiting(struct control *c, struct errbuf *err)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; !rc && i < c->n_waiting; i++) {
-		const struct control_waiting *w = &c->waiting[i];
-		struct store_audit_row row = {.time_ms = w->time_ms,
-			.who = w->who,
-			.origin = w->origin,
-			.role = w->role,
-			.command = w->command,
-			.args = w->args,
-			.result = w->result};
-
-		rc = store_audit(c->store, &row, err);
-	}
-	if (!rc && c->n_unheard) {
-		char text[64];
-		struct store_audit_row row = {.time_ms = os_now_ms(),
-			.who = "audit",
-			.origin = "daemon",
-			.role = "daemon",
-			.command = "audit",
-			.args = "{}",
-			.result = text};
-
-		(void)snprintf(
-			text, sizeof(text), "%u calls came too fast to be told here", c->n_unheard);
-		rc = store_audit(c->store, &row, err);
-	}
-	return rc;
-}
-
 void control_journal_stranger(struct control_call *call)
 {
 	char words[48];
@@ -421,7 +267,7 @@ void control_journal_stranger(struct control_call *call)
 
 	(void)snprintf(words, sizeof(words), "%s%s%s", call->command->group,
 		call->command->name[0] ? " " : "", call->command->name);
-	wait_audit(call->c, &row);
+	control_waiting_add(call->c, &row);
 }
 
 int control_journal_end(struct control_call *call, int rc)
@@ -435,13 +281,13 @@ int control_journal_end(struct control_call *call, int rc)
 	int kept;
 
 	if (!call->transaction) {
-		wait_audit(c, &row);
+		control_waiting_add(c, &row);
 		return rc;
 	}
 	if (rc)
 		store_undo(c->store);
 	before = c->rules_stamp;
-	kept = flush_waiting(c, &err);
+	kept = control_waiting_flush(c, &err);
 	if (!kept)
 		kept = store_audit(c->store, &row, &err);
 	if (kept)
@@ -457,10 +303,10 @@ int control_journal_end(struct control_call *call, int rc)
 		if (!rc)
 			call->err = err;
 		row = row_of(call, kept, words, sizeof(words), args, result, sizeof(result));
-		wait_audit(c, &row);
+		control_waiting_add(c, &row);
 		return rc ? rc : kept;
 	}
-	forget_waiting(c);
+	control_waiting_forget(c);
 	if (store_stamp(c->store).generation != before.generation)
 		write_mirror(c);
 	return rc;
@@ -512,8 +358,8 @@ void control_journal_round(struct control *c, uint64_t now_ms)
 	if (!c->store || (c->n_waiting == 0 && !store_stuck(c->store)) ||
 		store_begin(c->store, &err))
 		return;
-	if (flush_waiting(c, &err))
+	if (control_waiting_flush(c, &err))
 		store_undo(c->store);
 	if (store_commit(c->store, &err) == 0 && !err.s[0])
-		forget_waiting(c);
+		control_waiting_forget(c);
 }

@@ -5,6 +5,10 @@
 #include "control/control_int.h"
 #include "control/plan.h"
 
+/* What the store has of a plan that fired, under planstate|NAME: the changes above the first and up
+ * to the second number are its. */
+#define PLAN_FIRED_FORMAT "{\"above\":%llu,\"upto\":%llu,\"at_ms\":%llu}"
+
 /* Names of the plans that ship, NULL past the last; and whether an operator's own is of this name.
  */
 const char *control_plan_ready_made(const struct control *c, uint32_t i) SL_NONNULL_ALL;
