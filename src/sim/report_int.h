@@ -9,6 +9,8 @@
  * concert would take as long as every viewer. */
 enum { REPORT_RATIO_MOST = 1000 };
 
+enum { REPORT_SAMPLE_S = 10 }; /* the optimum, and what is compared with it, so far apart */
+
 enum { EXCUSE_S = 900 }; /* a vendor that failed may be kept out for so long */
 
 struct report_meter {
@@ -32,3 +34,10 @@ void report_observe_load(
 /* Marks the cells that an event hits. */
 void report_mark(const struct plant *p, const struct scenario_event *e,
 	bool ret_mark[SIM_MAX_GROUPS][SIM_MAX_VENDORS]);
+
+/* Whether now is within the scenario's steady span. */
+bool report_in_steady(const struct plant *p);
+
+/* What was measured, as figures; policy NULL: the optimum's. */
+void report_figures(const struct report_meter *m, const struct plant *p,
+	const struct policy *policy, struct report_run *r);
