@@ -26,16 +26,8 @@ struct engine_breakers {
 
 int engine_breaker_open(struct engine *e, struct errbuf *err)
 {
-	bool fresh;
-
-	e->breakers = engine_state_map(e->dir, "breaker.state", sizeof(*e->breakers), &fresh, err);
-	if (!e->breakers)
-		return SL_EIO;
-	if (fresh || memcmp(e->breakers->magic, magic, sizeof(magic)) != 0) {
-		memset(e->breakers, 0, sizeof(*e->breakers));
-		memcpy(e->breakers->magic, magic, sizeof(magic));
-	}
-	return 0;
+	e->breakers = engine_state_begin(e->dir, "breaker.state", sizeof(*e->breakers), magic, err);
+	return e->breakers ? 0 : SL_EIO;
 }
 
 size_t engine_breaker_octets(void)

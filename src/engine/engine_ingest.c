@@ -57,19 +57,12 @@ int engine_ingest_open(struct engine *e, struct errbuf *err)
 {
 	struct engine_ingests *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	bool fresh;
 
 	if (s == MAP_FAILED)
 		return err_set(err, SL_ENOMEM, "engine: no memory for ingests");
 	e->ingests = s;
-	s->kept = engine_state_map(e->dir, "ingest.state", sizeof(*s->kept), &fresh, err);
-	if (!s->kept)
-		return SL_EIO;
-	if (fresh || memcmp(s->kept->magic, magic, sizeof(magic)) != 0) {
-		memset(s->kept, 0, sizeof(*s->kept));
-		memcpy(s->kept->magic, magic, sizeof(magic));
-	}
-	return 0;
+	s->kept = engine_state_begin(e->dir, "ingest.state", sizeof(*s->kept), magic, err);
+	return s->kept ? 0 : SL_EIO;
 }
 
 void engine_ingest_close(struct engine *e)

@@ -132,6 +132,10 @@ void engine_state_close(struct engine *e);
 void *engine_state_map(
 	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err);
 
+/* The same, of a file that begins with `magic`: zeroed after it where it held another. */
+void *engine_state_begin(const char *dir, const char *name, size_t size, const char magic[static 8],
+	struct errbuf *err);
+
 /* engine_breaker.c: the breakers' file; what it holds, taken up or written after a tick. */
 int engine_breaker_open(struct engine *e, struct errbuf *err);
 size_t engine_breaker_octets(void);

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 3};
+static const char kept_magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 3};
 
 void *engine_state_map(
 	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err)
@@ -40,6 +40,19 @@ void *engine_state_map(
 	if (p == MAP_FAILED) {
 		(void)err_set_errno(err, "%s: mmap", path);
 		return NULL;
+	}
+	return p;
+}
+
+void *engine_state_begin(const char *dir, const char *name, size_t size, const char magic[static 8],
+	struct errbuf *err)
+{
+	bool fresh;
+	char *p = engine_state_map(dir, name, size, &fresh, err);
+
+	if (p && (fresh || memcmp(p, magic, 8) != 0)) {
+		memset(p, 0, size);
+		memcpy(p, magic, 8);
 	}
 	return p;
 }
@@ -87,7 +100,7 @@ static bool loop_sound(const struct loop_kept *k)
 
 static bool kept_sound(const struct engine_kept *k)
 {
-	return memcmp(k->magic, magic, sizeof(magic)) == 0 && k->size == sizeof(*k) &&
+	return memcmp(k->magic, kept_magic, sizeof(kept_magic)) == 0 && k->size == sizeof(*k) &&
 	       loop_sound(&k->loop);
 }
 
@@ -102,7 +115,7 @@ static int open_kept(struct engine *e, struct errbuf *err)
 		if (!fresh)
 			(void)err_set(err, 0, "%s/engine.state was damaged: begun anew", e->dir);
 		memset(e->kept, 0, sizeof(*e->kept));
-		memcpy(e->kept->magic, magic, sizeof(magic));
+		memcpy(e->kept->magic, kept_magic, sizeof(kept_magic));
 		e->kept->size = sizeof(*e->kept);
 		e->kept->epoch = 1;
 	}
