@@ -12,7 +12,8 @@ NO_SPDX_NEEDED = re.compile(r"(^|/)(\.[^/]*|LICENSE[^/]*|CHANGES|[^/]*\.(md|am|i
                             r"|^tests/[^.]*/(corpus|data|golden)/")
 NOT_TEXT = re.compile(r"\.(mmdb|bin|blob|gz|xz|png|ico|woff2?|pcap)$|(^|/)(corpus|golden)/")
 HOME = re.compile(r"(?<![\w$}.*-])/(?:work|farm|root|home)/")
-UNFINISHED = re.compile(r"(?<!/)\b(TODO|FIXME|XXX|HACK|not implemented|for now|placeholder|stub(?:bed)?(?!-))\b", re.I)
+# Written with a bracket each, so that this file needs no exemption from its own rule.
+UNFINISHED = re.compile(r"(?<!/)\b(T[O]DO|F[I]XME|X[X]X|H[A]CK|not[ ]implemented|for[ ]now|place[h]older|stu[b](?:bed)?(?!-))\b", re.I)
 LONG_REASON = re.compile(r"\blong(er)?\b|\blines\b|one table|one file", re.I)
 
 
@@ -79,7 +80,7 @@ lint.caught(licence, "x.c", "/* x */\n", "/* %s */\n" % SPDX)
 lint.caught(licence, "x.py", "#!/usr/bin/python3\n", "#!/usr/bin/python3\n# %s\n" % SPDX)
 lint.caught(blanks, "x.c", "int x; \n", "int x;\n")
 lint.caught(blanks, "x.c", "int x;")
-lint.caught(machine, "x.c", "open /" + "root/x\n", "open(D/root/x) $HOME/x /var/lib\n")
+lint.caught(machine, "x.c", "open /" + "root/x\n", "open(D/" + "root/x) $HOME/x /var/lib\n")
 lint.caught(unfinished, "x.c", "/* TO" + "DO later */\n", "/* done */\n")
 if not mode("x", "#!/bin/sh\n", False) or mode("x", "#!/bin/sh\n", True) or mode("x", "text\n", False):
     lint.say("self-test", 0, "cannot tell a script that does not run")
@@ -89,10 +90,9 @@ lint.caught(length, "x.h", "/* x */\n" + "int;\n" * 300)
 lint.caught(functions, "x.c", "int f(void)\n{\n" + "\tg();\n" * 90 + "}\n", "int f(void)\n{\n\tg();\n}\n")
 lint.caught(one_include_guard, "x.h", "int x;\n")
 
-SELF = "tests/lint/text.py"
 for check in (licence, blanks, machine, unfinished, mode):
     for path in lint.files():
-        if path == "LICENSE" or path == SELF and check in (machine, unfinished):
+        if path == "LICENSE":
             continue
         text = lint.read(path) if not NOT_TEXT.search(path) else ""
         for line, what in check(path, text):
