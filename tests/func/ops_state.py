@@ -248,7 +248,7 @@ def fill(small):
     assert [r["value"] for r in small.ctl("rules")["rules"]] == [0.4]
     wait_for("the end of store-unusable", lambda: not [1 for name, _ in alerts(small) if name == "store-unusable"])
     assert "store_broken" not in small.ctl("status")
-    rows = small.ctl("audit", "list", "--limit", "200")["rows"]
+    rows = small.ctl("audit", "list", "--limit", "5000")["rows"]
     assert any("full" in r["result"] or "space" in r["result"] for r in rows), "what was refused is audited too"
     assert small.ctl("audit", "verify")["rows"] > 2
 
@@ -256,7 +256,7 @@ def fill(small):
 def reads_are_audited_over_kill_9_and_a_locked_store():
     """A read is answered at once, its row comes later: also when control is killed in between."""
     def rows(ip):
-        return sum(ip in r["args"] for r in daemon.ctl("audit", "list", "--limit", "200")["rows"])
+        return sum(ip in r["args"] for r in daemon.ctl("audit", "list", "--limit", "5000")["rows"])
 
     def look(ip):
         daemon.ctl("explain", "--ip", ip, "--host", "live.sluice.example")
@@ -283,7 +283,7 @@ def reads_are_audited_over_kill_9_and_a_locked_store():
     db.close()
     wait_for("their rows", lambda: rows("192.0.2.78") == 1 and rows("192.0.2.79") == 1)
     assert any("vendor weight" == r["command"] and "cannot be used" in r["result"]
-               for r in daemon.ctl("audit", "list", "--limit", "200")["rows"])
+               for r in daemon.ctl("audit", "list", "--limit", "5000")["rows"])
     wait_for("nothing to wait", lambda: not os.path.exists(daemon.state + "/audit.waiting"))
     assert daemon.ctl("audit", "verify")["rows"] > 7
 
