@@ -8,7 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { SMOOTH_TICKS = 3 }; /* demand follows a change within about this many ticks */
+enum {
+	SMOOTH_TICKS = 3, /* demand follows a change within about this many ticks */
+	/* Reports a minute, of a vendor in a group. A breaker judges 5 s with 10 pulls in them;
+	 * where 20 are to be expected, one window in 200 has fewer. */
+	WANTED_SAMPLES = 240,
+};
 
 static const struct meter_limits meter_limits = METER_LIMITS_DEFAULT;
 
@@ -215,6 +220,50 @@ static void set_rows(struct loop *l, const struct loop_in *in)
 	}
 }
 
+/* --- the trickle ----------------------------------------------------------------------------- */
+
+static bool on_trial(const struct alloc_row *row, uint32_t n_slots)
+{
+	for (uint32_t k = 0; k < n_slots; k++)
+		if (row->withheld_ppm[k])
+			return true;
+	return false;
+}
+
+static double sessions_of(const struct loop_in *in, const struct loop_row *r, double mbps)
+{
+	return mbps * 1000 / in->service[r->service].bitrate_kbps;
+}
+
+/*
+ * What gives the wanted samples a minute: of those who come by shares as many report as the minute
+ * told of, but never more than come. Behind tables whole resolvers come to a vendor or none do, and
+ * give nothing to count on.
+ */
+static void set_trickles(struct loop *l, const struct loop_in *in)
+{
+	double come[SL_MAX_GROUPS] = {0}; /* sessions in a tick */
+
+	for (uint32_t i = 0; i < in->n_rows; i++) {
+		const struct loop_seat *s = seat_of(l, &in->row[i]);
+
+		come[in->row[i].group] +=
+			sessions_of(in, &in->row[i], s->sequence_mbps + s->sticky_mbps);
+	}
+	for (uint32_t i = 0; i < in->n_rows; i++) {
+		const struct loop_row *r = &in->row[i];
+		double mine = sessions_of(in, r, seat_of(l, r)->sequence_mbps), reports;
+
+		if (!(mine > 0) || !(l->pulls[r->group] > 0) ||
+			on_trial(&l->row[i], l->service[r->service].n_slots))
+			continue;
+		reports =
+			fmin(l->pulls[r->group] * mine / come[r->group], mine * 60 / loop_dt_s(in));
+		l->row[i].trickle_ppm =
+			(uint32_t)ceil(SCORE_PPM * fmin(1, WANTED_SAMPLES / reports));
+	}
+}
+
 static void set_services(struct loop *l, const struct loop_in *in)
 {
 	for (uint32_t s = 0; s < in->n_services; s++)
@@ -246,6 +295,7 @@ int loop_tick(struct loop *l, const struct loop_in *in)
 	set_services(l, in);
 	set_rows(l, in);
 	loop_judge(l, in);
+	set_trickles(l, in);
 	rc = alloc_run(&l->fleet, &l->kept->alloc, l->work, alloc_work_size(l->max_rows),
 		l->row_out, l->vendor_out, &l->stats);
 	if (rc)

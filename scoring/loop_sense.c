@@ -40,6 +40,7 @@ static void begin(struct loop *l, const struct loop_in *in)
 	memset(l->vendor_counts, 0, sizeof(l->vendor_counts));
 	memset(l->suspect, 0, in->n_groups * sizeof(l->suspect[0]));
 	memset(l->told, 0, in->n_groups * sizeof(l->told[0]));
+	memset(l->pulls, 0, in->n_groups * sizeof(l->pulls[0]));
 	for (uint32_t k = 0; k < LOOP_LEVELS; k++)
 		for (uint32_t g = 0; g < in->n_groups; g++)
 			for (uint32_t v = 0; in->level[k][g] == g && v < in->n_vendors; v++)
@@ -55,6 +56,7 @@ static void count(struct loop *l, const struct loop_in *in)
 		struct loop_cell *c = &l->cell[f->group][f->vendor];
 
 		c->counts = counts_of(&f->minute);
+		l->pulls[f->group] += f->minute.pulls;
 		add(&l->vendor_counts[f->vendor], &f->minute);
 		for (uint32_t k = 0; k < LOOP_LEVELS; k++)
 			add(&l->coarse[k][in->level[k][f->group]][f->vendor].counts, &f->minute);

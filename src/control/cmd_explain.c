@@ -124,6 +124,9 @@ static void put_question(const struct control_call *call, const struct asked *a)
 	control_put(out, "demand_mbps", call->view->fleet->row[a->row].demand_mbps);
 	control_put(out, "sticky_mbps", call->view->fleet->row[a->row].sticky_mbps);
 	control_put(out, "none_ppm", call->view->rows[a->row].share_ppm[SCORE_NONE]);
+	control_put(out, "trickle_ppm",
+		SL_MIN(call->view->fleet->row[a->row].trickle_ppm,
+			call->view->fleet->service[a->q.service].params.trickle_ppm));
 }
 
 static void put_params(const struct control_call *call, const struct asked *a)

@@ -42,7 +42,7 @@ static struct rig *rig_new(void)
 	r->l.kept = &r->kept;
 	r->l.ledger = ledger_init(calloc(1, size), size, LOOP_LEDGER_CELLS, START);
 	r->l.live = ledger_init(calloc(1, live), live, LOOP_CELLS, START);
-	r->l.seat = calloc(SL_MAX_GROUPS, sizeof(*r->l.seat));
+	r->l.seat = calloc(2 * SL_MAX_GROUPS, sizeof(*r->l.seat));
 	r->l.cell = r->cell;
 	r->l.coarse[0] = r->coarse[0];
 	r->l.coarse[1] = r->coarse[1];
@@ -240,6 +240,118 @@ static void lengths_are_learned(void **state)
 	rig_free(r);
 }
 
+/* Ten thousand sessions a second in each group, and vendors that have room for them; the third has
+ * its guarantee and would get 0.07 % by its score. */
+static struct rig *crowd(void)
+{
+	struct rig *r = rig_new();
+
+	for (uint32_t v = 0; v < V; v++) {
+		r->vendor[v].guaranteed_mbps *= 1e4;
+		r->vendor[v].max_mbps *= 1e4;
+	}
+	meter_all(r, 4e7, 3e7, 3.1e7);
+	r->in.news = true;
+	for (uint16_t i = 0; i < G * V; i++)
+		r->fact[i] = (struct loop_fact){.group = i / V, .vendor = i % V};
+	r->in.n_facts = G * V;
+	return r;
+}
+
+/* So many pulls of a group were reported in the last minute, of two vendors and all good. */
+static void reported(struct rig *r, uint32_t g, double pulls)
+{
+	r->fact[g * V].minute = (struct quality_facts){.pulls = pulls * 0.75, .ok = pulls * 0.75};
+	r->fact[g * V + 1].minute =
+		(struct quality_facts){.pulls = pulls * 0.25, .ok = pulls * 0.25};
+}
+
+/* The smaller of 0.5 % and what gives the wanted samples, 240 reports a minute. */
+static void trickle_gives_the_wanted_samples(void **state)
+{
+	struct rig *r = crowd();
+
+	(void)state;
+	reported(r, 0, 180000); /* three in ten report */
+	reported(r, 1, 5e6);    /* more than there are sessions: forged */
+	reported(r, 2, 9000);   /* too few: the configured share is the smaller one */
+	for (uint32_t t = 0; t < 20; t++)
+		second(r, 40000, 0);
+	assert_int_equal(r->alloc_row[0].trickle_ppm, 1334);
+	assert_int_equal(r->alloc_row[1].trickle_ppm, 400);
+	assert_int_equal(r->alloc_row[2].trickle_ppm, 26667);
+	assert_int_equal(r->alloc_row[3].trickle_ppm, UINT32_MAX); /* nobody reports */
+	assert_int_equal(r->row_out[0].share_ppm[2], 1334);
+	assert_int_equal(r->row_out[2].share_ppm[2], 5000);
+	assert_int_equal(r->row_out[3].share_ppm[2], 5000);
+	second(r, 100, 0); /* what ends is given up by and by, and the wanted samples want more */
+	assert_int_equal(r->row_out[0].share_ppm[2], 1334);
+	for (uint32_t t = 0; t < 60; t++)
+		second(r, 0, 0);
+	assert_true(r->row_out[1].share_ppm[2] >= 5000); /* none is expected any more */
+	rig_free(r);
+}
+
+/* Of demand behind tables whole resolvers come or none: it gives no samples to count on. */
+static void tables_give_no_samples(void **state)
+{
+	struct rig *r = crowd();
+
+	(void)state;
+	for (uint32_t g = 0; g < G; g++)
+		reported(r, g, 180000);
+	for (uint32_t t = 0; t < 20; t++)
+		second(r, 20000, 20000);
+	assert_int_equal(r->alloc_row[0].trickle_ppm, 2667);
+	for (uint32_t t = 0; t < 60; t++)
+		second(r, 0, 40000);
+	assert_true(r->alloc_row[0].trickle_ppm >= 5000);
+	rig_free(r);
+}
+
+/* A vendor on its way back shows what it can on its whole trickle. */
+static void trials_keep_the_whole_trickle(void **state)
+{
+	struct rig *r = crowd();
+
+	(void)state;
+	for (uint32_t g = 0; g < G; g++)
+		reported(r, g, 180000);
+	second(r, 40000, 0);
+	r->cell[0][2].breaker =
+		(struct breaker){.state = BREAKER_10, .relapses = 1, .since_ms = r->in.now_ms};
+	second(r, 40000, 0);
+	assert_true(r->alloc_row[0].withheld_ppm[2] > 0);
+	assert_int_equal(r->alloc_row[0].trickle_ppm, UINT32_MAX);
+	assert_int_equal(r->row_out[0].share_ppm[2], 5000);
+	assert_int_equal(r->alloc_row[1].trickle_ppm, 1334);
+	rig_free(r);
+}
+
+/* Samples are of a vendor in a group: two services that share a group share its reports. */
+static void services_share_the_reports_of_a_group(void **state)
+{
+	struct rig *r = crowd();
+	struct loop_service service[2] = {r->service, r->service};
+
+	(void)state;
+	r->in.service = service;
+	r->in.n_services = 2;
+	r->in.n_groups = 2;
+	r->in.n_facts = 2 * V;
+	for (uint32_t i = 0; i < G; i++) {
+		r->row[i].service = (uint16_t)(i / 2);
+		r->row[i].group = (uint16_t)(i % 2);
+	}
+	reported(r, 0, 180000);
+	for (uint32_t t = 0; t < 20; t++)
+		second(r, 40000, 0);
+	assert_int_equal(r->alloc_row[0].trickle_ppm, 2667);
+	assert_int_equal(r->alloc_row[2].trickle_ppm, 2667);
+	assert_int_equal(r->alloc_row[1].trickle_ppm, UINT32_MAX);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,7 +359,11 @@ int main(void)
 		cmocka_unit_test(lengths_are_learned),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(reported_bitrates_shrink_budgets),
+		cmocka_unit_test(services_share_the_reports_of_a_group),
 		cmocka_unit_test(tables_follow_slowly_but_drains_at_once),
+		cmocka_unit_test(tables_give_no_samples),
+		cmocka_unit_test(trials_keep_the_whole_trickle),
+		cmocka_unit_test(trickle_gives_the_wanted_samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
