@@ -59,6 +59,7 @@ struct plant {
 	double external[SIM_MAX_VENDORS], load[SIM_MAX_VENDORS];
 	bool drained[SIM_MAX_VENDORS], scheduler_down;
 	uint16_t region_of[SIM_MAX_GROUPS][SIM_MAX_VENDORS]; /* SIM_NONE: none */
+	double region_guaranteed[SIM_MAX_REGIONS], region_maximum[SIM_MAX_REGIONS];
 	double region_load[SIM_MAX_REGIONS];
 	struct plant_truth truth[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 

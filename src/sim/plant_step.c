@@ -21,7 +21,7 @@ static bool in_group(const struct plant *p, const struct scenario_event *e, uint
 static void reset(struct plant *p)
 {
 	p->scheduler_down = false;
-	for (uint32_t v = 0; v < p->n_vendors; v++) {
+	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++) {
 		const struct scenario_vendor *from = &p->s->f.vendors[v];
 
 		p->guaranteed[v] = from->guaranteed_mbps;
@@ -29,6 +29,10 @@ static void reset(struct plant *p)
 		p->weight[v] = from->weight;
 		p->external[v] = from->external_mbps;
 		p->drained[v] = false;
+		for (uint32_t i = 0; i < from->regions_count; i++, r++) {
+			p->region_guaranteed[r] = from->regions[i].guaranteed_mbps;
+			p->region_maximum[r] = from->regions[i].max_mbps;
+		}
 		for (uint32_t g = 0; g < p->n_groups; g++)
 			p->truth[g][v] = (struct plant_truth){
 				.success = fmin(1, from->quality.success + p->spread[g][v]),
@@ -47,9 +51,32 @@ static void happen_truth(const struct scenario_event *e, struct plant_truth *t)
 		t->first_frame_ms = e->value;
 }
 
-static void happen_vendor(struct plant *p, const struct scenario_event *e, uint32_t v)
+static void happen_regions(
+	struct plant *p, const struct scenario_event *e, uint32_t v, uint32_t first_region)
 {
-	if (e->kind == SCENARIO_DRAIN)
+	const struct scenario_vendor *of = &p->s->f.vendors[v];
+
+	for (uint32_t i = 0; i < of->regions_count; i++) {
+		if (!glob_match(str_from(e->region), str_from(of->regions[i].name), false))
+			continue;
+		if (e->kind == SCENARIO_GUARANTEED)
+			p->region_guaranteed[first_region + i] = e->value;
+		else
+			p->region_maximum[first_region + i] = e->value;
+	}
+}
+
+static bool of_regions(const struct scenario_event *e)
+{
+	return (e->kind == SCENARIO_GUARANTEED || e->kind == SCENARIO_MAXIMUM) && e->region;
+}
+
+static void happen_vendor(
+	struct plant *p, const struct scenario_event *e, uint32_t v, uint32_t first_region)
+{
+	if (of_regions(e))
+		happen_regions(p, e, v, first_region);
+	else if (e->kind == SCENARIO_DRAIN)
 		p->drained[v] = true;
 	else if (e->kind == SCENARIO_WEIGHT)
 		p->weight[v] = e->value;
@@ -74,12 +101,16 @@ static void happen(struct plant *p)
 			continue;
 		if (e->kind == SCENARIO_RESTART)
 			p->scheduler_down = true;
-		for (uint32_t v = 0; v < p->n_vendors; v++)
+		for (uint32_t v = 0, r = 0; v < p->n_vendors; v++) {
 			if (in_vendor(p, e, v))
-				happen_vendor(p, e, v);
+				happen_vendor(p, e, v, r);
+			r += p->s->f.vendors[v].regions_count;
+		}
 	}
 	for (uint32_t v = 0; v < p->n_vendors; v++)
 		p->guaranteed[v] = fmin(p->guaranteed[v], p->maximum[v]);
+	for (uint32_t r = 0; r < p->n_regions; r++)
+		p->region_guaranteed[r] = fmin(p->region_guaranteed[r], p->region_maximum[r]);
 }
 
 static double demand_factor(const struct plant *p, uint32_t g, uint32_t now_s)

@@ -11,15 +11,10 @@
 
 enum { TICK_MS = 1000, HISTORY_STEP_S = 5 };
 
-static void set_regions(struct policy *p)
+static void place_regions(struct policy *p)
 {
 	const struct plant *w = p->world;
 
-	for (uint32_t v = 0, r = 0; v < w->n_vendors; v++)
-		for (uint32_t i = 0; i < w->s->f.vendors[v].regions_count; i++, r++)
-			p->l->region[r] = (struct loop_region){.vendor = (uint16_t)v,
-				.guaranteed_mbps = w->s->f.vendors[v].regions[i].guaranteed_mbps,
-				.max_mbps = w->s->f.vendors[v].regions[i].max_mbps};
 	for (uint32_t g = 0; g < w->n_groups; g++)
 		for (uint32_t v = 0; v < w->n_vendors; v++)
 			p->l->region_of[g * w->n_vendors + v] = w->region_of[g][v] == SIM_NONE
@@ -112,7 +107,7 @@ int policy_sluice_init(struct policy *p)
 	if (give_memory(p->l, p->world,
 		    PLANT_EPOCH_MS - p->world->s->f.scheduler.history_s * UINT64_C(1000)))
 		return SL_ENOMEM;
-	set_regions(p);
+	place_regions(p);
 	set_service(p);
 	policy_sense_init(p);
 	remember(p);
@@ -167,6 +162,11 @@ static void set_vendors(struct policy *p)
 			.session_s = w->s->f.scheduler.session_s};
 		p->l->service.alloc.slot[v].weight = w->weight[v];
 	}
+	for (uint32_t v = 0, r = 0; v < w->n_vendors; v++)
+		for (uint32_t i = 0; i < w->s->f.vendors[v].regions_count; i++, r++)
+			p->l->region[r] = (struct loop_region){.vendor = (uint16_t)v,
+				.guaranteed_mbps = w->region_guaranteed[r],
+				.max_mbps = w->region_maximum[r]};
 }
 
 static void set_row(struct policy *p, uint32_t g)
@@ -201,7 +201,7 @@ static void take_meters(struct policy *p)
 
 		(void)loop_push_meter(&p->l->loop, total ? m->vendor : SL_MAX_VENDORS + m->region,
 			w->n_vendors, m->mbps, m->start_ms, m->end_ms, p->now_ms,
-			total ? w->maximum[m->vendor] : p->l->region[m->region].max_mbps);
+			total ? w->maximum[m->vendor] : w->region_maximum[m->region]);
 	}
 }
 

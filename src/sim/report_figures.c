@@ -50,10 +50,10 @@ static double filled(const struct plant *p, uint32_t v, uint32_t first_region, d
 	double open = 1 - p->s->f.scheduler.headroom, elsewhere = p->load[v], fill = 0;
 
 	for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++) {
-		const struct scenario_region *r = &p->s->f.vendors[v].regions[i];
-		double load = p->region_load[first_region + i];
+		uint32_t r = first_region + i;
+		double load = p->region_load[r];
 
-		fill += fmin(load, fmin(r->guaranteed_mbps, open * r->max_mbps));
+		fill += fmin(load, fmin(p->region_guaranteed[r], open * p->region_maximum[r]));
 		elsewhere -= load;
 	}
 	return fmin(commit, fill + elsewhere);
@@ -66,24 +66,23 @@ static double unused_of(const struct plant *p, uint32_t v, uint32_t first_region
 	uint32_t n = p->s->f.vendors[v].regions_count;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct scenario_region *r = &p->s->f.vendors[v].regions[i];
+		uint32_t r = first_region + i;
 
-		area += fmax(0, fmin(r->guaranteed_mbps, open * r->max_mbps) -
-					p->region_load[first_region + i]);
+		area += fmax(0, fmin(p->region_guaranteed[r], open * p->region_maximum[r]) -
+					p->region_load[r]);
 	}
 	return p->drained[v] ? 0 : n ? fmin(area, left) : left;
 }
 
 static void observe_regions(struct report_meter *m, const struct plant *p)
 {
-	for (uint32_t v = 0, r = 0; v < p->n_vendors; v++)
-		for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++, r++) {
-			double max = p->s->f.vendors[v].regions[i].max_mbps;
+	for (uint32_t r = 0; r < p->n_regions; r++) {
+		double max = p->region_maximum[r];
 
-			if (max > 0)
-				m->overshoot = fmax(m->overshoot, p->region_load[r] / max);
-			m->over_mbps_s += fmax(0, p->region_load[r] - max);
-		}
+		if (max > 0)
+			m->overshoot = fmax(m->overshoot, p->region_load[r] / max);
+		m->over_mbps_s += fmax(0, p->region_load[r] - max);
+	}
 }
 
 /* commit: what of the load fills commitments; NULL: of the world itself. */

@@ -59,11 +59,10 @@ struct rows {
 };
 
 /* A region's load fills the vendor's commitment as far as the region's own. */
-static void add_region(struct programme *m, const struct scenario_region *from, double open,
-	int fill, int *ret_area, int *ret_fill)
+static void add_region(
+	struct programme *m, double guaranteed, double max, int fill, int *ret_area, int *ret_fill)
 {
-	double max = open * from->max_mbps;
-	int column = add_column(m, fmin(from->guaranteed_mbps, max), 0);
+	int column = add_column(m, fmin(guaranteed, max), 0);
 
 	*ret_area = add_row(m, GLP_UP, 0, max);
 	*ret_fill = add_row(m, GLP_LO, 0, 0);
@@ -87,8 +86,8 @@ static void add_vendors(
 		to->column[v] = add_column(m, commit, COMMIT_VALUE);
 		entry(m, to->fill[v], to->column[v], -1);
 		for (uint32_t i = 0; i < p->s->f.vendors[v].regions_count; i++, r++)
-			add_region(m, &p->s->f.vendors[v].regions[i], open, to->fill[v],
-				&to->area[r], &to->area_fill[r]);
+			add_region(m, p->region_guaranteed[r], open * p->region_maximum[r],
+				to->fill[v], &to->area[r], &to->area_fill[r]);
 	}
 }
 

@@ -29,8 +29,9 @@ enum {
 	X(METER_FACTOR, "meter_factor", 10, "value: told over true load")                          \
 	X(DRAIN, "drain", 0, "the operator sends no new sessions there")                           \
 	X(WEIGHT, "weight", 1000, "value: the operator's weight")                                  \
-	X(GUARANTEED, "guaranteed", 1e9, "value: guaranteed bandwidth, Mbps")                      \
-	X(MAXIMUM, "maximum", 1e9, "value: maximum, Mbps")                                         \
+	X(GUARANTEED, "guaranteed", 1e9,                                                           \
+		"value: guaranteed bandwidth, Mbps, in total or of a region")                      \
+	X(MAXIMUM, "maximum", 1e9, "value: maximum, Mbps, in total or of a region")                \
 	X(EXTERNAL, "external", 1e9, "value: load that others put on the vendor, Mbps")            \
 	X(DEMAND, "demand", 1000, "value: factor of the arrivals in the groups")                   \
 	X(FORGED, "forged", 1, "value: part of the reports that say the vendor fails")             \

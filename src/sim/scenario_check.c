@@ -135,6 +135,39 @@ static int check_audience(const struct scenario *s, struct errbuf *err)
 	return 0;
 }
 
+/* Whether a vendor that the event is of has such a region. */
+static bool means_a_region(const struct scenario *s, const struct scenario_event *e)
+{
+	for (uint32_t v = 0; v < s->f.vendors_count; v++) {
+		const struct scenario_vendor *of = &s->f.vendors[v];
+
+		if (!glob_match(str_from(e->vendor), str_from(of->name), false))
+			continue;
+		for (uint32_t i = 0; i < of->regions_count; i++)
+			if (glob_match(str_from(e->region), str_from(of->regions[i].name), false))
+				return true;
+	}
+	return false;
+}
+
+static int check_region(
+	const struct scenario *s, const struct scenario_event *e, uint32_t i, struct errbuf *err)
+{
+	static const uint32_t of_regions = 1u << SCENARIO_GUARANTEED | 1u << SCENARIO_MAXIMUM;
+	char path[64];
+
+	if (!e->region) /* the total */
+		return 0;
+	(void)snprintf(path, sizeof(path), "events[%u].region", i);
+	if (!(of_regions >> e->kind & 1))
+		return scenario_refuse(s, err, path,
+			"this kind is of no region, got \"%s\", want none", e->region);
+	if (!means_a_region(s, e))
+		return scenario_refuse(
+			s, err, path, "no region of such a vendor, got \"%s\"", e->region);
+	return 0;
+}
+
 /* A pattern that its kind does not look at would mean more than it says. */
 static int check_reach(
 	const struct scenario *s, const struct scenario_event *e, uint32_t i, struct errbuf *err)
@@ -185,6 +218,8 @@ static int check_event(
 			"out of range for its kind, got %g, want at "
 			"most %g",
 			e->value, most[e->kind]);
+	if (check_region(s, e, i, err))
+		return SL_EFORMAT;
 	return check_reach(s, e, i, err);
 }
 

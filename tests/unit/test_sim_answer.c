@@ -156,6 +156,44 @@ static void drained(void **state)
 	stop(&r);
 }
 
+/* A vendor that has nothing in a region for a while takes nobody new there, and elsewhere goes on.
+ */
+static void region_without_capacity(void **state)
+{
+	static struct run r;
+	static struct scenario_region south[] = {{"south", "CN/GD", 700, 1500}};
+	struct scenario_vendor two[] = {vendors[0], vendors[1]};
+	struct scenario_event none = {.at_s = 10,
+		.until_s = 20,
+		.kind = SCENARIO_MAXIMUM,
+		.vendor = "a",
+		.region = "south",
+		.groups = "*",
+		.value = 0};
+
+	(void)state;
+	two[0].regions = south;
+	two[0].regions_count = 1;
+	r.s = scenario((struct scenario_doors){.http = 1});
+	r.s.f.vendors = two;
+	r.s.f.audience.curve = burst; /* 20 a second */
+	r.s.f.audience.curve_count = 1;
+	r.s.f.events = &none;
+	r.s.f.events_count = 1;
+	start(&r, POLICY_SLUICE);
+	for (int t = 0; t < 30; t++) {
+		double max = t >= 10 && t < 20 ? 0 : 1500;
+
+		second(&r);
+		assert_true(r.plant->region_maximum[0] == max);
+		assert_true(r.policy->l->region[0].max_mbps == max);
+		assert_true((r.policy->out.row[0].share[0] > 0) == (max > 0));
+		assert_true(r.policy->out.row[1].share[0] > 0);
+		assert_true(r.trace.dispatched[0][0] == 0 || max > 0);
+	}
+	stop(&r);
+}
+
 /* Doors that cannot say new from refresh: the filter does, and a resolver's cache spares asking. */
 static void seen(void **state)
 {
@@ -205,7 +243,8 @@ static void places(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(budgets), cmocka_unit_test(ratio),
-		cmocka_unit_test(drained), cmocka_unit_test(seen), cmocka_unit_test(places)};
+		cmocka_unit_test(drained), cmocka_unit_test(region_without_capacity),
+		cmocka_unit_test(seen), cmocka_unit_test(places)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

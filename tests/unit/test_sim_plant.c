@@ -101,6 +101,56 @@ static void fault(void **state)
 	plant_free(p);
 }
 
+/* Each figure for as long as its event, in the regions of that name, and the total as it is. */
+static void capacity_by_region_and_time(void **state)
+{
+	static struct scenario_region regions[] = {
+		{"south", "CN/GD", 50, 80}, {"north", "CN/BJ", 40, 90}};
+	struct scenario_event events[] = {{.at_s = 10,
+						  .until_s = 30,
+						  .kind = SCENARIO_MAXIMUM,
+						  .vendor = "*",
+						  .region = "s*",
+						  .groups = "*",
+						  .value = 30},
+		{.at_s = 20,
+			.until_s = 30,
+			.kind = SCENARIO_GUARANTEED,
+			.vendor = "b",
+			.region = "north",
+			.groups = "*",
+			.value = 60}};
+	struct scenario_vendor two[] = {vendors[0], vendors[1]};
+	struct scenario s = plantworld(two, 60);
+	struct plant *p;
+
+	(void)state;
+	two[0].regions = two[1].regions = regions;
+	two[0].regions_count = 1;
+	two[1].regions_count = 2;
+	s.f.events = events;
+	s.f.events_count = SL_COUNT(events);
+	p = plant_new(&s, 1);
+	assert_non_null(p);
+	while (p->now_s < 40) {
+		static const double maximum[] = {80, 80, 90}, guaranteed[] = {50, 50, 40};
+		bool less = p->now_s >= 10 && p->now_s < 30, more = p->now_s >= 20 && less;
+
+		second(p);
+		for (uint32_t r = 0; r < 3; r++) {
+			bool south = r < 2;
+
+			assert_true(p->region_maximum[r] == (less && south ? 30 : maximum[r]));
+			assert_true(p->region_guaranteed[r] == (less && south ? 30
+								       : more && r == 2
+									       ? 60
+									       : guaranteed[r]));
+		}
+		assert_true(p->maximum[0] == 1e6 && p->guaranteed[1] == 300);
+	}
+	plant_free(p);
+}
+
 static void same_seed(void **state)
 {
 	struct scenario s = scenario(100);
@@ -125,6 +175,7 @@ int main(void)
 		cmocka_unit_test(little),
 		cmocka_unit_test(meters),
 		cmocka_unit_test(fault),
+		cmocka_unit_test(capacity_by_region_and_time),
 		cmocka_unit_test(same_seed),
 	};
 

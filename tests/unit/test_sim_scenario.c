@@ -81,6 +81,22 @@ static void refusals(void **state)
 			HEAD VENDOR AUDIENCE
 			"events:\n  - {at_s: 1, kind: demand, value: 2, vendor: a}\n",
 			":14: events[0].vendor: this kind is of no vendor, got \"a\", want *"},
+		{"an event of no region",
+			HEAD REGION_VENDOR REGION("south", "CN") AUDIENCE
+			"events:\n  - {at_s: 1, kind: maximum, value: 1, region: north}\n",
+			":18: events[0].region: no region of such a vendor, got \"north\""},
+		{"an event of another vendor's region",
+			HEAD REGION_VENDOR REGION("south",
+				"CN") "  - {name: b, guaranteed_mbps: 1, max_mbps: 2}\n" AUDIENCE
+				      "events:\n"
+				      "  - {at_s: 1, kind: guaranteed, value: 1, vendor: b, "
+				      "region: s*}\n",
+			":19: events[0].region: no region of such a vendor, got \"s*\""},
+		{"a weight of a region",
+			HEAD REGION_VENDOR REGION("south", "CN") AUDIENCE
+			"events:\n  - {at_s: 1, kind: weight, value: 1, region: south}\n",
+			":18: events[0].region: this kind is of no region, got \"south\", want "
+			"none"},
 		{"an event after the end",
 			HEAD VENDOR AUDIENCE "events:\n  - {at_s: 60, kind: drain}\n",
 			":14: events[0].at_s: begins after the scenario's end, got 60, want under "
