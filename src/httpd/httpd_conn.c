@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_ROUND = 1024, ACCEPT_PAUSE_MS = 100, FULL_PAUSE_MS = 2, LOOK_MS = 1000 };
-enum { SENT_MS = 20 };
 
 static void list_add(struct conn_list *l, struct conn *c)
 {
@@ -326,12 +325,14 @@ void httpd_conn_linger_read(struct httpd *h, uint32_t fd)
 	}
 }
 
-/* true when the library gave up on what came and said nothing: octets that are not HTTP, or that
- * its pool cannot hold together with an answer; the peer is still there, and nothing has been sent
- * since. The kernel's clock for that is coarse: soon behind another answer it is false. */
+/*
+ * true when the library gave up on what came and said nothing: octets that are not HTTP, or that
+ * its pool cannot hold together with an answer; the peer is still there. Where the library did
+ * answer it has told that the request is completed, if we know of one; else this is the first on
+ * its connection, and nothing has been sent at all. Over TLS the session has ended by now.
+ */
 static bool left_unanswered(const struct conn *c)
 {
-	uint64_t age_ms = c->h->now_ms - c->since_ms;
 	struct tcp_info info;
 	socklen_t n = sizeof(info);
 	char octet;
@@ -340,28 +341,24 @@ static bool left_unanswered(const struct conn *c)
 		return false;
 	if (recv(c->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return false;
-	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_segs_out > 0 &&
-	       (info.tcpi_data_segs_out == 0 || info.tcpi_last_data_sent > age_ms + SENT_MS);
+	return c->uri_seen || (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+				      info.tcpi_segs_out > 0 && info.tcpi_data_segs_out == 0);
 }
 
-/* Which refusal that was; those of heads have been logged. */
-static unsigned unsaid_status(const struct conn *c)
+/* Refusals of heads have been logged, and counted then. */
+static void answer_unanswered(struct conn *c)
 {
-	if (c->uri_seen)
-		return c->uri_n > c->h->conf.limits.url_octets ? 414 : 431;
-	stat_refused(c->h, HTTPD_REFUSED_LIBRARY);
-	return 400;
+	if (!c->uri_seen)
+		stat_refused(c->h, HTTPD_REFUSED_LIBRARY);
+	httpd_reply_raw(c, c->uri_seen ? httpd_reply_overfull(c) : 400);
 }
 
 static void conn_closing(struct conn *c)
 {
-	if (left_unanswered(c)) {
-		httpd_reply_raw(c->fd, unsaid_status(c));
-		c->linger = true;
-	}
-	if (!c->tls)
-		(void)shutdown(c->fd, SHUT_WR);
-	if (c->linger && !c->tls)
+	if (left_unanswered(c))
+		answer_unanswered(c);
+	(void)shutdown(c->fd, SHUT_WR);
+	if (c->linger)
 		linger_add(c->h, c->fd);
 	httpd_tls_session_ended(c);
 	conn_give_back(c);
@@ -399,10 +396,8 @@ static void conn_expire(struct conn *c)
 
 	if (reason >= 0)
 		stat_refused(c->h, (enum httpd_refusal)reason);
-	if ((c->state == CONN_HEAD || c->state == CONN_BODY) && !c->tls) {
-		httpd_reply_raw(c->fd, 408);
-		c->linger = true;
-	}
+	if (c->state == CONN_HEAD || c->state == CONN_BODY)
+		httpd_reply_raw(c, 408);
 	conn_shut(c);
 }
 
@@ -483,9 +478,7 @@ void httpd_conn_end_blocked(struct httpd *h, uint64_t for_ms)
 		if (!c->chunked || h->now_ms - c->body_ms < for_ms)
 			continue;
 		stat_refused(h, HTTPD_REFUSED_CHUNKED);
-		if (!c->tls)
-			httpd_reply_raw(c->fd, 400);
-		c->linger = true;
+		httpd_reply_raw(c, 400);
 		conn_shut(c);
 	}
 }

@@ -376,6 +376,7 @@ void httpd_dispatch_completed(
 	if (!c)
 		return;
 	c->h->progress = true;
+	c->uri_seen = c->head_seen = false;
 	httpd_conn_release_body(c);
 	if (c->h->head.owner == c)
 		c->h->head.owner = NULL;

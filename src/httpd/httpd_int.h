@@ -192,9 +192,11 @@ bool httpd_reply_queue(
 	struct conn *c, struct MHD_Connection *mc, struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_cors(struct httpd_reply *rp) SL_NONNULL_ALL;
 void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp) SL_NONNULL_ALL;
-/* Sends a whole refusal (408, 414, 431, else 400) past the library; for plain connections that it
- * has not answered. */
-void httpd_reply_raw(int fd, unsigned status);
+/* Sends a whole refusal (408, 414, 431, else 400) past the library, and the end behind it; for
+ * connections that it has not answered. */
+void httpd_reply_raw(struct conn *c, unsigned status) SL_NONNULL_ALL;
+/* The status of a head that the library's pool does not hold. */
+unsigned httpd_reply_overfull(const struct conn *c) SL_NONNULL_ALL;
 /* The same where the head leaves the library no room for its own; true when it was sent. */
 bool httpd_reply_refused_raw(
 	struct conn *c, struct MHD_Connection *mc, enum httpd_refusal r) SL_NONNULL_ALL;
@@ -210,3 +212,5 @@ struct MHD_Daemon *httpd_tls_daemon(
 	struct httpd *h, const struct MHD_OptionItem *common) SL_NONNULL_ALL;
 void httpd_tls_session_started(struct conn *c) SL_NONNULL_ALL;
 void httpd_tls_session_ended(struct conn *c) SL_NONNULL_ALL;
+/* Sends text as the last of a session; nothing while its handshake lasts. */
+void httpd_tls_send_last(struct conn *c, struct str text) SL_NONNULL_ALL;

@@ -287,7 +287,7 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 	"HTTP/1.1 " status_line                                                                    \
 	"\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" body
 
-void httpd_reply_raw(int fd, unsigned status)
+void httpd_reply_raw(struct conn *c, unsigned status)
 {
 	static const struct {
 		unsigned status;
@@ -310,7 +310,13 @@ void httpd_reply_raw(int fd, unsigned status)
 
 	while (i + 1 < SL_COUNT(replies) && replies[i].status != status)
 		i++;
-	(void)send(fd, replies[i].text, strlen(replies[i].text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	c->linger = true;
+	if (c->tls) {
+		httpd_tls_send_last(c, str_from(replies[i].text));
+		return;
+	}
+	(void)send(c->fd, replies[i].text, strlen(replies[i].text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(c->fd, SHUT_WR);
 }
 
 bool httpd_reply_refused_raw(struct conn *c, struct MHD_Connection *mc, enum httpd_refusal r)
@@ -320,45 +326,68 @@ bool httpd_reply_refused_raw(struct conn *c, struct MHD_Connection *mc, enum htt
 	int fields = MHD_get_connection_values_n(
 		mc, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
 
-	if (c->tls || !info ||
-		httpd_fence_leaves(&c->h->conf.limits, info->header_size, (size_t)fields))
+	if (!info || httpd_fence_leaves(&c->h->conf.limits, info->header_size, (size_t)fields))
 		return false;
 	count(c->h, refusals[r].status);
-	httpd_reply_raw(c->fd, refusals[r].status);
-	c->linger = true;
+	httpd_reply_raw(c, refusals[r].status);
 	return true;
 }
 
 /*
- * A Content-Length the library cannot read: of its refusals the one that it sends with two heads,
- * and the one whose connection can be told: no other has a complete head that we were not shown.
- * So we answer in its place; what it sends then comes too late.
+ * Of whom the library speaks when it refuses a head: of the only connection with a complete head
+ * that we were not shown (a Content-Length it cannot read), else of one whose head is not complete.
+ * Of those it may be any, so one is named only where there is no other, and no body whose trailers
+ * may be meant.
  */
-static bool answer_bad_length(struct httpd *h)
+static struct conn *refused_by_library(struct httpd *h)
 {
-	struct conn *end = &h->lists[CONN_HEAD].head;
+	struct conn *end = &h->lists[CONN_HEAD].head, *one = NULL;
+	bool others = h->lists[CONN_BODY].head.next != &h->lists[CONN_BODY].head;
 
 	for (struct conn *c = end->prev; c != end; c = c->prev) {
-		if (!c->uri_seen || c->head_seen || c->tls ||
-			!MHD_get_connection_info(c->mc, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+		if (!c->uri_seen || c->head_seen)
 			continue;
-		stat_refused(h, HTTPD_REFUSED_FRAMING);
-		httpd_reply_raw(c->fd, 400);
-		(void)shutdown(c->fd, SHUT_WR);
-		c->linger = true;
-		return true;
+		if (MHD_get_connection_info(c->mc, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+			return c;
+		others |= one != NULL;
+		one = c;
 	}
-	return false;
+	return others ? NULL : one;
+}
+
+unsigned httpd_reply_overfull(const struct conn *c)
+{
+	return c->uri_n > c->h->conf.limits.url_octets ? 414 : 431;
+}
+
+/*
+ * Of the library's own refusals some come with two heads, and some never, for want of room in its
+ * pool. Where it is known whom they are for we answer in its place, and what it sends then comes
+ * too late. Else a connection over TLS ends without a word; a plain one is answered when it closes.
+ * 414 it says before there is a request line, and always finds room.
+ */
+static void answer_instead(struct httpd *h, unsigned status)
+{
+	struct conn *c = status == 414 ? NULL : refused_by_library(h);
+	bool overfull = status == 431;
+
+	if (!c || (overfull && !c->tls)) {
+		stat_refused(h, HTTPD_REFUSED_LIBRARY);
+		return;
+	}
+	stat_refused(h, overfull ? HTTPD_REFUSED_LIBRARY : HTTPD_REFUSED_FRAMING);
+	httpd_reply_raw(c, overfull ? httpd_reply_overfull(c) : 400);
 }
 
 void httpd_reply_log(void *cls, const char *fmt, va_list ap)
 {
 	static const char start[] = "Error processing request (HTTP response code is %u";
 	struct httpd *h = cls;
+	unsigned status;
 
 	if (strncmp(fmt, start, sizeof(start) - 1) != 0)
 		return;
-	if (!answer_bad_length(h))
-		stat_refused(h, HTTPD_REFUSED_LIBRARY);
-	count(h, va_arg(ap, unsigned));
+	status = va_arg(ap, unsigned);
+	answer_instead(h, status);
+	count(h, status);
 }

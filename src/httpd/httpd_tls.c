@@ -168,6 +168,15 @@ void httpd_tls_session_started(struct conn *c)
 		(void)gnutls_session_ticket_enable_server(info->tls_session, &ticket_key);
 }
 
+void httpd_tls_send_last(struct conn *c, struct str text)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->mc, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	if (info && gnutls_record_send(info->tls_session, text.p, text.n) == (ssize_t)text.n)
+		(void)gnutls_bye(info->tls_session, GNUTLS_SHUT_WR);
+}
+
 void httpd_tls_session_ended(struct conn *c)
 {
 	cert_put(c->cert);

@@ -118,10 +118,10 @@ def missing(raw, bodiless):
     return int(m.group(1)) - (len(raw) - end - 4) if m else None
 
 
-def ask(s, octets, bodiless=False):
-    """Sends, reads one reply, and then says whether the connection was closed, waiting only for a
-    server that announced it."""
-    raw, ended = bytearray(), False
+def ask(s, octets, bodiless=False, rest=b""):
+    """Sends, reads one reply, which begins with rest, and then says whether the connection was closed,
+    waiting only for a server that announced it."""
+    raw, ended = bytearray(rest), False
     try:
         s.sendall(octets)
     except OSError:

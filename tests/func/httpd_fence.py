@@ -248,6 +248,22 @@ def sizes(server):
         check("an owned reply", reply.status == 200 and len(reply.body) == 64 << 20, reply.raw[:200])
 
 
+def overfull(connect):
+    """Heads that the library's pool does not hold, so that it has no room for an answer of its own either."""
+    for n, more in ((64, ["X: y"] * 40), (64, ["X: " + "y" * 3000]), (70, []), (76, []), (100, []), (300, ["X: y"] * 47),
+                    (2000, []), (70000, []), (1, ["X: " + "y" * 70000])):
+        octets = request("/null?" + "&a=1" * n, *more)
+        for before in ("nothing", "a reply", "a request"):
+            with connect() as s:
+                if before == "a reply":
+                    check("before", ask(s, request("/null")).status == 200, "")
+                reply = ask(s, (request("/null") if before == "a request" else b"") + octets)
+                if before == "a request" and reply.status == 200:
+                    reply = ask(s, b"", rest=reply.rest)
+            check("%d parameters, %d headers behind %s" % (n, len(more), before), reply.status in (400, 414, 431) and
+                  reply.ended and reply.raw.count(b"HTTP/1.1 ") == 1, reply.raw[:200])
+
+
 def fields():
     """url_octets and head_octets as the doors have them. Headers and parameters past 8 count for 64 octets
     of head each; whatever the head leaves free, a reply comes back."""
@@ -268,16 +284,7 @@ def fields():
             for what, reply in (("URL", server.get("/null?q=" + "a" * n)), ("header", server.get("/null", "X: " + "a" * n))):
                 check("a %s of %d octets" % (what, n), reply.status == 200 if n <= 4050 else
                       reply.status in (414, 431) and reply.ended, reply.raw[:200])
-        # what the library's pool does not hold, so that it has no room for an answer of its own either
-        for n, more in ((64, ["X: y"] * 40), (64, ["X: " + "y" * 3000]), (70, []), (76, []), (100, []), (300, ["X: y"] * 47), (2000, [])):
-            for again in (False, True):
-                with server.connect() as s:
-                    if again:
-                        check("before", ask(s, request("/null")).status == 200, "")
-                        time.sleep(0.1)  # the kernel tells in steps of milliseconds whether the answer was to this one
-                    reply = ask(s, request("/null?" + "&a=1" * n, *more))
-                check("%d parameters and %d headers" % (n, len(more)), reply.status in (400, 414, 431) and reply.ended and
-                      reply.raw.count(b"HTTP/1.1 ") == 1, again, reply.raw[:200])
+        overfull(server.connect)
         seen = set()
         for n in list(range(100, 4000, 150)) + [4000]:
             path = "/move/" + "a" * n
@@ -498,6 +505,30 @@ def tls(folder):
         start = time.monotonic()
         with socket.create_connection(("127.0.0.1", server.tls_port), 60) as silent:
             check("a silent handshake", ends_within(silent, 3.0, 9, start) == b"", "")
+        shutil.copy(other_cert, cert)
+        with client("two.example", other_cert)[0] as s:
+            s.sendall(HEAD)
+            reply = ask(s, b"")
+            check("half a head over TLS", reply.status == 408 and reply.ended, reply.raw)
+    with Server("cert=" + cert, "key=" + key, "url_octets=4096", "head_octets=4096") as server:
+        context = ssl.create_default_context(cafile=cert)
+
+        def connect():
+            return context.wrap_socket(socket.create_connection(("127.0.0.1", server.tls_port), 60),
+                                       server_hostname="two.example")
+        overfull(connect)
+        with connect() as half, server.connect() as plain_half:
+            for s in half, plain_half:
+                s.sendall(HEAD)
+            wait_for("two half heads", lambda: server.counters()["open"] == 3)
+            for octets in (b"GET /" + b"a" * 9000, request("/null?" + "&a=1" * 100), HEAD + b"no colon\r\n\r\n"):
+                before = server.counters()
+                with connect() as s:
+                    s.sendall(octets)
+                    wait_for("another is refused", lambda n=before["library"]: server.counters()["library"] > n)
+            for s in half, plain_half:
+                reply = ask(s, b"\r\n")
+                check("and they are not", reply.status == 200, reply.raw)
 
 
 def drains():
