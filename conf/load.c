@@ -57,7 +57,7 @@ static int parse(struct arena *arena, const char *file, const struct conf_type *
 	struct str text, void *ret_struct, const struct conf_lines **ret_lines, struct errbuf *err)
 {
 	struct conf_lines *lines;
-	void *data;
+	void *data = NULL;
 	int rc = conf_lines_build(arena, file, type, text, &lines, err);
 
 	if (rc == 0)
