@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signed URLs: the vectors that vendors publish, the rest against digests computed elsewhere,
  * queries, limits, and keys that must not leak. Long because every vendor has its vectors here. */
+#define SL_ALLOW_CLOCK /* a parameter in gnutls.h has the name of a poisoned generator */
 #include "test.h"
 
 #include "base/limits.h"
 #include "http/sign.h"
+
+#include <gnutls/x509.h>
 
 static char out[8192];
 
@@ -272,6 +275,32 @@ static void test_cloudfront(void **state)
 	assert_int_equal(sign(s, &a), SL_EINVAL);
 }
 
+/* A signature has 512 octets at most: no key that makes longer ones is taken. */
+static void test_cloudfront_key_size(void **state)
+{
+	static const struct {
+		unsigned bits;
+		int rc;
+	} rows[] = {{4096, 0}, {4104, SL_EINVAL}};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct http_sign_args a = {.path = STR_LIT("/x"), .now_s = 1};
+		gnutls_x509_privkey_t k;
+		gnutls_datum_t pem;
+
+		assert_int_equal(gnutls_x509_privkey_init(&k), 0);
+		assert_int_equal(
+			gnutls_x509_privkey_generate(k, GNUTLS_PK_RSA, rows[i].bits, 0), 0);
+		assert_int_equal(gnutls_x509_privkey_export2(k, GNUTLS_X509_FMT_PEM, &pem), 0);
+		a.key = (struct str){(const char *)pem.data, pem.size};
+		assert_true(pem.size <= SL_MAX_SECRET);
+		assert_int_equal(sign(http_sign_find(STR_LIT("cloudfront")), &a), rows[i].rc);
+		gnutls_free(pem.data);
+		gnutls_x509_privkey_deinit(k);
+	}
+}
+
 /* The text in `openssl enc -d -aes-128-cbc` is the template's; with a key of 32 octets
  * -aes-256-cbc. */
 static void test_huawei_live_c(void **state)
@@ -494,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_google_media_ed25519),
 		cmocka_unit_test(test_ed25519),
 		cmocka_unit_test(test_cloudfront),
+		cmocka_unit_test(test_cloudfront_key_size),
 		cmocka_unit_test(test_huawei_live_c),
 		cmocka_unit_test(test_paths_mean_themselves),
 		cmocka_unit_test(test_signatures_are_remembered),
