@@ -30,9 +30,10 @@ _Static_assert((int)DENY_MAX == (int)ENGINE_MAX_RULES, "every rule may be about 
 
 enum { ENGINE_MAX_NOTES = 4096 }; /* of the steering doors that a tick looks at */
 
-/* Sums over the tallies of one (service, group), as last read. */
+/* Sums over the tallies of one (service, group) with all its slots, as last read. */
 struct engine_row {
-	uint64_t sequence_kbps, sticky_kbps, fresh, refresh;
+	uint64_t sequence_kbps, sticky_kbps, fresh, refresh, none;
+	bool read; /* it ever was */
 };
 
 /* What caches hold of one (service, group), and for how much of the net they were told to. */

@@ -93,15 +93,11 @@ static void add_doors(struct engine *e, const struct engine_tally *t)
 	}
 }
 
-static void add_row(const struct tally *t, const struct cat_service *from, uint32_t service,
-	uint32_t group, struct engine_row *s)
+/* All slots and the count of refusals, so that the sums grow whatever a catalogue says. */
+static void add_row(const struct tally_row *r, struct engine_row *s)
 {
-	const struct tally_row *r = &t->row[service][group];
-	uint32_t n_slots = from->slots.count;
-
-	/* what is refused is demand all the same: shares that forget it open for it each tick */
-	s->sequence_kbps += tally_get(&r->none) * from->bitrate_kbps;
-	for (uint32_t i = 0; i < n_slots; i++) {
+	s->none += tally_get(&r->none);
+	for (uint32_t i = 0; i < SL_MAX_SLOTS; i++) {
 		const struct tally_slot *slot = &r->slot[i];
 		uint64_t sticky = tally_get(&slot->sticky_kbps);
 
@@ -112,26 +108,31 @@ static void add_row(const struct tally *t, const struct cat_service *from, uint3
 	}
 }
 
-static double grown(uint64_t *last, uint64_t now)
+/* A sum that falls is of a tally made anew: what that has by now is lost, the rest goes on. */
+static double grown(uint64_t last, uint64_t now)
 {
-	uint64_t more = now >= *last ? now - *last : now;
-
-	*last = now;
-	return (double)more;
+	return now >= last ? (double)(now - last) : 0;
 }
 
+/* Tallies outlive the engine: what a row has when it is first read has had its day. What is refused
+ * is demand all the same: shares that forget it open for it each tick. */
 static void read_row(struct engine *e, struct loop_row *to)
 {
-	struct engine_row *last = &e->row[to->service * SL_MAX_GROUPS + to->group], now = {0};
-	const struct cat_service *s = &e->cat.services[to->service];
+	struct engine_row *last = &e->row[to->service * SL_MAX_GROUPS + to->group];
+	struct engine_row now = {.read = true};
+	uint32_t kbps = e->cat.services[to->service].bitrate_kbps;
 
 	for (uint32_t i = 0; i < e->n_tallies; i++)
 		if (e->tally[i].map)
-			add_row(e->tally[i].map, s, to->service, to->group, &now);
-	to->sequence_kbps = grown(&last->sequence_kbps, now.sequence_kbps);
-	to->sticky_kbps = grown(&last->sticky_kbps, now.sticky_kbps);
-	to->fresh = grown(&last->fresh, now.fresh);
-	to->refresh = grown(&last->refresh, now.refresh);
+			add_row(&e->tally[i].map->row[to->service][to->group], &now);
+	if (last->read) {
+		to->sequence_kbps = grown(last->sequence_kbps, now.sequence_kbps) +
+				    grown(last->none, now.none) * kbps;
+		to->sticky_kbps = grown(last->sticky_kbps, now.sticky_kbps);
+		to->fresh = grown(last->fresh, now.fresh);
+		to->refresh = grown(last->refresh, now.refresh);
+	}
+	*last = now;
 }
 
 /* What players told the steering doors since the last tick: as many as there is room for, and of
