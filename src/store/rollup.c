@@ -52,12 +52,19 @@ static const char *const sql[STATEMENTS] = {
 };
 #undef SUM
 
+/* The error of the last call as one of ours. SQLITE_ERROR is of tables that are not ours. */
 static int failed(struct rollup *r, const char *doing, struct errbuf *err)
 {
-	bool full = sqlite3_errcode(r->db) == SQLITE_FULL;
+	int code = sqlite3_errcode(r->db) & 0xff, ours = SL_EIO;
 
-	return err_set(err, full ? SL_ENOSPC : SL_EIO, "rollups: %s: %s", doing,
-		r->db ? sqlite3_errmsg(r->db) : "no memory");
+	if (code == SQLITE_ERROR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		ours = SL_EFORMAT;
+	else if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+		ours = SL_EBUSY;
+	else if (code == SQLITE_FULL)
+		ours = SL_ENOSPC;
+	return err_set(
+		err, ours, "rollups: %s: %s", doing, r->db ? sqlite3_errmsg(r->db) : "no memory");
 }
 
 static int execute(struct rollup *r, const char *text, struct errbuf *err)
@@ -65,16 +72,18 @@ static int execute(struct rollup *r, const char *text, struct errbuf *err)
 	return sqlite3_exec(r->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(r, text, err);
 }
 
-static int64_t number(struct rollup *r, const char *text)
+static int number(struct rollup *r, const char *text, int64_t *ret, struct errbuf *err)
 {
 	sqlite3_stmt *st = NULL;
-	int64_t v = -1;
+	int rc = 0;
 
 	if (sqlite3_prepare_v2(r->db, text, -1, &st, NULL) == SQLITE_OK &&
 		sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
+		*ret = sqlite3_column_int64(st, 0);
+	else
+		rc = failed(r, text, err);
 	(void)sqlite3_finalize(st);
-	return v;
+	return rc;
 }
 
 static void close_db(struct rollup *r)
@@ -89,8 +98,8 @@ static void close_db(struct rollup *r)
 
 static int open_db(struct rollup *r, const char *path, struct errbuf *err)
 {
-	int64_t version;
-	int rc = 0;
+	int64_t version = 0;
+	int rc;
 
 	if (sqlite3_open_v2(path, &r->db,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -100,7 +109,8 @@ static int open_db(struct rollup *r, const char *path, struct errbuf *err)
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
 		"PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216",
 		err);
-	version = rc ? -1 : number(r, "PRAGMA user_version");
+	if (!rc)
+		rc = number(r, "PRAGMA user_version", &version, err);
 	if (!rc && version == 0)
 		rc = execute(r, schema, err);
 	else if (!rc && version != LAYOUT)
@@ -128,7 +138,8 @@ int rollup_open(const char *path, struct rollup **ret_rollup, struct errbuf *err
 	struct rollup *r = calloc(1, sizeof(*r));
 	int rc = r ? open_db(r, path, err) : err_set(err, SL_ENOMEM, "rollups: out of memory");
 
-	if (r && rc) { /* it can be made anew from what comes */
+	/* no other error: what is locked, or on a full disk, is as good as it was */
+	if (r && (rc == SL_EFORMAT || rc == SL_EVERSION)) {
 		close_db(r);
 		remove_db(path);
 		rc = open_db(r, path, err);
@@ -151,9 +162,9 @@ void rollup_close(struct rollup *r)
 
 uint64_t rollup_last(struct rollup *r)
 {
-	int64_t v = number(r, "SELECT minute_ms FROM last");
+	int64_t v = 0;
 
-	return v > 0 ? (uint64_t)v : 0;
+	return number(r, "SELECT minute_ms FROM last", &v, NULL) == 0 && v > 0 ? (uint64_t)v : 0;
 }
 
 int rollup_begin(struct rollup *r, struct errbuf *err)

@@ -53,8 +53,9 @@ void rollup_add(struct rollup_counts *to, const struct rollup_counts *c) SL_NONN
 
 struct rollup;
 
-/* Opens the file, made if absent; one that is damaged or of another version is begun anew. Caller
- * closes. */
+/* Opens the file, made if absent; one that is damaged or of another version is begun anew. By
+ * any other fault it stays as it is: SL_EBUSY while another process has it to itself, SL_ENOSPC,
+ * SL_EIO. Caller closes. */
 int rollup_open(const char *path, struct rollup **ret_rollup, struct errbuf *err)
 	SL_NONNULL(1, 2) SL_WUNUSED;
 void rollup_close(struct rollup *r);

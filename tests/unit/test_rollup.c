@@ -4,6 +4,9 @@
 #include "base/os.h"
 #include "store/rollup.h"
 
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const uint64_t HOUR = UINT64_C(1800000000000); /* begins one */
@@ -200,6 +203,38 @@ static void a_damaged_file_is_begun_anew(void **state)
 	rollup_close(r);
 }
 
+/* A file in use by others, or a disk without room: what there is stays, and opens when that is
+ * over.
+ */
+static void what_will_pass_takes_nothing_away(void **state)
+{
+	struct sigaction ignored = {.sa_handler = SIG_IGN};
+	struct rlimit was, none;
+	struct rollup *r = opened();
+	struct errbuf err = {""};
+	sqlite3 *other;
+
+	(void)state;
+	put_minute(r, HOUR, 10);
+	rollup_close(r);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(other, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT", NULL,
+			NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(rollup_open(path, &r, &err), SL_EBUSY);
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(sigaction(SIGXFSZ, &ignored, NULL), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_not_equal(rollup_open(path, &r, &err), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	r = opened();
+	assert_int_equal(look(r, ROLLUP_MINUTE, ROLLUP_GROUP).rows, 1);
+	rollup_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_old_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(undone_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_begun_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_will_pass_takes_nothing_away, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
