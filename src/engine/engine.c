@@ -47,10 +47,7 @@ void engine_free(struct engine *e)
 		(void)munmap(e->hold, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->hold));
 	if (e->loop.seat)
 		(void)munmap(e->loop.seat, SL_MAX_SERVICES * SL_MAX_GROUPS * sizeof(*e->loop.seat));
-	free(e->loop_row);
-	free(e->loop.row);
-	free(e->loop.row_out);
-	free(e->loop.work);
+	engine_fleet_free(e);
 	free(e);
 }
 
@@ -263,7 +260,6 @@ static void fill_view(struct engine *e, uint64_t now_ms)
 	}
 	v->world = world_of(e->world);
 	v->fleet = &e->loop.fleet;
-	v->rows = e->loop.row_out;
 	v->first_row = e->loop.first_row;
 	v->vendors = e->loop.vendor_out;
 	v->forecasts = e->view_forecast;

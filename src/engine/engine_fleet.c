@@ -258,26 +258,45 @@ static uint32_t set_rows(struct engine *e)
 	return n;
 }
 
-/* Room for the rows of this catalogue; grows with it and stays. */
+/* Room for the rows of this catalogue; grows with it and stays. The view goes with it, for this
+ * tick may yet be refused. */
 static int make_room(struct engine *e, struct errbuf *err)
 {
 	uint32_t n = e->cat.n_services * e->cat.n_groups;
+	struct loop_row *loop_row;
+	struct alloc_row *row;
+	struct alloc_row_out *out;
+	void *work;
 
 	if (n <= e->loop.max_rows)
 		return 0;
+	loop_row = calloc(n, sizeof(*loop_row));
+	row = calloc(n, sizeof(*row));
+	out = calloc(n, sizeof(*out));
+	work = malloc(alloc_work_size(n));
+	if (!loop_row || !row || !out || !work) {
+		free(loop_row);
+		free(row);
+		free(out);
+		free(work);
+		return err_set(err, SL_ENOMEM, "tick: out of memory for %u rows", n);
+	}
+	engine_fleet_free(e);
+	e->loop_row = loop_row;
+	e->loop.row = row;
+	e->loop.row_out = out;
+	e->loop.work = work;
+	e->loop.max_rows = n;
+	e->view.rows = out;
+	return 0;
+}
+
+void engine_fleet_free(struct engine *e)
+{
 	free(e->loop_row);
 	free(e->loop.row);
 	free(e->loop.row_out);
 	free(e->loop.work);
-	e->loop.max_rows = 0;
-	e->loop_row = calloc(n, sizeof(*e->loop_row));
-	e->loop.row = calloc(n, sizeof(*e->loop.row));
-	e->loop.row_out = calloc(n, sizeof(*e->loop.row_out));
-	e->loop.work = malloc(alloc_work_size(n));
-	if (!e->loop_row || !e->loop.row || !e->loop.row_out || !e->loop.work)
-		return err_set(err, SL_ENOMEM, "tick: out of memory for %u rows", n);
-	e->loop.max_rows = n;
-	return 0;
 }
 
 int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err)

@@ -157,8 +157,9 @@ uint64_t engine_geo_source(const struct conf *conf);
 void engine_tally_read(struct engine *e);
 void engine_tally_close(struct engine *e);
 
-/* engine_fleet.c: the input of this tick. */
+/* engine_fleet.c: the input of this tick, and room for its rows. */
 int engine_fleet_build(struct engine *e, uint64_t now_ms, struct errbuf *err);
+void engine_fleet_free(struct engine *e);
 
 /* engine_rules.c: what a tick carries of the operators' rules. */
 void engine_rules_sort(struct engine *e); /* those about addresses, when they have changed */

@@ -401,6 +401,35 @@ static void a_refused_load_changes_nothing(void **state)
 	engine_free(e);
 }
 
+/* A catalogue of more rows than there was room for, and no place to write what was made of them:
+ * the view goes on with memory that is still there. */
+static void a_tick_that_cannot_be_written_leaves_a_view(void **state)
+{
+	static const char more[] = "10.5.0.0/16,JP,,,test\n10.6.0.0/16,KR,,,test\n";
+	struct engine *e = engine();
+	const struct engine_view *view = engine_view(e);
+	char world[80], away[80], text[sizeof(nets) + sizeof(more)];
+	struct errbuf err = {""};
+	struct conf *c = load();
+	uint32_t rows;
+
+	(void)state;
+	(void)tick(e, t0);
+	rows = view->fleet->n_rows;
+	(void)snprintf(text, sizeof(text), "%s%s", nets, more);
+	put("nets.csv", text);
+	assert_int_equal(engine_load(e, c, t0 + 1000, &err), 0);
+	(void)snprintf(world, sizeof(world), "%s/world", dir);
+	(void)snprintf(away, sizeof(away), "%s/away", dir);
+	assert_int_equal(rename(world, away), 0);
+	assert_int_not_equal(engine_tick(e, t0 + 1000, &err), 0);
+	assert_true(view->fleet->n_rows > rows);
+	assert_ptr_equal(view->rows, view->loop->row_out);
+	for (uint32_t i = 0; i < view->fleet->n_rows; i++)
+		assert_int_not_equal(view->rows[i].n_order, 0);
+	engine_free(e);
+}
+
 /* Worlds on disk with octets changed and sums made right: refused, or harmless to every answer. */
 static void damaged_blobs_are_refused_or_harmless(void **state)
 {
@@ -514,6 +543,7 @@ int main(void)
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
 		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
 		CASE(a_refused_load_changes_nothing),
+		CASE(a_tick_that_cannot_be_written_leaves_a_view),
 		CASE(overload_goes_by_tiers_and_rungs),
 		CASE(damaged_blobs_are_refused_or_harmless),
 	};
