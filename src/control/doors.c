@@ -170,7 +170,6 @@ static void look_around(struct control_doors *d)
 	n = d->n;
 	memcpy(door, d->door, n * sizeof(door[0]));
 	memcpy(zone, d->zone, sizeof(zone));
-	d->anew = false;
 	(void)pthread_mutex_unlock(&d->lock);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t start_ns = os_mono_ns();
@@ -197,6 +196,7 @@ static void *loop(void *arg)
 		uint64_t due_ms = os_now_ms() + d->interval_ms;
 		bool any = d->n > 0 && d->interval_ms;
 
+		d->anew = false;
 		if (any) {
 			(void)pthread_mutex_unlock(&d->lock);
 			look_around(d);
@@ -209,8 +209,6 @@ static void *loop(void *arg)
 				(void)pthread_cond_timedwait(&d->wake, &d->lock, &until);
 			else
 				(void)pthread_cond_wait(&d->wake, &d->lock);
-		if (d->anew && !d->interval_ms)
-			d->anew = false;
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 	return NULL;
