@@ -27,7 +27,7 @@ static uint64_t mix_file(uint64_t h, const char *path)
 }
 
 /* Everything that the table is made from. */
-uint64_t engine_geo_source(const struct conf *conf)
+static uint64_t geo_source(const struct conf *conf)
 {
 	const struct conf_geo *g = &conf->sluice.geo;
 	const struct conf_catalog *c = &conf->catalog;
@@ -47,6 +47,7 @@ uint64_t engine_geo_source(const struct conf *conf)
 			h = mix_text(h, c->isps[i].names[k]);
 		for (uint32_t k = 0; k < c->isps[i].asns_count; k++)
 			h = hash_mix(h, c->isps[i].asns[k]);
+		h = hash_mix(h, 4); /* names are no countries */
 		for (uint32_t k = 0; k < c->isps[i].countries_count; k++)
 			h = mix_text(h, c->isps[i].countries[k]);
 	}
@@ -156,7 +157,7 @@ int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms,
 	size_t *ret_size, struct errbuf *err)
 {
 	struct blob_stamp stamp = {e->kept->epoch, e->kept->generation, now_ms};
-	uint64_t source = engine_geo_source(conf);
+	uint64_t source = geo_source(conf);
 	struct geo_table *table;
 	int rc;
 
@@ -186,5 +187,5 @@ int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms,
 
 bool engine_geo_changed(const struct engine *e)
 {
-	return e->conf && e->geo && geoblob_meta(e->geo)->source != engine_geo_source(e->conf);
+	return e->conf && e->geo && geoblob_meta(e->geo)->source != geo_source(e->conf);
 }

@@ -151,7 +151,6 @@ void engine_seats_remap(struct engine *e);
  * can be made; err says why then, with 0 returned. */
 int engine_geo_build(struct engine *e, const struct conf *conf, uint64_t now_ms, void **ret_blob,
 	size_t *ret_size, struct errbuf *err);
-uint64_t engine_geo_source(const struct conf *conf);
 
 /* engine_tally.c: dispatches since the last tick, after the rows of the input are there. */
 void engine_tally_read(struct engine *e);

@@ -27,6 +27,8 @@ void *engine_state_map(
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		(void)err_set_errno(err, "%s", path);
+		if (fd >= 0)
+			(void)close(fd);
 		return NULL;
 	}
 	*ret_fresh = (uint64_t)st.st_size != size;

@@ -401,6 +401,35 @@ static void a_refused_load_changes_nothing(void **state)
 	engine_free(e);
 }
 
+/* The same word as a country of a carrier instead of a name makes another table. */
+static void a_name_that_becomes_a_country_compiles_geo_anew(void **state)
+{
+	/* ends the list of vendors and goes on at the top */
+	static const char named[] =
+		"{vendor: own}, {vendor: beta, cname: b.example.org}]}\n"
+		"isps: [{name: telecom, names: [a, JP]}, {name: unicom, names: [b]}] #",
+			  country[] = "{vendor: own}, {vendor: beta, cname: b.example.org}]}\n"
+				      "isps: [{name: telecom, names: [a], countries: [JP]}, {name: "
+				      "unicom, names: [b]}] #";
+	struct errbuf err = {""};
+	struct conf *conf[2];
+	struct engine *e;
+	uint64_t geo;
+
+	(void)state;
+	vendors_as = named;
+	conf[0] = load();
+	vendors_as = country;
+	conf[1] = load(); /* before the other is taken: the files are the same for both */
+	vendors_as = NULL;
+	assert_int_equal(engine_new(dir, t0, &e, &err), 0);
+	assert_int_equal(engine_load(e, conf[0], t0, &err), 0);
+	geo = tick(e, t0)->tick.meta->geo;
+	assert_int_equal(engine_load(e, conf[1], t0 + 1000, &err), 0);
+	assert_int_not_equal(tick(e, t0 + 1000)->tick.meta->geo, geo);
+	engine_free(e);
+}
+
 /* A catalogue of more rows than there was room for, and no place to write what was made of them:
  * the view goes on with memory that is still there. */
 static void a_tick_that_cannot_be_written_leaves_a_view(void **state)
@@ -543,6 +572,7 @@ int main(void)
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
 		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
 		CASE(a_refused_load_changes_nothing),
+		CASE(a_name_that_becomes_a_country_compiles_geo_anew),
 		CASE(a_tick_that_cannot_be_written_leaves_a_view),
 		CASE(overload_goes_by_tiers_and_rungs),
 		CASE(damaged_blobs_are_refused_or_harmless),
