@@ -219,7 +219,8 @@ const char *conf_text_want(enum conf_text kind)
 	return wants[kind];
 }
 
-uint32_t conf_text_max(enum conf_text kind)
+/* Most octets of a text of this kind in a list. */
+static uint32_t text_max(enum conf_text kind)
 {
 	return kind == CONF_TEXT_HOST   ? SL_DNS_NAME_MAX
 	       : kind == CONF_TEXT_PATH ? SL_MAX_PATH
@@ -312,7 +313,7 @@ static bool text_check(const struct conf_row *row, struct str s, const char **re
 	size_t want_size)
 {
 	bool one = row->kind == CONF_KIND_TEXT;
-	uint32_t max = one ? (uint32_t)row->max : conf_text_max(row->text);
+	uint32_t max = one ? (uint32_t)row->max : text_max(row->text);
 
 	*ret_what = "too long";
 	(void)snprintf(want, want_size, "at most %u octets", max);

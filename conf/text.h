@@ -11,9 +11,6 @@ bool conf_text_ok(enum conf_text kind, struct str s);
 /* What is wanted, in the words of a refusal. */
 const char *conf_text_want(enum conf_text kind);
 
-/* Most octets of a text of this kind in a list. */
-uint32_t conf_text_max(enum conf_text kind) SL_PURE;
-
 /* Plain decimal, "12", "-3", "0.02", "1e3"; no infinities, no other bases. Cannot overflow. */
 bool conf_number_parse(struct str s, bool whole, double *ret_value) SL_NONNULL(3);
 

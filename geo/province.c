@@ -41,12 +41,6 @@ static const struct geo_province provinces[] = {
 	{"ZJ", "33", "Zhejiang", 3027, 12016},
 };
 
-const struct geo_province *geo_province_all(size_t *ret_n)
-{
-	*ret_n = SL_COUNT(provinces);
-	return provinces;
-}
-
 const struct geo_province *geo_province_find(struct str code)
 {
 	for (size_t i = 0; i < SL_COUNT(provinces); i++) {

@@ -20,9 +20,6 @@ struct geo_province {
 /* The province of this code or number, or NULL. Case does not count. Static. */
 const struct geo_province *geo_province_find(struct str code);
 
-/* All of them; *ret_n = 34. Static. */
-const struct geo_province *geo_province_all(size_t *ret_n) SL_NONNULL(1);
-
 /* Kilometres between two provinces, rounded, at most one off from either side; 0 to itself. -1 when
  * a code is not known. */
 int geo_province_distance_km(struct str a, struct str b);

@@ -240,13 +240,6 @@ int os_unix_listen(const char *path, mode_t mode, struct errbuf *err)
 	return fd;
 }
 
-int os_set_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
-}
-
 /* Reads up to size octets; *ret_n gets what there was. */
 static int read_all(int fd, char *data, size_t size, size_t *ret_n)
 {

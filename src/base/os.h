@@ -55,8 +55,6 @@ int os_tcp_listen(const struct os_addr *addr, int backlog, struct errbuf *err) S
 int os_unix_listen(const char *path, mode_t mode, struct errbuf *err) SL_NONNULL(1);
 int os_unix_connect(const char *path, struct errbuf *err) SL_NONNULL(1);
 
-int os_set_nonblock(int fd);
-
 /* Whole file into malloc'd memory, NUL-terminated behind *ret_size octets; caller frees. Refuses
  * files over max octets with SL_ELIMIT. */
 int os_read_file(const char *path, size_t max, char **ret_data, size_t *ret_size,

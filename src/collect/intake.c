@@ -124,7 +124,9 @@ static struct collect_verdict find_ingest(
 	return verdict(COLLECT_ACCEPTED, COLLECT_FIELDS);
 }
 
-uint32_t collect_intake_vendor(const struct collect_intake *in, struct str name)
+/* Id of a vendor by name or by a host that is a CNAME of it, BLOB_NONE when there is none that is
+ * active. */
+static uint32_t vendor_of_name(const struct collect_intake *in, struct str name)
 {
 	uint64_t h = name_hash(in, name);
 	uint32_t at = (uint32_t)h % COLLECT_VENDOR_SLOTS;
@@ -190,7 +192,8 @@ void collect_intake_refused(struct collect_intake *in, enum collect_refusal why)
 	in->batch->counts[in->test][in->source].refused[why]++;
 }
 
-enum collect_refusal collect_intake_time(
+/* The sender's time, checked against this round's; its arrival when it gives none. */
+static enum collect_refusal check_time(
 	const struct collect_intake *in, double t_ms, uint64_t *ret_ms)
 {
 	double now_ms = (double)in->now_ms;
@@ -308,7 +311,7 @@ static struct collect_verdict check_names(const struct collect_intake *in,
 	const struct collect_report *r, bool about, uint32_t *ret_vendor, uint32_t *ret_service)
 {
 	if (collect_has(r, COLLECT_F_vendor)) {
-		*ret_vendor = collect_intake_vendor(in, r->text.vendor);
+		*ret_vendor = vendor_of_name(in, r->text.vendor);
 		if (*ret_vendor == BLOB_NONE)
 			return verdict(COLLECT_VENDOR, COLLECT_F_vendor);
 	}
@@ -351,7 +354,7 @@ struct collect_verdict collect_intake_report(void *ctx, const struct collect_rep
 
 	v = check_names(in, r, about, &vendor, &service);
 	if (!v.refusal && collect_has(r, COLLECT_F_t_ms))
-		v = verdict(collect_intake_time(in, r->num.t_ms, &t_ms), COLLECT_F_t_ms);
+		v = verdict(check_time(in, r->num.t_ms, &t_ms), COLLECT_F_t_ms);
 	if (!v.refusal)
 		v = speaker(in, r, &s);
 	if (v.refusal)
@@ -379,7 +382,7 @@ struct collect_verdict collect_intake_report(void *ctx, const struct collect_rep
 
 struct collect_verdict collect_intake_line(struct collect_intake *in, const struct collect_line *l)
 {
-	uint32_t vendor = collect_intake_vendor(in, l->vendor);
+	uint32_t vendor = vendor_of_name(in, l->vendor);
 	double now_ms = (double)in->now_ms;
 	struct collect_sender s;
 	struct collect_record *to;

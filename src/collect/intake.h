@@ -60,14 +60,6 @@ struct collect_verdict collect_intake_report(void *in, const struct collect_repo
 /* A report or line that was refused before it came here. */
 void collect_intake_refused(struct collect_intake *in, enum collect_refusal why) SL_NONNULL(1);
 
-/* Id of a vendor by name or by a host that is a CNAME of it, BLOB_NONE when there is none that is
- * active. */
-uint32_t collect_intake_vendor(const struct collect_intake *in, struct str name) SL_NONNULL(1);
-
-/* The sender's time, checked against this round's; its arrival when it gives none. */
-enum collect_refusal collect_intake_time(
-	const struct collect_intake *in, double t_ms, uint64_t *ret_ms) SL_NONNULL_ALL;
-
 /* A CDN log line that has been read. */
 struct collect_line {
 	struct str vendor, client;

@@ -114,7 +114,7 @@ static struct plan *plan_new(const struct control *c)
 	return p;
 }
 
-int control_check_scope(struct control_call *call, const char *pattern)
+static int check_scope(struct control_call *call, const char *pattern)
 {
 	if (!call->service[0] ||
 		(pattern && glob_match(str_from(call->service), str_from(pattern), false)))
@@ -126,7 +126,7 @@ int control_check_scope(struct control_call *call, const char *pattern)
 int control_check_service(struct control_call *call, const char *pattern)
 {
 	const struct cat_view *cat = &call->view->world->cat;
-	int rc = control_check_scope(call, pattern);
+	int rc = check_scope(call, pattern);
 
 	if (rc || !pattern)
 		return rc;
@@ -228,12 +228,27 @@ static int put_names(struct control_call *call, struct plan *p, struct control_r
 	return rc;
 }
 
+/* The argument "prefix" in its one form; SL_EINVAL. */
+static int prefix_of(struct control_call *call, char ret_text[static SL_MAX_NAME + 1])
+{
+	char text[IP_TEXT_MAX];
+	struct ip ip;
+	uint8_t len;
+
+	if (!ip_parse_prefix(str_from(control_arg(call, "prefix")), &ip, &len))
+		return err_set(
+			&call->err, SL_EINVAL, "prefix: want ADDRESS/LENGTH, host bits zero");
+	ip_format(ip, text);
+	(void)snprintf(ret_text, SL_MAX_NAME + 1, "%s/%u", text, len);
+	return 0;
+}
+
 /* A prefix stands where other rules have groups. */
 static int put_prefix(struct control_call *call, struct plan *p, struct control_rule *r)
 {
 	const char *vendor = control_arg(call, "vendor");
 	uint32_t v = 0;
-	int rc = control_prefix(call, r->groups);
+	int rc = prefix_of(call, r->groups);
 
 	if (rc)
 		return rc;
@@ -268,12 +283,12 @@ static int take_rules(struct control_call *call, struct plan *p, uint32_t kinds)
 	const char *service = control_arg(call, "service"), *groups = control_arg(call, "groups");
 	char prefix[SL_MAX_NAME + 1];
 	uint32_t found = 0;
-	int rc = control_check_scope(call, service);
+	int rc = check_scope(call, service);
 
 	if (!rc && control_arg(call, "ramp") && control_arg(call, "for"))
 		rc = err_set(&call->err, SL_EINVAL, "want --ramp or --for, not both");
 	if (!rc && control_arg(call, "prefix")) {
-		rc = control_prefix(call, prefix);
+		rc = prefix_of(call, prefix);
 		groups = prefix;
 	}
 	for (uint32_t i = p->then.n; !rc && i-- > 0;) {
@@ -322,7 +337,9 @@ static int begin(struct control_call *call, struct plan **ret_plan)
 	return *ret_plan ? 0 : err_set(&call->err, SL_ENOMEM, "out of memory");
 }
 
-int control_put_rule(struct control_call *call, enum engine_rule_kind kind, double value)
+/* Puts rules of a kind for what the call names; with impact, confirmation and the other options of
+ * commands that move viewers. */
+static int put_rule(struct control_call *call, enum engine_rule_kind kind, double value)
 {
 	struct control_rule r;
 	struct plan *p;
@@ -337,7 +354,8 @@ int control_put_rule(struct control_call *call, enum engine_rule_kind kind, doub
 	return finish(call, p, rc);
 }
 
-int control_take_rules(struct control_call *call, uint32_t kinds)
+/* Takes those of the kinds (bits) away, in the same way. */
+static int take_kinds(struct control_call *call, uint32_t kinds)
 {
 	struct plan *p;
 	int rc = begin(call, &p);
@@ -366,8 +384,7 @@ int control_do_VENDOR_WEIGHT(struct control_call *call)
 
 	if (rc)
 		return rc;
-	return off ? control_take_rules(call, 1u << RULE_WEIGHT)
-		   : control_put_rule(call, RULE_WEIGHT, value);
+	return off ? take_kinds(call, 1u << RULE_WEIGHT) : put_rule(call, RULE_WEIGHT, value);
 }
 
 int control_do_VENDOR_CAP(struct control_call *call)
@@ -381,77 +398,62 @@ int control_do_VENDOR_CAP(struct control_call *call)
 			call->who);
 	if (rc)
 		return rc;
-	return off ? control_take_rules(call, 1u << RULE_CAP)
-		   : control_put_rule(call, RULE_CAP, value);
+	return off ? take_kinds(call, 1u << RULE_CAP) : put_rule(call, RULE_CAP, value);
 }
 
 int control_do_VENDOR_DRAIN(struct control_call *call)
 {
-	return control_put_rule(call, RULE_DRAIN, 0);
+	return put_rule(call, RULE_DRAIN, 0);
 }
 
 int control_do_VENDOR_EVACUATE(struct control_call *call)
 {
-	return control_put_rule(call, RULE_EVACUATE, 0);
+	return put_rule(call, RULE_EVACUATE, 0);
 }
 
 int control_do_VENDOR_RESUME(struct control_call *call)
 {
-	return control_take_rules(call, 1u << RULE_DRAIN | 1u << RULE_EVACUATE);
+	return take_kinds(call, 1u << RULE_DRAIN | 1u << RULE_EVACUATE);
 }
 
 int control_do_BLACKLIST_ADD(struct control_call *call)
 {
-	return control_put_rule(call, RULE_BLACKLIST, 0);
+	return put_rule(call, RULE_BLACKLIST, 0);
 }
 
 int control_do_BLACKLIST_REMOVE(struct control_call *call)
 {
-	return control_take_rules(call, 1u << RULE_BLACKLIST);
+	return take_kinds(call, 1u << RULE_BLACKLIST);
 }
 
 int control_do_RESTRICT_ADD(struct control_call *call)
 {
-	return control_put_rule(call, RULE_RESTRICT, 0);
+	return put_rule(call, RULE_RESTRICT, 0);
 }
 
 int control_do_RESTRICT_REMOVE(struct control_call *call)
 {
-	return control_take_rules(call, 1u << RULE_RESTRICT | 1u << RULE_DENY | 1u << RULE_ALLOW);
-}
-
-int control_prefix(struct control_call *call, char ret_text[static SL_MAX_NAME + 1])
-{
-	char text[IP_TEXT_MAX];
-	struct ip ip;
-	uint8_t len;
-
-	if (!ip_parse_prefix(str_from(control_arg(call, "prefix")), &ip, &len))
-		return err_set(
-			&call->err, SL_EINVAL, "prefix: want ADDRESS/LENGTH, host bits zero");
-	ip_format(ip, text);
-	(void)snprintf(ret_text, SL_MAX_NAME + 1, "%s/%u", text, len);
-	return 0;
+	return take_kinds(call, 1u << RULE_RESTRICT | 1u << RULE_DENY | 1u << RULE_ALLOW);
 }
 
 int control_do_RESTRICT_DENY(struct control_call *call)
 {
-	return control_put_rule(call, RULE_DENY, 0);
+	return put_rule(call, RULE_DENY, 0);
 }
 
 int control_do_RESTRICT_ALLOW(struct control_call *call)
 {
-	return control_put_rule(call, RULE_ALLOW, 0);
+	return put_rule(call, RULE_ALLOW, 0);
 }
 
 int control_do_NODE_DRAIN(struct control_call *call)
 {
-	return control_put_rule(call, RULE_NODE, 0);
+	return put_rule(call, RULE_NODE, 0);
 }
 
 int control_do_NODE_RESUME(struct control_call *call)
 {
-	return control_take_rules(call, 1u << RULE_NODE);
+	return take_kinds(call, 1u << RULE_NODE);
 }
 
 int control_do_SERVICE_LOWER(struct control_call *call)
@@ -462,8 +464,7 @@ int control_do_SERVICE_LOWER(struct control_call *call)
 
 	if (rc)
 		return rc;
-	return off ? control_take_rules(call, 1u << RULE_LOWER)
-		   : control_put_rule(call, RULE_LOWER, value);
+	return off ? take_kinds(call, 1u << RULE_LOWER) : put_rule(call, RULE_LOWER, value);
 }
 
 int control_do_SERVICE_STATIC(struct control_call *call)
@@ -471,7 +472,7 @@ int control_do_SERVICE_STATIC(struct control_call *call)
 	const char *state = control_arg(call, "state");
 
 	if (strcmp(state, "off") == 0)
-		return control_take_rules(call, 1u << RULE_STATIC);
-	return strcmp(state, "on") == 0 ? control_put_rule(call, RULE_STATIC, 0)
+		return take_kinds(call, 1u << RULE_STATIC);
+	return strcmp(state, "on") == 0 ? put_rule(call, RULE_STATIC, 0)
 					: err_set(&call->err, SL_EINVAL, "state: want on or off");
 }

@@ -159,22 +159,8 @@ int control_change(struct control_call *call, const struct store_item *items, ui
 	SL_NONNULL(1);
 
 /* SL_EACCES where a token's service does not hold this pattern (NULL: all services); SL_ENOENT for
- * a pattern that no service matches (control_check_service). */
-int control_check_scope(struct control_call *call, const char *pattern) SL_NONNULL(1);
+ * a pattern that no service matches. */
 int control_check_service(struct control_call *call, const char *pattern) SL_NONNULL(1);
-
-/* The argument "prefix" in its one form; SL_EINVAL. */
-int control_prefix(struct control_call *call, char ret_text[static SL_MAX_NAME + 1]) SL_NONNULL_ALL;
-
-/* Puts rules of a kind for what the call names, or takes those of the kinds (bits) away; with
- * impact, confirmation and the other options of commands that move viewers. */
-int control_put_rule(
-	struct control_call *call, enum engine_rule_kind kind, double value) SL_NONNULL_ALL;
-int control_take_rules(struct control_call *call, uint32_t kinds) SL_NONNULL_ALL;
-
-/* 0 when the call is confirmed by its word; else SL_EREFUSED with the word in the answer. */
-int control_want_confirm(struct control_call *call) SL_NONNULL_ALL;
-const char *control_confirm_word(const struct control_call *call) SL_NONNULL_ALL;
 
 /* Adds the impact of the rules `then`, and of another configuration if not NULL, to the answer;
  * SL_EREFUSED when it wants a confirmation that was not given. The parts are for who makes an

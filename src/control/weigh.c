@@ -65,7 +65,7 @@ void control_put_impact(struct control_call *call, const struct impact *m)
 }
 
 /* What has to be typed: the plan, vendor, node or service that it is about, else the command. */
-const char *control_confirm_word(const struct control_call *call)
+static const char *confirm_word(const struct control_call *call)
 {
 	static const char *const names[] = {"plan", "vendor", "node", "service"};
 
@@ -75,9 +75,10 @@ const char *control_confirm_word(const struct control_call *call)
 	return call->command->group;
 }
 
-int control_want_confirm(struct control_call *call)
+/* 0 when the call is confirmed by its word; else SL_EREFUSED with the word in the answer. */
+static int want_confirm(struct control_call *call)
 {
-	const char *given = control_arg(call, "confirm"), *want = control_confirm_word(call);
+	const char *given = control_arg(call, "confirm"), *want = confirm_word(call);
 	cJSON *e;
 
 	if (call->confirmed || (given && strcmp(given, want) == 0))
@@ -90,9 +91,9 @@ int control_want_confirm(struct control_call *call)
 
 int control_check_confirmed(struct control_call *call, const struct impact *m)
 {
-	const char *want = control_confirm_word(call);
+	const char *want = confirm_word(call);
 
-	if (!control_impact_grave(m) || control_want_confirm(call) == 0)
+	if (!control_impact_grave(m) || want_confirm(call) == 0)
 		return 0;
 	if (m->narrowed || m->emptied)
 		return err_set(&call->err, SL_EREFUSED,

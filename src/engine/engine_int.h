@@ -128,12 +128,8 @@ struct engine {
 int engine_state_open(struct engine *e, uint64_t now_ms, struct errbuf *err);
 void engine_state_close(struct engine *e);
 
-/* A file of this size mapped shared, NULL with text; *ret_fresh says that it was not there (or of
- * another size), and is zeroed. */
-void *engine_state_map(
-	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err);
-
-/* The same, of a file that begins with `magic`: zeroed after it where it held another. */
+/* A file of this size that begins with `magic` mapped shared, NULL with text; zeroed after it where
+ * it was not there, of another size, or held another. */
 void *engine_state_begin(const char *dir, const char *name, size_t size, const char magic[static 8],
 	struct errbuf *err);
 

@@ -12,7 +12,9 @@
 
 static const char kept_magic[8] = {'S', 'L', 'U', 'E', 'N', 'G', 2, 3};
 
-void *engine_state_map(
+/* A file of this size mapped shared, NULL with text; *ret_fresh says that it was not there (or of
+ * another size), and is zeroed. */
+static void *map_state(
 	const char *dir, const char *name, size_t size, bool *ret_fresh, struct errbuf *err)
 {
 	char path[SL_MAX_PATH];
@@ -50,7 +52,7 @@ void *engine_state_begin(const char *dir, const char *name, size_t size, const c
 	struct errbuf *err)
 {
 	bool fresh;
-	char *p = engine_state_map(dir, name, size, &fresh, err);
+	char *p = map_state(dir, name, size, &fresh, err);
 
 	if (p && (fresh || memcmp(p, magic, 8) != 0)) {
 		memset(p, 0, size);
@@ -110,7 +112,7 @@ static int open_kept(struct engine *e, struct errbuf *err)
 {
 	bool fresh;
 
-	e->kept = engine_state_map(e->dir, "engine.state", sizeof(*e->kept), &fresh, err);
+	e->kept = map_state(e->dir, "engine.state", sizeof(*e->kept), &fresh, err);
 	if (!e->kept)
 		return SL_EIO;
 	if (!kept_sound(e->kept)) {
@@ -131,7 +133,7 @@ static int open_ledger(struct engine *e, uint64_t now_ms, struct errbuf *err)
 	void *mem;
 
 	e->ledger_octets = ledger_size(LOOP_LEDGER_CELLS);
-	mem = engine_state_map(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
+	mem = map_state(e->dir, "ledger.state", e->ledger_octets, &fresh, err);
 	if (!mem)
 		return SL_EIO;
 	e->ledger = mem;

@@ -59,7 +59,8 @@ static const cJSON *look_up(const cJSON *at, struct str pointer)
 	return at;
 }
 
-bool sense_series_number(const cJSON *v, double *ret)
+/* One value, as sense_series_read has it. false: no number. */
+static bool take_number(const cJSON *v, double *ret)
 {
 	char *end;
 
@@ -104,7 +105,7 @@ bool sense_series_time(const cJSON *v, int32_t utc_offset_min, uint64_t *ret_ms)
 	int64_t t;
 	int used = 0;
 
-	if (sense_series_number(v, &n)) {
+	if (take_number(v, &n)) {
 		if (n < 1e8 || n > 1e14)
 			return false;
 		*ret_ms = (uint64_t)(n < 1e11 ? n * 1000 : n);
@@ -181,7 +182,7 @@ static int take_point(struct reader *r, const cJSON *at)
 	uint64_t t_ms = 0;
 	double n;
 
-	if (!sense_series_number(v, &n))
+	if (!take_number(v, &n))
 		return err_set(r->err, SL_EFORMAT, "%s%s: no number", r->f->series, r->f->value);
 	if (r->f->time[0]) {
 		t = look_up(at, str_from(r->f->time));

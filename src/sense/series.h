@@ -47,9 +47,6 @@ int sense_series_read(const struct sense_form *form, const struct cJSON *reply,
 bool sense_series_text(const struct cJSON *reply, const char *pointer, char *ret, size_t size)
 	SL_NONNULL(2, 3);
 
-/* One value, as sense_series_read has it. false: no number. */
-bool sense_series_number(const struct cJSON *v, double *ret) SL_NONNULL(2);
-
 /* Unix ms of a number of seconds or milliseconds, or of "2026-11-21T05:41:00Z" and its like. */
 bool sense_series_time(const struct cJSON *v, int32_t utc_offset_min, uint64_t *ret_ms)
 	SL_NONNULL(3);

@@ -124,7 +124,7 @@ static int migrate(struct store *s, struct errbuf *err)
 	return rc;
 }
 
-int store_read_stamp(struct store *s, struct errbuf *err)
+static int read_stamp(struct store *s, struct errbuf *err)
 {
 	sqlite3_stmt *st = store_prepare(s,
 		"SELECT (SELECT v FROM meta WHERE k='epoch'),"
@@ -171,7 +171,7 @@ int store_open(const char *path, const char *key_path, struct store **ret_store,
 	if (!rc)
 		rc = migrate(s, err);
 	if (!rc)
-		rc = store_read_stamp(s, err);
+		rc = read_stamp(s, err);
 	if (!rc)
 		rc = store_audit_open(s, key_path, err);
 	if (rc) {
@@ -202,9 +202,8 @@ int store_begin(struct store *s, struct errbuf *err)
 	s->stuck |= rc != 0;
 	if (rc)
 		return rc;
-	s->open = true;
 	s->audited = false;
-	rc = store_read_stamp(s, err); /* another process may have written */
+	rc = read_stamp(s, err); /* another process may have written */
 	if (!rc)
 		rc = execute(s, "SAVEPOINT command", err);
 	if (rc)
@@ -215,7 +214,7 @@ int store_begin(struct store *s, struct errbuf *err)
 void store_undo(struct store *s)
 {
 	(void)execute(s, "ROLLBACK TO command", NULL);
-	(void)store_read_stamp(s, NULL);
+	(void)read_stamp(s, NULL);
 }
 
 int store_commit(struct store *s, struct errbuf *err)
@@ -224,9 +223,8 @@ int store_commit(struct store *s, struct errbuf *err)
 
 	if (rc) {
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-		(void)store_read_stamp(s, NULL);
+		(void)read_stamp(s, NULL);
 	}
-	s->open = false;
 	s->stuck = rc != 0;
 	if (!rc && s->audited)
 		store_audit_note(s);

@@ -14,7 +14,6 @@ struct store {
 	char head_path[SL_MAX_PATH + 8]; /* last audit row's number and seal */
 	uint8_t key[STORE_SEAL];
 	struct store_stamp stamp;
-	bool open;  /* a transaction is */
 	bool stuck; /* the last transaction could not begin or not be kept */
 	bool audited;
 	uint64_t audit_number;
@@ -35,7 +34,6 @@ int store_run(struct store *s, sqlite3_stmt *st, const char *doing, struct errbu
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *store_text(sqlite3_stmt *st, int column) SL_NONNULL_ALL;
 
-int store_read_stamp(struct store *s, struct errbuf *err) SL_NONNULL(1);
 int store_audit_open(struct store *s, const char *key_path, struct errbuf *err) SL_NONNULL(1, 2);
 
 /* After a commit: says beside the key what the last row is. */

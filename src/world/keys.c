@@ -17,7 +17,8 @@ struct keys_file {
 	size_t size;
 };
 
-void keys_view_init(struct keys_view *view, const void *blob)
+/* blob must have passed blob_check. */
+static void view_init(struct keys_view *view, const void *blob)
 {
 	uint32_t index = 0;
 
@@ -90,7 +91,7 @@ int keys_copy(const void *blob, size_t size, struct keys_file **ret_keys, struct
 		keys_close(f);
 		return rc;
 	}
-	keys_view_init(&f->view, f->blob);
+	view_init(&f->view, f->blob);
 	*ret_keys = f;
 	return 0;
 }

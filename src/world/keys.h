@@ -20,9 +20,6 @@ struct keys_view {
 
 extern const struct blob_def keys_def;
 
-/* blob must have passed blob_check. */
-void keys_view_init(struct keys_view *view, const void *blob) SL_NONNULL_ALL;
-
 /* The secret of this name; {NULL, 0} when there is none. keys may be NULL. */
 struct str keys_secret(const struct keys_view *keys, struct str name) SL_PURE;
 

@@ -31,10 +31,19 @@ static void distances_are_about_right(void **state)
 
 static void all_are_a_metric(void **state)
 {
-	size_t n;
-	const struct geo_province *p = geo_province_all(&n);
+	struct geo_province p[26 * 26];
+	size_t n = 0;
 
 	(void)state;
+	for (char a = 'A'; a <= 'Z'; a++)
+		for (char b = 'A'; b <= 'Z'; b++) {
+			const char code[] = {a, b};
+			const struct geo_province *found =
+				geo_province_find((struct str){code, sizeof(code)});
+
+			if (found)
+				p[n++] = *found;
+		}
 	assert_int_equal(n, 34);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < n; j++) {
