@@ -27,7 +27,7 @@ struct http_worker {
 	char signature[65];       /* of its reply */
 	uint64_t notes_ms;        /* notes into the tally's ring in the second from then on */
 	uint32_t notes;
-	struct http_memo memo;
+	struct http_memo vendors, starts; /* of answers at /v1/resolve */
 	struct http_sign_memo signatures;
 	struct dnsd_settings dns_settings;
 	struct dnsd_worker dns; /* of DNS over HTTPS */

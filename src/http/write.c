@@ -188,23 +188,15 @@ static void put_remembered(struct buf *b, struct http_worker *hw, const struct h
 {
 	const struct world *w = hw->worker.world;
 	uint32_t addrs = t->addrs ? (uint32_t)(t->addrs - w->cat.addrsets) : BLOB_NONE;
-	struct http_memo_entry *e =
-		http_memo_at(&hw->memo, w->cat.head->checksum, (uint32_t)(t->slot - w->cat.slots),
-			addrs, (uint8_t)(query->a | query->aaaa << 1), (uint8_t)max);
-	uint8_t *start = b->p;
-	size_t n;
+	uint16_t how = (uint16_t)(query->a << 8 | query->aaaa << 9 | (uint8_t)max);
+	struct http_memo_entry *e = http_memo_at(&hw->vendors, w->cat.head->checksum,
+		(uint32_t)(t->slot - w->cat.slots), addrs, how);
+	size_t from = buf_len(b);
 
-	if (e->view) {
-		buf_put(b, e->text, e->n);
+	if (http_memo_put(e, b))
 		return;
-	}
 	put_target(b, w, query, t, max);
-	n = (size_t)(b->p - start);
-	if (b->overflow || n > sizeof(e->text))
-		return;
-	memcpy(e->text, start, n);
-	e->n = (uint16_t)n;
-	e->view = hw->memo.view;
+	http_memo_keep(&hw->vendors, e, b, from);
 }
 
 /* Without n a service's own number of addresses; with it n nodes of ours with all they have, or n
@@ -249,11 +241,15 @@ static void put_view(struct buf *b, const struct blob_head *head)
 	buf_put_u8(b, '"');
 }
 
-void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_query *query,
-	const struct http_decision *d)
+/* What is alike in all answers of a group for a host, as long as the tick stands. */
+enum {
+	START_FIELDS = 1 << HTTP_FIELD_HOST | 1 << HTTP_FIELD_GROUP | 1 << HTTP_FIELD_TTL |
+		       1 << HTTP_FIELD_VIEW
+};
+
+static void put_start(
+	struct buf *b, const struct world *w, const struct http_decision *d, uint32_t fields)
 {
-	const struct world *w = hw->worker.world;
-	uint32_t fields = query->fields;
 	bool first = true;
 
 	buf_put_u8(b, '{');
@@ -273,6 +269,29 @@ void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_
 		KEY(b, first, "view");
 		put_view(b, w->tick.head);
 	}
+}
+
+static void put_start_remembered(
+	struct buf *b, struct http_worker *hw, const struct http_decision *d, uint32_t fields)
+{
+	const struct world *w = hw->worker.world;
+	struct http_memo_entry *e = http_memo_at(&hw->starts, w->tick.head->checksum,
+		(uint32_t)(d->host - w->cat.dnames), d->q.group, (uint16_t)fields);
+	size_t from = buf_len(b);
+
+	if (http_memo_put(e, b))
+		return;
+	put_start(b, w, d, fields);
+	http_memo_keep(&hw->starts, e, b, from);
+}
+
+void http_write_answer(struct buf *b, struct http_worker *hw, const struct http_query *query,
+	const struct http_decision *d)
+{
+	uint32_t fields = query->fields;
+	bool first = !(fields & START_FIELDS);
+
+	put_start_remembered(b, hw, d, fields & START_FIELDS);
 	if (fields & 1u << HTTP_FIELD_ANSWERS) {
 		KEY(b, first, "answers");
 		put_answers(b, hw, query, d);

@@ -109,6 +109,47 @@ static void test_ttl_while_something_moves(void **state)
 	}
 }
 
+static void expect_start(const char *query, const char *start)
+{
+	assert_int_equal(get(query), 200);
+	if (memcmp(h.body, start, strlen(start)) != 0)
+		fail_msg("%s: %s", query, (const char *)h.body);
+}
+
+/* What answers begin with is remembered, for a host, a group and the fields, until the next tick.
+ */
+static void test_starts(void **state)
+{
+	static const struct {
+		const char *query, *start;
+	} rows[] = {
+		{"host=live.sluice.example&ip=10.1.2.3",
+			"{\"host\":\"live.sluice.example\",\"group\":\"CN/GD/telecom\",\"ttl\":20,"
+			"\"view\":\"1.17\",\"answers\":[{"},
+		{"host=live.sluice.example&ip=10.2.2.3",
+			"{\"host\":\"live.sluice.example\",\"group\":\"CN/GD/unicom\",\"ttl\":20,"
+			"\"view\":\"1.17\",\"answers\":[{"},
+		{"host=drill.sluice.example&ip=10.1.2.3",
+			"{\"host\":\"drill.sluice.example\",\"group\":\"CN/GD/telecom\",\"ttl\":20,"
+			"\"view\":\"1.17\",\"answers\":[{"},
+		{"host=live.sluice.example&ip=10.1.2.3&fields=group,view",
+			"{\"group\":\"CN/GD/telecom\",\"view\":\"1.17\"}"},
+		{"host=live.sluice.example&ip=10.1.2.3&fields=answers", "{\"answers\":[{"},
+		{"host=live.sluice.example&ip=10.1.2.3&fields=ttl", "{\"ttl\":20}"},
+	};
+	const struct tick_view *t = &h.w.worker.world->tick;
+	struct blob_head *head = (struct blob_head *)(uintptr_t)t->head;
+
+	(void)state;
+	for (int again = 0; again < 2; again++)
+		for (size_t i = 0; i < SL_COUNT(rows); i++)
+			expect_start(rows[i].query, rows[i].start);
+	head->generation++;
+	head->checksum++;
+	expect_start("host=live.sluice.example&ip=10.1.2.3&fields=group,view",
+		"{\"group\":\"CN/GD/telecom\",\"view\":\"1.18\"}");
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -436,6 +477,7 @@ int main(void)
 		CASE(test_contract),
 		CASE(test_exact_octets),
 		CASE(test_ttl_while_something_moves),
+		CASE(test_starts),
 		CASE(test_refusals),
 		CASE(test_sequence_is_exact),
 		CASE(test_cur_and_avoid),
