@@ -24,18 +24,19 @@ static int32_t usable_gains(const uint32_t *share, uint32_t usable, uint32_t *ga
 _Static_assert(SCORE_PPM == 1000000, "the factor above");
 
 /*
- * Tijdeman: of those whose lag, this dispatch counted, is at least 1/(2k-2), take the one that
- * would first pass the bound 1 - 1/(2k-2): least (bound - lag) / share. Fractions are compared by
- * cross multiplication. Where rounding or a change of shares leaves no candidate, or one past the
- * bound already, the one that lags most.
+ * Tijdeman, among the slots in `of`: of those whose lag, this dispatch counted, is at least
+ * 1/(2k-2), take the one that would first pass the bound 1 - 1/(2k-2): least (bound - lag) / share.
+ * Fractions are compared by cross multiplication. Where rounding or a change of shares leaves no
+ * candidate, or one past the bound already, the one that lags most.
  */
-static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t k)
+static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t of, uint32_t k)
 {
 	int32_t edge = k > 1 ? SCORE_PPM / (int32_t)(2 * k - 2) : 0, most_lag = INT32_MIN;
 	uint32_t best = SCORE_ROW, most = SCORE_NONE;
 	int64_t best_left = 0;
 
-	for (uint32_t i = 0; i < SCORE_ROW; i++) {
+	for (; of; of &= of - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(of);
 		int32_t lag = seq->lag[i] + (int32_t)gain[i];
 		int64_t left = SCORE_PPM - edge - lag;
 
@@ -57,21 +58,22 @@ static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t k)
 uint32_t pick_next(struct pick_seq *seq, const uint32_t share[static SCORE_ROW], uint32_t usable)
 {
 	const uint32_t *gain = share;
-	uint32_t part[SCORE_ROW], k = 0, masked = 0, at;
+	uint32_t part[SCORE_ROW], has_share = 0, of, k = 0, at;
 	int32_t sum = SCORE_PPM;
 
 	usable |= UINT32_C(1) << SCORE_NONE;
-	for (uint32_t i = 0; i < SCORE_ROW; i++) {
-		k += share[i] != 0 && usable >> i & 1;
-		masked |= share[i] != 0 && !(usable >> i & 1);
-	}
-	if (masked) {
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		has_share |= (uint32_t)(share[i] != 0) << i;
+	of = has_share & usable;
+	for (uint32_t left = of; left; left &= left - 1)
+		k++;
+	if (of != has_share) {
 		sum = usable_gains(share, usable, part);
 		gain = part;
 	}
 	if (k == 0 || sum == 0)
 		return SCORE_NONE;
-	at = choose(seq, gain, k);
+	at = choose(seq, gain, of, k);
 	seq->lag[at] -= sum;
 	return at;
 }
