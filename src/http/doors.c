@@ -70,11 +70,12 @@ static bool admit(struct http_worker *w, const struct httpd_request *rq, struct 
 		.method = rq->method == HTTPD_POST ? STR_LIT("POST") : STR_LIT("GET"),
 		.body = rq->body,
 		.account = http_param(rq, STR_LIT("account")),
-		.t = http_param(rq, STR_LIT("t")),
 		.sign = http_param(rq, STR_LIT("sign")),
 		.now_s = w->worker.now_ms / 1000};
-	if (ask->account.n)
+	if (ask->account.n) {
+		ask->t = http_param(rq, STR_LIT("t"));
 		ask->target = httpd_target(rq);
+	}
 	*ret_verdict = http_account_check(w->worker.keys, ask);
 	if (ret_verdict->code) {
 		httpd_reply_error(rp, 403, ret_verdict->code, ret_verdict->message);
