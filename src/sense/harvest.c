@@ -31,7 +31,7 @@ struct source {
 	const struct conf_vendor *vendor;
 	struct server server[CONF_MAX_SERVERS];
 	uint32_t n_servers, index; /* of its row */
-	uint64_t free_ms;          /* mono: when the next query may go */
+	uint64_t free_us;          /* mono: when the next query may go */
 	struct cell *cell;
 	uint32_t n;
 };
@@ -44,6 +44,7 @@ struct cell {
 	uint16_t id;
 	bool v6, waiting;
 	uint8_t fails, server;
+	uint64_t slot_us;     /* mono: when its query goes; 0: no time has been given to it */
 	struct sense_ask ask; /* over TCP, where a reply was cut */
 };
 
@@ -189,12 +190,31 @@ static void on_ready(struct sense_io *io)
 		take(srv->source, octets, (size_t)n);
 }
 
+/* Whether its time to ask has come; else the timer is set to it. A cell keeps the time that it was
+ * given: it must not stand at the end of the line again. */
+static bool may_ask(struct cell *c)
+{
+	struct source *src = c->source;
+	uint64_t now_us = os_mono_ms() * 1000;
+	uint32_t rate = conf_of(c)->rate_per_s;
+
+	if (!c->slot_us) {
+		c->slot_us = SL_MAX(src->free_us, now_us);
+		src->free_us = c->slot_us + (1000000 + rate - 1) / rate;
+	}
+	if (c->slot_us > now_us) {
+		(void)sense_timer_set(src->h->s->loop, &c->timer, (c->slot_us + 999) / 1000);
+		return false;
+	}
+	c->slot_us = 0;
+	return true;
+}
+
 static void fire(struct sense_timer *t)
 {
 	struct cell *c = (struct cell *)((char *)t - offsetof(struct cell, timer));
 	struct source *src = c->source;
 	struct sense_dns_question q;
-	uint64_t mono = os_mono_ms();
 	uint8_t octets[SENSE_DNS_MAX];
 	size_t n;
 
@@ -202,12 +222,8 @@ static void fire(struct sense_timer *t)
 		fail(c, SENSE_TIMEOUT);
 		return;
 	}
-	if (src->free_ms > mono) {
-		src->free_ms += SL_MAX(1000 / conf_of(c)->rate_per_s, 1u);
-		(void)sense_timer_set(src->h->s->loop, t, src->free_ms);
+	if (!may_ask(c))
 		return;
-	}
-	src->free_ms = mono + SL_MAX(1000 / conf_of(c)->rate_per_s, 1u);
 	c->id = (uint16_t)os_random64();
 	q = question_of(c);
 	n = sense_dns_query(&q, octets, sizeof(octets));

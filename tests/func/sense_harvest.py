@@ -306,6 +306,19 @@ def a_group_of_ipv6_alone_has_its_subnet():
             assert not h["refused"], h
 
 
+def a_low_rate_is_kept_and_all_are_asked():
+    rate = 40
+    with Server() as s:
+        s.ttl = 300
+        d = daemon(s, '"*"', 60)
+        d.write("catalog.yaml", d.read("catalog.yaml").replace("rate_per_s: 1000", "rate_per_s: %d" % rate))
+        with d:
+            wait_for("edges of every group", lambda: (lambda edges: len(edges) > rate and all(
+                len(e["ips"]) == 6 for e in edges))(d.ctl("harvest", "show")["edges"]))
+            took = s.asked[-1][0] - s.asked[0][0]
+            assert len(s.asked) < rate * (took + 1), (len(s.asked), took)
+
+
 def lies_are_refused():
     lies = (("no subnet", "scope"), ("other subnet", "scope"), ("servfail", "rcode"), ("empty", "empty"),
             ("cut", "connect"), ("cut over TCP too", "wire"), ("garbage", "wire"), ("silence", "timeout"), ("stray", "stray"))
@@ -332,4 +345,4 @@ def lies_are_refused():
 
 sluice.run([each_group_gets_its_own_edges, refreshed_before_it_ends, no_longer_than_ttl_and_grace,
             probes_know_what_to_probe, edges_that_are_down_are_not_answered, what_is_cut_is_asked_over_tcp,
-            a_group_of_ipv6_alone_has_its_subnet, lies_are_refused])
+            a_group_of_ipv6_alone_has_its_subnet, a_low_rate_is_kept_and_all_are_asked, lies_are_refused])
