@@ -91,6 +91,21 @@ int http_decide(
 	return 0;
 }
 
+void http_give(struct http_decision *d, uint32_t i)
+{
+	uint8_t slot;
+
+	if (i >= d->a.n) {
+		d->a.n = 0;
+		return;
+	}
+	slot = d->a.slot[i];
+	if (i && d->a.kind == ANSWER_REFRESH)
+		d->a.kind = ANSWER_MOVE; /* what it had is what it does not get */
+	memmove(d->a.slot + 1, d->a.slot, i);
+	d->a.slot[0] = slot;
+}
+
 void http_record(
 	struct http_worker *hw, const struct http_query *query, const struct http_decision *d)
 {

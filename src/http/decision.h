@@ -31,6 +31,10 @@ uint32_t http_slot_of(
 int http_decide(struct http_worker *w, const struct http_query *query,
 	struct http_decision *ret_decision) SL_NONNULL_ALL SL_WUNUSED;
 
+/* The client is given the i-th of the ranked vendors, because those before it have nothing for it;
+ * i the number of them: it is given none. What is counted must be what was given. */
+void http_give(struct http_decision *d, uint32_t i) SL_NONNULL_ALL;
+
 /* Counts the answer as gone out to one viewer. */
 void http_record(struct http_worker *w, const struct http_query *query,
 	const struct http_decision *d) SL_NONNULL_ALL;

@@ -123,20 +123,15 @@ static bool take(const struct http_worker *w, const struct http_query *query,
 	return true;
 }
 
-/* Puts the first ranked vendor with addresses at the head; without one nobody is left. */
+/* Gives the first ranked vendor with addresses. */
 static void find(const struct http_worker *w, const struct http_query *query,
 	struct http_decision *d, struct http_addrs *addrs)
 {
-	for (uint32_t i = 0; i < d->a.n; i++) {
-		uint8_t slot = d->a.slot[i];
+	uint32_t i = 0;
 
-		if (!take(w, query, d, slot, addrs))
-			continue;
-		memmove(d->a.slot + 1, d->a.slot, i);
-		d->a.slot[0] = slot;
-		return;
-	}
-	d->a.n = 0;
+	while (i < d->a.n && !take(w, query, d, d->a.slot[i], addrs))
+		i++;
+	http_give(d, i);
 }
 
 int http_addrs_decide(

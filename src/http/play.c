@@ -123,21 +123,21 @@ static void put_head(struct buf *b, const struct http_worker *w, const struct ht
 	}
 }
 
-static bool put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,
-	const struct wanted *wanted, const struct http_decision *d)
+/* The vendors that have URLs, of whom the first is given. */
+static void put_answers(struct buf *b, struct http_worker *w, const struct http_query *query,
+	const struct wanted *wanted, struct http_decision *d)
 {
-	uint32_t left = query->ranked;
-	bool first = true;
+	uint32_t left = query->ranked, given = d->a.n;
 
 	BUF_PUT_LIT(b, ",\"answers\":[");
 	for (uint32_t i = 0; i < d->a.n && left; i++) {
-		if (!put_vendor(b, w, query, wanted, d, d->a.slot[i], first))
+		if (!put_vendor(b, w, query, wanted, d, d->a.slot[i], given == d->a.n))
 			continue;
-		first = false;
+		given = SL_MIN(given, i);
 		left--;
 	}
 	BUF_PUT_LIT(b, "]}");
-	return !first;
+	http_give(d, given);
 }
 
 void http_door_play(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
@@ -147,6 +147,7 @@ void http_door_play(struct http_worker *w, const struct httpd_request *rq, struc
 	const char *wrong = read_query(rq, &query, &wanted);
 	const struct cat_view *c = &w->worker.world->cat;
 	struct http_decision d;
+	bool any;
 
 	if (wrong) {
 		httpd_reply_error(rp, 400, "bad_request", wrong);
@@ -160,11 +161,13 @@ void http_door_play(struct http_worker *w, const struct httpd_request *rq, struc
 		httpd_reply_error(rp, 404, "not_played", "nothing is played under this host");
 		return;
 	}
-	http_record(w, &query, &d);
+	any = d.a.n;
 	put_head(&rp->body, w, &query, &d);
-	if (d.a.n && put_answers(&rp->body, w, &query, &wanted, &d))
+	put_answers(&rp->body, w, &query, &wanted, &d);
+	http_record(w, &query, &d);
+	if (d.a.n)
 		return;
-	httpd_reply_error(rp, 503, d.a.n ? "no_url" : http_refusal_code(d.a.reason),
-		d.a.n ? "no vendor has a URL for this" : answer_reason_text(d.a.reason));
+	httpd_reply_error(rp, 503, any ? "no_url" : http_refusal_code(d.a.reason),
+		any ? "no vendor has a URL for this" : answer_reason_text(d.a.reason));
 	rp->retry_after_s = SL_MAX(d.service->negative_ttl_s, 1u);
 }

@@ -27,20 +27,23 @@ static struct str query_of(const struct httpd_request *rq)
 	return target;
 }
 
-static bool locate(struct http_worker *w, const struct http_decision *d, struct str host,
+/* Writes the first URL there is into the scratch and gives its vendor. */
+static void locate(struct http_worker *w, struct http_decision *d, struct str host,
 	const struct httpd_request *rq)
 {
-	for (uint32_t i = 0; i < d->a.n; i++) {
+	uint32_t i = 0;
+
+	for (; i < d->a.n; i++) {
 		struct buf b = buf_over(w->scratch, sizeof(w->scratch) - 1);
 
 		if (str_eq_ci(http_slot_host(w->worker.world, d, d->a.slot[i]), host))
 			continue;
 		if (http_put_url(&b, w, d, d->a.slot[i], rq->path, query_of(rq), VALIDITY_S)) {
 			*b.p = '\0';
-			return true;
+			break;
 		}
 	}
-	return false;
+	http_give(d, i);
 }
 
 void http_door_redirect(
@@ -49,6 +52,7 @@ void http_door_redirect(
 	static const struct str reserved = {"/v1/", 4};
 	struct http_query query = http_query_of(rq->client);
 	struct http_decision d;
+	bool any;
 
 	query.host = host_of(rq);
 	if ((rq->path.n >= reserved.n && memcmp(rq->path.p, reserved.p, reserved.n) == 0) ||
@@ -56,10 +60,12 @@ void http_door_redirect(
 		httpd_reply_error(rp, 404, "path", "nothing is served at this path");
 		return;
 	}
+	any = d.a.n;
+	locate(w, &d, query.host, rq);
 	http_record(w, &query, &d);
-	if (d.a.n == 0 || !locate(w, &d, query.host, rq)) {
-		httpd_reply_error(rp, 503, d.a.n ? "no_url" : http_refusal_code(d.a.reason),
-			d.a.n ? "no vendor has a URL for this" : answer_reason_text(d.a.reason));
+	if (d.a.n == 0) {
+		httpd_reply_error(rp, 503, any ? "no_url" : http_refusal_code(d.a.reason),
+			any ? "no vendor has a URL for this" : answer_reason_text(d.a.reason));
 		rp->retry_after_s = SL_MAX(d.service->negative_ttl_s, 1u);
 		return;
 	}

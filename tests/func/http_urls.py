@@ -195,6 +195,27 @@ def a_missing_key_closes_its_doors_only(s):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o400
 
 
+def decisions(s, service, vendor):
+    return sum(s.metric("sluice_decisions_total", 'service="%s",vendor="%s",region="",kind="%s"' % (service, vendor, kind)) or 0
+               for kind in ("new", "refresh", "move"))
+
+
+def what_is_counted_is_what_was_given(s):
+    """Of two vendors one has no key, so the other is given and counted, also where the session had the first."""
+    before = {v: decisions(s, "shut", v) for v in ("alpha", "beta")}
+    refused = s.metric("sluice_refused_sessions_total", 'service="shut"') or 0
+    for i in range(10):
+        for cur in ("", "&cur=alpha"):
+            body = s.get("/v1/play?host=shut.sluice.example&stream=x&client=c%d%s" % (i, cur))[1]
+            assert set(by_vendor(body)) == {"beta"}, body
+        r, _ = plain(s, "/x.flv", {"Host": "shut.sluice.example", "X-Forwarded-For": "10.%d.0.2" % i})
+        assert r.getheader("Location") == "https://b.beta.example/x.flv", r.getheader("Location")
+        assert s.get("/v1/play?host=shut.sluice.example&stream=x&format=dash")[0] == 503
+    wait_for("30 for beta", lambda: decisions(s, "shut", "beta") == before["beta"] + 30)
+    assert decisions(s, "shut", "alpha") == before["alpha"], "counted for a vendor that nobody was given"
+    assert s.metric("sluice_refused_sessions_total", 'service="shut"') == refused + 10
+
+
 def redirects(s):
     target = "/live/x.flv?a=1&b=%20"
     seen = collections.Counter()
@@ -320,7 +341,8 @@ def signed_requests(s):
 
 def the_doors():
     with daemon() as s:
-        for case in (own_nodes, play, play_limits, a_missing_key_closes_its_doors_only, redirects, by_private_key,
+        for case in (own_nodes, play, play_limits, a_missing_key_closes_its_doors_only,
+                     what_is_counted_is_what_was_given, redirects, by_private_key,
                      publishes, fallback, signed_requests):
             case(s)
 
