@@ -250,7 +250,7 @@ static void take_user(struct collect_books *b, const struct collect_record *r, u
 		c->minute = minute;
 		c->minute_users = 0;
 	}
-	if (!plausible(b, r, cell, &c->users, r->flags & COLLECT_STALLED, now_ms))
+	if (!plausible(b, r, cell, &c->users, stalled, now_ms))
 		return;
 	if (!u || u->counted_ms != minute) {
 		if (!may_speak(b, r, cell, 'u', minute, c->minute_users,

@@ -187,6 +187,26 @@ static void one_net_among_many(void **state)
 	collect_books_free(b);
 }
 
+/* The same forger, who tells of stalls by their sum: of CMCD reports it is bad all the same. */
+static void one_net_that_tells_sums(void **state)
+{
+	struct collect_books *b = books();
+
+	(void)state;
+	for (uint32_t i = 0; i < 120; i++)
+		(void)add(i, NOW);
+	for (uint32_t i = 0; i < 100; i++) { /* of each session two reports */
+		struct collect_record *r = add(1000 + i / 2, NOW);
+
+		r->net = 5;
+		r->flags = COLLECT_STALL_TOTAL;
+		r->stall_total_ms = i % 2 * 9000;
+	}
+	collect_books_take(b, batch, false, NOW);
+	assert_int_equal(look(b, NOW, COLLECT_PPM, 0)->stalled_users, COLLECT_BAD_MORE);
+	collect_books_free(b);
+}
+
 /* So many reports of one net, so many of them bad, all at once. */
 static void say(uint32_t first, uint32_t n, uint32_t bad, uint32_t net, uint64_t t_ms)
 {
@@ -435,6 +455,7 @@ int main(void)
 		cmocka_unit_test(users_and_sessions),
 		cmocka_unit_test(first_frames),
 		cmocka_unit_test(one_net_among_many),
+		cmocka_unit_test(one_net_that_tells_sums),
 		cmocka_unit_test(one_net_among_few_or_ill_ones),
 		cmocka_unit_test(a_fault_of_some_nets),
 		cmocka_unit_test(few_nets_are_believed),
