@@ -238,13 +238,12 @@ static bool json_value(struct collect_json *j, struct keys *k, struct str key)
 		}
 		return take(k, key, v);
 	case '[': /* a list: its first member counts */
-		if (!collect_json_take(j, '['))
-			return false;
-		start = j->p;
-		v = (struct str){start, 0};
-		while (v.n < (size_t)(j->end - start) && start[v.n] != ',' && start[v.n] != ']')
+		start = j->p++;
+		(void)collect_json_peek(j);
+		v = (struct str){j->p, 0};
+		while (v.n < (size_t)(j->end - v.p) && v.p[v.n] != ',' && v.p[v.n] != ']')
 			v.n++;
-		j->p = start - 1;
+		j->p = start;
 		return collect_json_skip(j) && (v.n == 0 || take(k, key, v));
 	default:
 		start = j->p;
