@@ -167,7 +167,7 @@ static int open_one(const char *path)
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-/* Begins with a file. */
+/* Begins with a file; takes fd, which is closed where it is no plain file. */
 static void begin(struct file *l, int fd, uint64_t offset)
 {
 	struct stat st;
@@ -241,12 +241,13 @@ static void resume(struct collect_follower *f, struct file *l)
 		return;
 	}
 	old = find_renamed(l, at);
-	if (old >= 0)
+	if (old >= 0) {
 		begin(l, old, at->offset);
-	else if (fd >= 0)
+		if (fd >= 0)
+			(void)close(fd); /* its turn comes when the old one is read */
+	} else if (fd >= 0) {
 		begin(l, fd, 0);
-	if (fd >= 0 && l->fd != fd)
-		(void)close(fd);
+	}
 }
 
 /* Truncated, replaced, or come into being since. */
