@@ -229,9 +229,11 @@ static struct verdict step_back(const struct breaker_params *p, struct breaker *
 	const struct breaker_in *in, uint64_t now_ms)
 {
 	enum { PATIENCE = 3 }; /* steps without a sample before time alone will do */
-	uint64_t in_state = now_ms > b->since_ms ? now_ms - b->since_ms : 0;
 	struct verdict v = {0};
+	uint64_t in_state;
 
+	b->since_ms = b->since_ms < now_ms ? b->since_ms : now_ms; /* the clock was set back */
+	in_state = now_ms - b->since_ms;
 	if (b->state == BREAKER_CLOSED) {
 		if (b->relapses && in_state >= p->forgive_ms)
 			b->relapses = 0;

@@ -26,6 +26,16 @@ bool meter_verdict_taken(uint32_t verdict)
 	return verdict < METER_VERDICTS && taken[verdict];
 }
 
+/* The clock was set back: what is known keeps its age, or nothing new would be in order. */
+static void follow_clock(struct meter *m, uint64_t now_ms)
+{
+	uint64_t by = m->received_ms > now_ms ? m->received_ms - now_ms : 0;
+
+	m->received_ms -= by;
+	m->start_ms = m->start_ms > by ? m->start_ms - by : 0;
+	m->end_ms = m->end_ms > by ? m->end_ms - by : 0;
+}
+
 static enum meter_verdict judge(const struct meter *m, const struct meter_limits *lim, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, double max_mbps)
 {
@@ -49,8 +59,10 @@ static enum meter_verdict judge(const struct meter *m, const struct meter_limits
 enum meter_verdict meter_push(struct meter *m, const struct meter_limits *lim, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, double max_mbps)
 {
-	enum meter_verdict v = judge(m, lim, mbps, start_ms, end_ms, now_ms, max_mbps);
+	enum meter_verdict v;
 
+	follow_clock(m, now_ms);
+	v = judge(m, lim, mbps, start_ms, end_ms, now_ms, max_mbps);
 	m->count[v]++;
 	if (!meter_verdict_taken(v))
 		return v;
@@ -65,7 +77,8 @@ enum meter_verdict meter_push(struct meter *m, const struct meter_limits *lim, d
 
 void meter_tick(struct meter *m, const struct meter_limits *lim, uint64_t now_ms)
 {
-	if (!m->present || now_ms < m->received_ms)
+	follow_clock(m, now_ms);
+	if (!m->present)
 		return;
 	if (!m->silent && now_ms - m->received_ms > lim->silent_ms) {
 		m->silent = 1;

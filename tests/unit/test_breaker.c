@@ -143,6 +143,20 @@ static void comes_back_step_by_step(void **state)
 	}
 }
 
+static void comes_back_though_the_clock_is_set_back(void **state)
+{
+	(void)state;
+	now = 8 * 3600 * 1000;
+	in[1].window.ok = 20;
+	assert_int_equal(ticks_until_open(1, 60), 6);
+	good(1);
+	now = 1000000;
+	ticks(1 + 30);
+	assert_int_equal(b[1].state, BREAKER_10);
+	ticks(60);
+	assert_int_equal(b[1].state, BREAKER_CLOSED);
+}
+
 static void relapses_double_the_hold(void **state)
 {
 	uint64_t want = 30000;
@@ -340,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup(one_bad_window_is_not_two, reset),
 		cmocka_unit_test_setup(an_outage_for_all_is_nobodys_fault, reset),
 		cmocka_unit_test_setup(comes_back_step_by_step, reset),
+		cmocka_unit_test_setup(comes_back_though_the_clock_is_set_back, reset),
 		cmocka_unit_test_setup(relapses_double_the_hold, reset),
 		cmocka_unit_test_setup(old_stalls_do_not_trip_it_again, reset),
 		cmocka_unit_test_setup(without_traffic_time_alone_brings_it_back, reset),

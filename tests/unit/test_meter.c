@@ -79,11 +79,35 @@ static void silence_is_flagged_and_forgets(void **state)
 	assert_true(m.present && !m.silent);
 }
 
+/* By eight hours: the figure is as old as it was, is silent when it should be, and the next is
+ * taken. */
+static void a_clock_set_back(void **state)
+{
+	enum { BACK = 480 * MIN };
+	struct meter m = {0};
+
+	(void)state;
+	(void)meter_push(&m, &lim, 100, NOW - 2 * MIN, NOW - MIN, NOW, 1000);
+	meter_tick(&m, &lim, NOW + MIN - BACK);
+	assert_true(m.present && m.end_ms == NOW - BACK);
+	assert_int_equal(
+		meter_push(&m, &lim, 110, NOW - BACK, NOW + MIN - BACK, NOW + MIN - BACK, 1000),
+		METER_OK);
+	meter_tick(&m, &lim, NOW - 2 * BACK);
+	meter_tick(&m, &lim, NOW - 2 * BACK + 6 * MIN);
+	assert_true(m.present && !m.silent);
+	meter_tick(&m, &lim, NOW - 2 * BACK + 7 * MIN);
+	assert_true(m.present && m.silent);
+	meter_tick(&m, &lim, NOW - 2 * BACK + 16 * MIN);
+	assert_false(m.present);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(faults_are_bounded_and_counted),
 		cmocka_unit_test(silence_is_flagged_and_forgets),
+		cmocka_unit_test(a_clock_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
