@@ -175,6 +175,7 @@ static void step(
 	}
 	a->seen = true;
 	a->value = value;
+	a->since_ms = SL_MIN(a->since_ms, now_ms); /* the clock was set back */
 	a->held = !a->firing && is_held(c->alerts, rule, labels);
 	if (a->held)
 		a->since_ms = now_ms; /* it has its own time to last once the cause is gone */

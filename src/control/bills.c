@@ -108,7 +108,7 @@ static void round_vendor(struct control *c, uint32_t v, const struct conf_vendor
 }
 
 /* What the store does not have yet, in one transaction: a locked store is waited for once. */
-static void keep(struct control *c, const char *const *name, uint64_t now_ms)
+static void keep(struct control *c, const char *const *name)
 {
 	struct control_bills *bills = c->bills;
 	bool any = false;
@@ -116,9 +116,8 @@ static void keep(struct control *c, const char *const *name, uint64_t now_ms)
 
 	for (uint32_t v = 0; v < SL_MAX_VENDORS; v++)
 		any |= bills->bill[v].unkept;
-	if (!any || now_ms < bills->due_ms)
+	if (!any || !control_due(&bills->due_ms, RETRY_MS))
 		return;
-	bills->due_ms = now_ms + RETRY_MS;
 	if (store_begin(c->store, NULL))
 		return;
 	for (uint32_t v = 0; !rc && v < SL_MAX_VENDORS; v++) {
@@ -153,7 +152,7 @@ void control_bills_round(struct control *c, uint64_t now_ms)
 		names[v] = vendor->name;
 		round_vendor(c, v, vendor, view->fleet->vendor[v].current_mbps, now_ms);
 	}
-	keep(c, names, now_ms);
+	keep(c, names);
 }
 
 const struct billing_position *control_bill(const struct control *c, uint32_t vendor)

@@ -279,9 +279,8 @@ void control_switch_round(struct control *c, uint64_t now_ms)
 {
 	uint32_t off = now_ms < c->facts_cut_ms ? ENGINE_NO_FACTS : 0;
 
-	if (now_ms < c->switches_due_ms)
+	if (!control_due(&c->switches_due_ms, SWITCH_LOOK_MS))
 		return;
-	c->switches_due_ms = now_ms + SWITCH_LOOK_MS;
 	c->switched_off = 0;
 	for (uint32_t i = 0; i < SWITCHES; i++)
 		c->switched_off |= (uint32_t)!control_switch_on(c, (enum control_switch)i) << i;

@@ -66,9 +66,8 @@ void control_sample_round(struct control *c, uint64_t now_ms)
 	const struct engine_view *view = engine_view(c->engine);
 	char *text;
 
-	if (!c->store || !view->world || now_ms < c->sampled_ms + SAMPLE_MS)
+	if (!c->store || !view->world || !control_due(&c->sample_due_ms, SAMPLE_MS))
 		return;
-	c->sampled_ms = now_ms;
 	text = sample_text(c, view);
 	if (text && store_begin(c->store, NULL) == 0) {
 		if (store_sample(c->store, now_ms, CONTROL_KEEP_MS, text, NULL))

@@ -162,7 +162,7 @@ void control_rules_round(struct control *c, uint64_t now_ms)
 	bool changed = reread(c);
 
 	if (!changed && (!control_rules_moving(&c->rules, c->expanded_ms) ||
-				now_ms < c->expanded_ms + EXPAND_MS))
+				now_ms - c->expanded_ms < EXPAND_MS))
 		return;
 	if (expire(c, now_ms))
 		(void)reread(c);

@@ -70,7 +70,7 @@ int control_do_STATUS(struct control_call *call)
 
 	cJSON_AddStringToObject(out, "version", PACKAGE_VERSION);
 	cJSON_AddStringToObject(out, "unit", view->conf ? view->conf->sluice.unit : "");
-	control_put(out, "up_s", (double)(call->now_ms - call->c->started_ms) / 1e3);
+	control_put(out, "up_s", (double)(os_mono_ms() - call->c->started_mono_ms) / 1e3);
 	control_put(out, "ticks", (double)view->ticks);
 	control_put(out, "refused_ticks", (double)view->refused_ticks);
 	control_put(out, "alarms", view->alarms);

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "base/os.h"
 #include "control/control.h"
 #include "control/rules.h"
 #include "control/streams.h"
@@ -25,12 +26,12 @@ struct control {
 	struct timespec tls_time[2];   /* when those in use were written */
 	struct engine *engine;
 	struct token_digest admin_token; /* of STATE/admin.token */
-	uint64_t started_ms;
+	uint64_t started_ms, started_mono_ms;
 	uint64_t calls, refused; /* of the admin API */
 
 	struct store *store; /* NULL: cannot be used now, store_error says why */
 	char store_path[SL_MAX_PATH], store_error[SL_ERRBUF_SIZE];
-	uint64_t store_due_ms; /* when to try again, or to look after it */
+	uint64_t store_due_ms; /* mono: when to try again, or to look after it */
 	struct control_rules rules;
 	struct store_stamp rules_stamp; /* of the state that rules were read from */
 	bool rules_fresh;
@@ -38,7 +39,7 @@ struct control {
 	uint64_t mirror_after_ms;
 	struct control_streams streams; /* of the last catalogue; texts of its configuration */
 	struct store_stamp overlay_stamp;
-	uint64_t overlay_change, overlay_ms; /* change that was seen, time of the last build */
+	uint64_t overlay_change, overlay_due_ms; /* change that was seen; mono: next build */
 	bool overlay_due;
 	struct control_passing *passing; /* what does not hold at once, or for good */
 	uint64_t expanded_ms;
@@ -46,9 +47,9 @@ struct control {
 	uint32_t n_waiting, n_unheard;   /* unheard: calls there was no room to audit */
 
 	/* what history has */
-	uint64_t kept_tick, kept_ms, kept_generation;
+	uint64_t kept_tick, kept_due_ms, kept_generation;
 	const struct conf *kept_conf; /* compared only */
-	uint64_t sampled_ms;
+	uint64_t sample_due_ms;
 
 	struct control_events *events;
 	struct control_plans *plans;
@@ -61,13 +62,25 @@ struct control {
 	/* faults of drills */
 	uint64_t store_cut_ms, silenced_ms, facts_cut_ms;
 	char silenced[SL_MAX_NAME + 1];
-	uint64_t facts_ms;
+	uint64_t facts_due_ms;
 
 	uint32_t switched_off; /* bit per enum control_switch, as last looked at */
 	uint64_t harvest_version, harvest_geo, harvest_catalogue; /* as last handed on */
 	uint64_t harvest_down;                                    /* hash of the edges left out */
 	struct control_rollup *rollup;                            /* NULL before the first facts */
 };
+
+/* Whether it is time again for what is done every so often; *due_ms is when by the monotonic clock:
+ * a wall clock that is set back by hours must not stop it for as long. */
+static inline bool control_due(uint64_t *due_ms, uint64_t every_ms)
+{
+	uint64_t now_ms = os_mono_ms();
+
+	if (now_ms < *due_ms)
+		return false;
+	*due_ms = now_ms + every_ms;
+	return true;
+}
 
 /* One command being carried out. */
 struct control_call {
@@ -185,7 +198,7 @@ void control_journal_close(struct control *c) SL_NONNULL_ALL;
 void control_journal_begin(struct control_call *call) SL_NONNULL_ALL;
 /* Audits the call and commits; returns what became of it: rc, or why it could not be kept. */
 int control_journal_end(struct control_call *call, int rc) SL_NONNULL_ALL;
-void control_journal_round(struct control *c, uint64_t now_ms) SL_NONNULL_ALL;
+void control_journal_round(struct control *c) SL_NONNULL_ALL;
 /* Audits a call by somebody we do not know; nothing of what was sent is kept. */
 void control_journal_stranger(struct control_call *call) SL_NONNULL_ALL;
 

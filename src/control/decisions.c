@@ -84,9 +84,8 @@ void control_decisions_round(struct control *c, uint64_t now_ms)
 	struct control_tallies t;
 	uint32_t left;
 
-	if (now_ms < d->due_ms || !view->world || !view->conf)
+	if (!view->world || !view->conf || !control_due(&d->due_ms, ROUND_MS))
 		return;
-	d->due_ms = now_ms + ROUND_MS;
 	left = view->conf->sluice.log.decisions;
 	control_tallies_open(c, &t);
 	for (uint32_t i = 0; i < t.n; i++) {

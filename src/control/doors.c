@@ -193,7 +193,7 @@ static void *loop(void *arg)
 
 	(void)pthread_mutex_lock(&d->lock);
 	while (!d->stop) {
-		uint64_t due_ms = os_now_ms() + d->interval_ms;
+		uint64_t due_ms = os_mono_ms() + d->interval_ms;
 		bool any = d->n > 0 && d->interval_ms;
 
 		d->anew = false;
@@ -204,7 +204,7 @@ static void *loop(void *arg)
 		}
 		until.tv_sec = (time_t)(due_ms / 1000);
 		until.tv_nsec = (long)(due_ms % 1000) * 1000000;
-		while (!d->stop && !d->anew && (!any || os_now_ms() < due_ms))
+		while (!d->stop && !d->anew && (!any || os_mono_ms() < due_ms))
 			if (any)
 				(void)pthread_cond_timedwait(&d->wake, &d->lock, &until);
 			else
@@ -217,11 +217,15 @@ static void *loop(void *arg)
 int control_doors_new(struct control_doors **ret_doors, struct errbuf *err)
 {
 	struct control_doors *d = calloc(1, sizeof(*d));
+	pthread_condattr_t attr;
 
 	if (!d)
 		return err_set(err, SL_ENOMEM, "out of memory");
 	(void)pthread_mutex_init(&d->lock, NULL);
-	(void)pthread_cond_init(&d->wake, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&d->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
 	d->running = pthread_create(&d->thread, NULL, loop, d) == 0;
 	if (!d->running) {
 		control_doors_free(d);

@@ -126,14 +126,14 @@ void control_events_round(struct control *c, uint64_t now_ms)
 	struct control_events *e = c->events;
 	int rc;
 
-	if (now_ms < e->due_ms)
+	if (!control_due(&e->due_ms, ROUND_MS))
 		return;
-	e->due_ms = now_ms + ROUND_MS;
 	look_for_falls(c);
 	if (e->n == 0 || !c->store)
 		return;
 	if (store_begin(c->store, NULL)) {
-		e->due_ms = now_ms + RETRY_MS; /* a locked store is not waited for every second */
+		e->due_ms =
+			os_mono_ms() + RETRY_MS; /* a locked store is not waited for every second */
 		return;
 	}
 	rc = keep(c, now_ms);

@@ -344,15 +344,14 @@ int control_journal_change(struct control *c, const char *who, const char *comma
 	return rc;
 }
 
-void control_journal_round(struct control *c, uint64_t now_ms)
+void control_journal_round(struct control *c)
 {
 	struct errbuf err = {""};
 
 	if (c->store && c->mirror_due)
 		write_mirror(c);
-	if (now_ms < c->store_due_ms)
+	if (!control_due(&c->store_due_ms, RETRY_MS))
 		return;
-	c->store_due_ms = now_ms + RETRY_MS;
 	if (!c->store && open_store(c, &err) == 0)
 		LOG_I("store.usable", "path=%s", c->store_path);
 	if (!c->store || (c->n_waiting == 0 && !store_stuck(c->store)) ||

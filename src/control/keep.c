@@ -242,13 +242,13 @@ void control_keep_round(struct control *c, uint64_t now_ms)
 		keep_catalogue(c, view->conf);
 		c->kept_conf = view->conf;
 	}
-	if (now_ms < c->kept_ms + EVERY_MS && stamp.generation == c->kept_generation)
+	if (os_mono_ms() < c->kept_due_ms && stamp.generation == c->kept_generation)
 		return;
 	/* the tick that was running when the rules changed does not show them yet */
 	if (stamp.generation != c->kept_generation && view->tick_ms <= c->expanded_ms)
 		return;
 	c->kept_tick = view->ticks;
-	c->kept_ms = now_ms;
+	c->kept_due_ms = os_mono_ms() + EVERY_MS;
 	c->kept_generation = stamp.generation;
 	keep_world(c, view->world, now_ms);
 	prune(c, now_ms);

@@ -140,8 +140,23 @@ static void begin(struct notice_book *b, const struct notice *n)
 	e->seen = true;
 }
 
+/* The clock was set back: what was done then counts as done now. */
+static void follow_clock(struct notice_book *b, uint64_t now_ms)
+{
+	for (uint32_t t = 0; t < NOTICE_TARGETS; t++)
+		b->state[t].due_ms = SL_MIN(b->state[t].due_ms, now_ms + NOTICE_MAX_RETRY_MS);
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct entry *e = &b->entry[i];
+
+		e->end_ms = SL_MIN(e->end_ms, now_ms);
+		for (uint32_t t = 0; t < NOTICE_TARGETS; t++)
+			e->told[t].at_ms = SL_MIN(e->told[t].at_ms, now_ms);
+	}
+}
+
 void notice_take(struct notice_book *b, const struct notice *list, uint32_t n, uint64_t now_ms)
 {
+	follow_clock(b, now_ms);
 	for (uint32_t i = 0; i < b->n; i++)
 		b->entry[i].seen = false;
 	for (uint32_t i = 0; i < n; i++)

@@ -116,15 +116,13 @@ void control_overlay_round(struct control *c, uint64_t now_ms)
 {
 	struct errbuf err = {""};
 
-	c->overlay_due |= changed(c);
-	if (now_ms >= c->streams.next_ms) {
-		c->overlay_due = true;
-		if (c->store && now_ms >= c->overlay_ms + BUILD_MS)
-			expire(c, now_ms);
-	}
-	if (!c->overlay_due || now_ms < c->overlay_ms + BUILD_MS)
+	bool ends = now_ms >= c->streams.next_ms;
+
+	c->overlay_due |= changed(c) || ends;
+	if (!c->overlay_due || !control_due(&c->overlay_due_ms, BUILD_MS))
 		return;
-	c->overlay_ms = now_ms;
+	if (ends && c->store)
+		expire(c, now_ms);
 	c->overlay_due = false;
 	if (engine_rebuild(c->engine, now_ms, &err)) {
 		LOG_E("catalogue.refused", "error=\"%s\"", err.s);

@@ -418,9 +418,8 @@ void control_passing_round(struct control *c, uint64_t now_ms)
 	struct control_passing *p = passing_of(c);
 	struct store_stamp now;
 
-	if (!p || !c->store || now_ms < p->look_ms)
+	if (!p || !c->store || !control_due(&p->look_ms, LOOK_MS))
 		return;
-	p->look_ms = now_ms + LOOK_MS;
 	now = store_stamp(c->store);
 	if (!p->read || now.epoch != p->stamp.epoch || now.generation != p->stamp.generation) {
 		read_ramp(c);

@@ -137,9 +137,8 @@ void control_plans_round(struct control *c, const struct control_facts *facts, u
 	struct stepping s = {c, facts, now_ms};
 	struct own_names own = {.n = 0};
 
-	if (now_ms < c->plans_due_ms || !engine_view(c->engine)->world)
+	if (!engine_view(c->engine)->world || !control_due(&c->plans_due_ms, ROUND_MS))
 		return;
-	c->plans_due_ms = now_ms + ROUND_MS;
 	if (c->store)
 		(void)store_each(c->store, "plan|", collect_name, &own);
 	for (uint32_t i = 0; i < own.n; i++)

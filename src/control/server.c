@@ -380,6 +380,7 @@ int control_new(
 	c->opt.conf = NULL;
 	c->engine = options->engine;
 	c->started_ms = os_now_ms();
+	c->started_mono_ms = os_mono_ms();
 	(void)snprintf(c->state_dir, sizeof(c->state_dir), "%s", options->conf->sluice.state);
 	control_log_level_forget(c);
 	(void)snprintf(path, sizeof(path), "%s/admin.token", c->state_dir);
@@ -451,9 +452,8 @@ static void facts_round(struct control *c, uint64_t now_ms)
 {
 	struct control_facts facts;
 
-	if (now_ms < c->facts_ms + FACTS_MS)
+	if (!control_due(&c->facts_due_ms, FACTS_MS))
 		return;
-	c->facts_ms = now_ms;
 	look_at_certificate(c);
 	control_bills_round(c, now_ms);
 	if (control_facts_now(c, &facts) == 0) {
@@ -467,7 +467,7 @@ void control_round(struct control *c, int timeout_ms)
 {
 	uint64_t now_ms = os_now_ms();
 
-	control_journal_round(c, now_ms);
+	control_journal_round(c);
 	control_rules_round(c, now_ms);
 	control_passing_round(c, now_ms);
 	control_overlay_round(c, now_ms);

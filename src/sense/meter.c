@@ -112,8 +112,14 @@ static int start(struct sense_job *j)
 static bool set_span(struct sense_job *j, uint64_t now_ms)
 {
 	uint64_t window_ms = j->api.window_s * UINT64_C(1000);
-	uint64_t back = now_ms - j->api.delay_s * UINT64_C(1000), last = sense_job_row(j)->end_ms;
+	uint64_t back = now_ms - j->api.delay_s * UINT64_C(1000), last;
 
+	if (sense_job_row(j)->end_ms > now_ms) { /* the clock was set back */
+		sense_job_lock(j);
+		sense_job_row(j)->end_ms = 0;
+		sense_job_unlock(j);
+	}
+	last = sense_job_row(j)->end_ms;
 	j->end_ms = back;
 	j->start_ms = back - window_ms;
 	if (!j->api.time[0])

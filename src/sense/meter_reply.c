@@ -50,6 +50,8 @@ static void sum_nodes(struct sense_job *j)
 		since += g[i].node_ms > g->group_end_ms;
 		sum += g[i].node_mbps;
 	}
+	if (g->group_end_ms > os_now_ms())
+		g->group_end_ms = 0; /* the clock was set back */
 	if (since < g->n_group && (fresh * 2 < g->n_group || end < g->group_end_ms + every_ms))
 		return;
 	queue(j, sum, g->group_end_ms ? g->group_end_ms : end - every_ms, end);

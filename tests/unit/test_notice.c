@@ -208,6 +208,27 @@ static void the_book_has_an_end(void **state)
 	notice_free(b);
 }
 
+/* The clock is set back while one receiver fails and another was told: neither waits for the old
+ * time to come again. */
+static void a_clock_set_back(void **state)
+{
+	enum { THEN = 30000000, NOW = 1000000 };
+	struct notice_book *b = open_book();
+	struct notice list[] = {alert("full", "", THEN)};
+
+	(void)state;
+	notice_take(b, list, 1, THEN);
+	assert_int_equal(notice_due(b, ALERTMANAGER, THEN, line), 1);
+	notice_told(b, ALERTMANAGER, true, THEN);
+	assert_int_equal(notice_due(b, WEBHOOK, THEN + 5000, line), 1);
+	notice_told(b, WEBHOOK, false, THEN + 5000);
+	list[0].start_ms = NOW;
+	notice_take(b, list, 1, NOW);
+	assert_int_equal(notice_due(b, ALERTMANAGER, NOW + 60000, line), 1);
+	assert_int_equal(notice_due(b, WEBHOOK, NOW + NOTICE_MAX_RETRY_MS, line), 1);
+	notice_free(b);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -218,6 +239,7 @@ int main(void)
 		cmocka_unit_test(what_comes_again_while_its_end_is_told_fires),
 		cmocka_unit_test(who_stays_in_another_set_knows_what_it_was_told),
 		cmocka_unit_test(the_book_has_an_end),
+		cmocka_unit_test(a_clock_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The clock is set back by eight hours under a running daemon, and forward again: figures are taken,
+operators are obeyed and alerts begin and end as if nothing had been."""
+import http.server
+import json
+import os
+import struct
+import tempfile
+import threading
+import time
+
+import sluice
+from sluice import BUILD, Sluice, wait_for
+
+HOURS_S = 8 * 3600
+CATALOG = """vendors:
+  - name: alpha
+    guaranteed_mbps: 1000
+    max_mbps: 20000
+    meters: [{name: m, url: "%s", series: /rows, time: /t, value: /v, step_s: 2, window_s: 2, every_s: 1, delay_s: 1}]
+  - {name: beta, guaranteed_mbps: 1000, max_mbps: 20000}
+services:
+  - name: live
+    hosts: [live.sluice.example]
+    vendors: [{vendor: alpha, cname: live.alpha.example.}, {vendor: beta, cname: live.beta.example.}]
+zones: [{name: sluice.example, file: sluice.example.zone}]
+"""
+
+
+class Clock:
+    """Of every process that is started while it is there: off seconds ahead."""
+
+    def __init__(self):
+        self.off = 0
+        with tempfile.NamedTemporaryFile(delete=False) as f:
+            self.path = f.name
+        self.turn(0)
+        os.environ.update(LD_PRELOAD=os.path.abspath(os.path.join(BUILD, "tests", "func", "clock.so")),
+                          CLOCK_OFF=self.path,
+                          ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+
+    def turn(self, seconds):
+        self.off += seconds
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("=q", self.off))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        del os.environ["LD_PRELOAD"]
+        os.unlink(self.path)
+
+
+class Vendor(http.server.ThreadingHTTPServer):
+    """A vendor's figures of the last minute, by the same clock."""
+    daemon_threads = True
+
+    def __init__(self, clock):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # pylint: disable=invalid-name
+                now = int(time.time() + clock.off) // 2 * 2
+                body = json.dumps({"rows": [{"t": t, "v": 70} for t in range(now - 60, now + 1, 2)]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *why):
+        self.shutdown()
+        super().__exit__(*why)
+
+
+def all_is_well(d, room):
+    """What an operator would see who came now."""
+    def taken():
+        return d.ctl("meter", "sources")["sources"][0]["taken"]
+    before = taken()
+    wait_for("two more windows of alpha", lambda: taken() >= before + 2)
+    wait_for("a figure of beta is taken", lambda: d.ctl("meter", "push", "beta", "1000", ok=False)[0] == 0)
+    wait_for("both are of now", lambda: all(0 < m.get("age_s", -1) < 600 for m in d.ctl("meter", "show")["meters"]))
+    d.ctl("stream", "add", room, "--service", "live", "--vendors", "beta", "--why", "test")
+    wait_for("a room of beta's", lambda: {
+        a["vendor"] for i in range(8) for a in d.resolve(stream=room, client="c%d" % i)["answers"]} == {"beta"})
+    good = d.read("catalog.yaml")
+    d.write("catalog.yaml", good.replace("guaranteed_mbps", "guarantied_mbps"))
+    assert d.ctl("reload", ok=False)[0] == 1
+
+    def alerts():
+        return {a["alert"]: a for a in d.ctl("alert", "list")["alerts"]}
+    wait_for("the alert", lambda: "config-refused" in alerts())
+    for a in alerts().values():
+        assert 0 <= a["for_s"] < 3600, a
+    d.write("catalog.yaml", good)
+    d.ctl("reload")
+    wait_for("its end", lambda: "config-refused" not in alerts())
+    status = d.ctl("status")
+    assert status["up_s"] < 3600 and status["tick_age_s"] < 600, status
+
+
+def set_back_and_forward():
+    with Clock() as clock, Vendor(clock) as vendor:
+        text = CATALOG % ("http://127.0.0.1:%d/" % vendor.server_address[1])
+        with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
+            all_is_well(d, "one")
+            clock.turn(-HOURS_S)
+            all_is_well(d, "two")
+            clock.turn(HOURS_S)
+            all_is_well(d, "three")
+            d.stop()
+            clock.turn(-HOURS_S)
+            d.start()
+            all_is_well(d, "four")
+
+
+sluice.run([set_back_and_forward])
