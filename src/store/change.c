@@ -28,7 +28,7 @@ static int check_newer(
 	struct store *s, const struct store_author *a, const char *key, struct errbuf *err)
 {
 	sqlite3_stmt *st;
-	int rc = 0;
+	int step, rc = 0;
 
 	if (!a->base)
 		return 0;
@@ -36,14 +36,15 @@ static int check_newer(
 		"SELECT c.epoch, c.generation, c.who FROM item i JOIN change c ON c.n = i.n"
 		" WHERE i.key = ? AND (c.epoch, c.generation) > (?, ?) ORDER BY i.n DESC LIMIT 1",
 		"tii", key, a->base->epoch, a->base->generation);
-	if (st && sqlite3_step(st) == SQLITE_ROW)
+	step = st ? sqlite3_step(st) : SQLITE_ERROR;
+	if (step == SQLITE_ROW)
 		rc = err_set(err, SL_ESTALE,
 			"%s was changed by %s in %lld.%lld, after the %" PRIu64 ".%" PRIu64
 			" this change was made for",
 			key, store_text(st, 2), (long long)sqlite3_column_int64(st, 0),
 			(long long)sqlite3_column_int64(st, 1), a->base->epoch,
 			a->base->generation);
-	else if (!st)
+	else if (step != SQLITE_DONE)
 		rc = store_error(s, err, "looking for newer changes");
 	(void)sqlite3_finalize(st);
 	return rc;
@@ -118,14 +119,15 @@ int store_change(struct store *s, const struct store_author *author, const struc
 	if (!rc && author->id && made_before(s, author->id, ret_result))
 		return 0;
 	for (uint32_t i = 0; !rc && i < n; i++) {
-		char *before;
+		char *before = NULL;
 
 		rc = check_item(&items[i], err);
 		if (!rc)
 			rc = check_newer(s, author, items[i].key, err);
+		if (!rc)
+			rc = store_read_value(s, items[i].key, &before, err);
 		if (rc)
 			break;
-		before = store_get(s, items[i].key);
 		if (differs(before, items[i].value)) {
 			if (result.number == 0) {
 				rc = put_change(s, author, author->id ? author->id : made, err);

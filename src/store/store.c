@@ -236,14 +236,27 @@ bool store_stuck(const struct store *s)
 	return s->stuck;
 }
 
-char *store_get(struct store *s, const char *key)
+int store_read_value(struct store *s, const char *key, char **ret_value, struct errbuf *err)
 {
 	sqlite3_stmt *st = store_prepare(s, "SELECT value FROM state WHERE key = ?", "t", key);
+	int step = st ? sqlite3_step(st) : SQLITE_ERROR, rc = 0;
+	char *value = step == SQLITE_ROW ? strdup(store_text(st, 0)) : NULL;
+
+	if (step != SQLITE_ROW && step != SQLITE_DONE)
+		rc = store_error(s, err, "reading a key");
+	else if (step == SQLITE_ROW && !value)
+		rc = err_set(err, SL_ENOMEM, "out of memory");
+	(void)sqlite3_finalize(st);
+	if (!rc)
+		*ret_value = value;
+	return rc;
+}
+
+char *store_get(struct store *s, const char *key)
+{
 	char *value = NULL;
 
-	if (st && sqlite3_step(st) == SQLITE_ROW)
-		value = strdup(store_text(st, 0));
-	(void)sqlite3_finalize(st);
+	(void)store_read_value(s, key, &value, NULL);
 	return value;
 }
 

@@ -34,6 +34,10 @@ int store_run(struct store *s, sqlite3_stmt *st, const char *doing, struct errbu
 /* A column as text; "" for NULL. Valid until the next step. */
 const char *store_text(sqlite3_stmt *st, int column) SL_NONNULL_ALL;
 
+/* As store_get, with what went wrong; NULL with 0 where there is none. */
+int store_read_value(struct store *s, const char *key, char **ret_value, struct errbuf *err)
+	SL_NONNULL(1, 2, 3);
+
 int store_audit_open(struct store *s, const char *key_path, struct errbuf *err) SL_NONNULL(1, 2);
 
 /* After a commit: says beside the key what the last row is. */
