@@ -303,6 +303,7 @@ void dnsd_read(struct dnsd_worker *d, struct dnsd_job *job, const uint8_t *msg, 
 
 void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned part)
 {
+	__asm__ volatile(""); /* as in geo_prefetch */
 	if (job->name && job->q.opt.has_ecs)
 		geo_prefetch(d->w.world->geo, job->q.opt.ecs, part);
 }
@@ -315,6 +316,13 @@ SL_FLATTEN void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job)
 	seen_prefetch(d->w.all->seen, job->key);
 	__builtin_prefetch(job->row);
 	__builtin_prefetch(job->row + 1); /* where its second half may lie */
+}
+
+void dnsd_approach_seat(struct dnsd_worker *d, const struct dnsd_job *job)
+{
+	__asm__ volatile("");
+	if (job->located)
+		__builtin_prefetch(d->w.world->tick.sticky + job->row->sticky.first);
 }
 
 SL_FLATTEN void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job)

@@ -91,6 +91,9 @@ void dnsd_approach(struct dnsd_worker *d, const struct dnsd_job *job, unsigned p
 /* Step 2: where the client of a scheduled host is. */
 void dnsd_locate(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
 
+/* Between: brings near what step 3 will read beside the row. */
+void dnsd_approach_seat(struct dnsd_worker *d, const struct dnsd_job *job) SL_NONNULL_ALL;
+
 /* Step 3: which vendor its sticky key gives. */
 void dnsd_seat(struct dnsd_worker *d, struct dnsd_job *job) SL_NONNULL_ALL;
 

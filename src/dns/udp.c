@@ -120,6 +120,8 @@ static unsigned answer(struct dnsd_thread *t, struct udp *u, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		dnsd_locate(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++)
+		dnsd_approach_seat(&t->d, &u->job[i]);
+	for (unsigned i = 0; i < n; i++)
 		dnsd_seat(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct msghdr *from = &u->rx[i].msg_hdr, *to = &u->tx[out].msg_hdr;
