@@ -9,19 +9,28 @@ void policy_ratio_add(struct policy_ratio *r, uint32_t worker, uint32_t group,
 	const uint32_t share[static SCORE_ROW], uint32_t usable, uint32_t slot)
 {
 	double *asked = r->asked[worker][group], *given = r->given[worker][group];
-	double sum = 0;
+	double worst = r->sequence_off;
+	uint32_t sum = 0, turned = 1u << slot;
 
 	usable |= 1u << SCORE_NONE;
 	for (uint32_t i = 0; i < SCORE_ROW; i++)
-		sum += usable >> i & 1 ? share[i] : 0;
-	if (!(sum > 0))
+		if (share[i] && usable >> i & 1) {
+			sum += share[i];
+			turned |= 1u << i;
+		}
+	if (!sum)
 		return; /* no share could be given: a refusal that no sequence made */
 	given[slot]++;
 	r->n[group]++;
-	for (uint32_t i = 0; i < SCORE_ROW; i++) {
-		asked[i] += usable >> i & 1 ? share[i] / sum : 0;
-		r->sequence_off = fmax(r->sequence_off, fabs(given[i] - asked[i]));
+	for (; turned; turned &= turned - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(turned);
+		double off;
+
+		asked[i] += usable >> i & 1 ? share[i] / (double)sum : 0;
+		off = fabs(given[i] - asked[i]);
+		worst = off > worst ? off : worst;
 	}
+	r->sequence_off = worst;
 }
 
 static double group_off(const struct policy_ratio *r, uint32_t g)
