@@ -62,6 +62,12 @@ static double take_number(const cJSON *o, const char *name)
 	return cJSON_IsNumber(v) && v->valuedouble >= 0 ? v->valuedouble : 0;
 }
 
+/* No later than a number of JSON is exact. */
+static uint64_t take_ms(const cJSON *o, const char *name)
+{
+	return (uint64_t)SL_MIN(take_number(o, name), 9e15);
+}
+
 bool control_rule_parse(const char *json, struct control_rule *ret)
 {
 	cJSON *o = cJSON_Parse(json);
@@ -79,9 +85,9 @@ bool control_rule_parse(const char *json, struct control_rule *ret)
 		ret->kind = (enum engine_rule_kind)k;
 		ret->value = take_number(o, "value");
 		ret->from = take_number(o, "from");
-		ret->start_ms = (uint64_t)take_number(o, "start_ms");
-		ret->ramp_ms = (uint64_t)take_number(o, "ramp_ms");
-		ret->until_ms = (uint64_t)take_number(o, "until_ms");
+		ret->start_ms = take_ms(o, "start_ms");
+		ret->ramp_ms = take_ms(o, "ramp_ms");
+		ret->until_ms = take_ms(o, "until_ms");
 		ret->back = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "back"));
 		(void)take_text(o, "why", ret->why, sizeof(ret->why));
 		(void)take_text(o, "who", ret->who, sizeof(ret->who));

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	status = httpworld_ask(&h, HTTPD_GET, "/v1/resolve", query, (struct str){NULL, 0}, client);
 	if (status == 0)
 		return 0;
-	fuzz_check(status == 200 || status == 400 || status == 404);
+	fuzz_check(status == 200 || status == 400 || status == 403 || status == 404);
 	json = cJSON_Parse((const char *)h.body);
 	fuzz_check(cJSON_IsObject(json));
 	fuzz_check((status != 200) == cJSON_HasObjectItem(json, "error"));

@@ -20,9 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	double mbps;
 	cJSON *reply;
 
-	for (int i = 0; i < 4; i++)
-		(void)snprintf(
-			pointer[i], sizeof(pointer[i]), STR_FMT, STR_ARG(str_cut(&text, '\n')));
+	for (int i = 0; i < 4; i++) {
+		struct str line = str_cut(&text, '\n');
+
+		(void)snprintf(pointer[i], sizeof(pointer[i]), STR_FMT, STR_ARG(line));
+	}
 	f.series = pointer[0];
 	f.value = pointer[1];
 	f.time = pointer[2];
