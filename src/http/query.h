@@ -38,7 +38,8 @@ enum http_field {
 	X(type, "type must be A, AAAA or both with a comma between, given once")                   \
 	X(n, "n must be 1 to 16, given once")                                                      \
 	X(ranked, "ranked must be 1 to 16, given once")                                            \
-	X(fields, "fields must be keys of the answer with commas between, given once")             \
+	X(fields, "fields must be of host,group,ttl,view,answers,refresh_s,degrade,explain, "      \
+		  "given once")                                                                    \
 	X(explain, "explain must be 0 or 1, given once")
 
 enum http_param {

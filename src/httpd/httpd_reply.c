@@ -97,7 +97,8 @@ void httpd_reply_cors(struct httpd_reply *rp)
 	if (rp->n_extra + 2 > HTTPD_MAX_EXTRA)
 		return;
 	httpd_reply_header(rp, "Access-Control-Allow-Origin", "*");
-	httpd_reply_header(rp, "Access-Control-Expose-Headers", "Retry-After, ETag");
+	httpd_reply_header(
+		rp, "Access-Control-Expose-Headers", "Retry-After, ETag, X-Sluice-Signature");
 }
 
 void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp)

@@ -197,7 +197,8 @@ def routes(server):
         check("preflight", reply.status == 204 and reply.headers.get("access-control-allow-origin") == "*" and
               "POST" in reply.headers.get("access-control-allow-methods", ""), reply.raw)
         reply = ask(s, request("/cors", "Origin: https://x"))
-        check("exposed headers", "Retry-After" in reply.headers.get("access-control-expose-headers", ""), reply.raw)
+        exposed = reply.headers.get("access-control-expose-headers", "").split(", ")
+        check("exposed headers", {"Retry-After", "X-Sluice-Signature"} <= set(exposed), reply.raw)
         reply = ask(s, request("/cors", "Origin: https://x", method="PUT"))
         check("refusal to a browser", reply.status == 405 and "access-control-allow-origin" in reply.headers, reply.raw)
     with server.connect() as s:

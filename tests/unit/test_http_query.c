@@ -121,6 +121,9 @@ static void test_values(void **state)
 	assert_null(set(&q, "type", "aaaa"));
 	assert_null(set(&q, "n", "5"));
 	assert_null(set(&q, "fields", "ttl,host"));
+#define X(id, name) assert_non_null(strstr(set(&q, "fields", "nothing"), name));
+	HTTP_FIELD_MAP(X)
+#undef X
 	assert_null(set(&q, "ip", "10.0.0.1"));
 	assert_true(!q.a && q.aaaa && q.n == 5 && q.ip.b[0] == 10);
 	assert_int_equal(q.fields, 1u << HTTP_FIELD_TTL | 1u << HTTP_FIELD_HOST);
