@@ -307,7 +307,8 @@ static void expand_one(struct expansion *x, const struct control_rule *r, uint64
 uint32_t control_rules_expand(const struct control_rules *list, const struct world *world,
 	uint64_t now_ms, struct engine_rule *ret, uint32_t max)
 {
-	struct expansion x = {.to = ret, .max = max, .world = world};
+	struct expansion x = {.to = ret, .world = world};
+	uint32_t left = list->n;
 
 	/* weights first: a drain that ramps goes down from the operator's weight */
 	for (int pass = 0; pass < 2; pass++)
@@ -316,6 +317,8 @@ uint32_t control_rules_expand(const struct control_rules *list, const struct wor
 
 			if ((r->kind == RULE_WEIGHT) != (pass == 0))
 				continue;
+			left--;
+			x.max = max - SL_MIN(max, left); /* no ramp takes another's place */
 			if (r->until_ms == 0 || now_ms < r->until_ms)
 				expand_one(&x, r, now_ms);
 		}

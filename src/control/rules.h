@@ -52,7 +52,8 @@ double control_rule_progress(const struct control_rule *r, uint64_t now_ms) SL_N
  * for what moves seated sessions by the part of the groups it holds in; weights, caps and parts
  * ramp along a line; nodes, prefixes and services are taken one by one, by their hash. world may be
  * NULL (before the first tick, and to see what comes of it): then ramps count as done. Returns how
- * many were written, at most max.
+ * many were written, at most max; a ramp in many parts leaves room for each rule after it, and is
+ * coarser for that.
  */
 uint32_t control_rules_expand(const struct control_rules *list, const struct world *world,
 	uint64_t now_ms, struct engine_rule *ret, uint32_t max) SL_NONNULL(1, 4);

@@ -126,6 +126,28 @@ static void rules_go_sleep_and_wake(void **state)
 	control_rules_clear(&list);
 }
 
+/* A ramp over many groups does not push out what stands after it. */
+static void a_ramp_leaves_room(void **state)
+{
+	static const struct control_rule deny = {
+		.kind = RULE_DENY, .vendor = "beta", .groups = "192.0.2.0/24"};
+	struct cat_group group[8] = {{.name = {.count = 0}}};
+	struct world w = {.cat = {.groups = group, .n_groups = SL_COUNT(group)}};
+	struct control_rule all = drain;
+	struct control_rules list = {0};
+	struct engine_rule out[4];
+
+	(void)state;
+	all.kind = RULE_EVACUATE;
+	all.groups[0] = '\0';
+	assert_int_equal(control_rules_add(&list, &all), 0);
+	assert_int_equal(control_rules_add(&list, &deny), 0);
+	assert_int_equal(control_rules_expand(&list, &w, 4999, out, 4), 4);
+	assert_int_equal(out[2].kind, RULE_EVACUATE);
+	assert_int_equal(out[3].kind, RULE_DENY);
+	control_rules_clear(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +156,7 @@ int main(void)
 		cmocka_unit_test(ramps_go_along_a_line),
 		cmocka_unit_test(expansion_keeps_times),
 		cmocka_unit_test(rules_go_sleep_and_wake),
+		cmocka_unit_test(a_ramp_leaves_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
