@@ -39,7 +39,7 @@ struct control_alerts {
 	uint32_t n;
 	struct rate rate[MAX_RATES];
 	struct control_send *send;
-	const struct conf *conf; /* that the receivers were read from; compared only */
+	uint64_t conf_loads; /* of the configuration that the receivers were read from */
 	struct notice list[ALERT_MAX];
 };
 
@@ -213,15 +213,15 @@ _Static_assert(sizeof(((struct notice *)0)->labels) == sizeof(((struct alert *)0
 static void hand_over(struct control *c, uint64_t now_ms)
 {
 	struct control_alerts *a = c->alerts;
-	const struct conf *conf = engine_view(c->engine)->conf;
+	const struct engine_view *view = engine_view(c->engine);
 	struct errbuf err = {""};
 	uint32_t n = 0;
 
-	if (conf && conf != a->conf) {
-		if (control_send_configure(a->send, conf, &err))
+	if (view->conf_loads != a->conf_loads) {
+		if (control_send_configure(a->send, view->conf, &err))
 			LOG_E("alerts.no_secret", "error=\"%s\"", err.s);
-		control_doors_configure(c->doors, conf);
-		a->conf = conf;
+		control_doors_configure(c->doors, view->conf);
+		a->conf_loads = view->conf_loads;
 	}
 	for (uint32_t i = 0; i < a->n && control_switch_on(c, SWITCH_ALERTS); i++) {
 		const struct alert *k = &a->alert[i];

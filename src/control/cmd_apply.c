@@ -97,7 +97,7 @@ int control_do_RELOAD(struct control_call *call)
 		return rc;
 	call->view = engine_view(call->c->engine);
 	if (call->transaction)
-		call->c->kept_conf = call->view->conf; /* it is noted already */
+		call->c->kept_conf = call->view->conf_loads; /* it is noted already */
 	cJSON_AddStringToObject(call->out, "reloaded",
 		call->view->conf ? call->view->conf->sluice_file : "nothing");
 	return 0;

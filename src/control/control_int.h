@@ -48,7 +48,7 @@ struct control {
 
 	/* what history has */
 	uint64_t kept_tick, kept_due_ms, kept_generation;
-	const struct conf *kept_conf; /* compared only */
+	uint64_t kept_conf; /* conf_loads of the configuration that is kept */
 	uint64_t sample_due_ms;
 
 	struct control_events *events;

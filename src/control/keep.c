@@ -166,7 +166,7 @@ int control_keep_put_catalogue(struct control_call *call, const char *text, size
 	}
 	call->view = engine_view(call->c->engine);
 	if (!rc)
-		call->c->kept_conf = call->view->conf; /* the call notes which it is */
+		call->c->kept_conf = call->view->conf_loads; /* the call notes which it is */
 	if (!rc && !call->old_catalogue) {
 		call->old_catalogue = old;
 		call->n_old_catalogue = n_old;
@@ -234,13 +234,13 @@ void control_keep_round(struct control *c, uint64_t now_ms)
 		return;
 	if (c->store)
 		stamp = store_stamp(c->store);
-	if (c->store && view->conf != c->kept_conf) {
+	if (c->store && view->conf_loads != c->kept_conf) {
 		char dir[SL_MAX_PATH + 16];
 
 		(void)snprintf(dir, sizeof(dir), "%s/history", c->state_dir);
 		(void)os_mkdirs(dir, 0755, NULL);
 		keep_catalogue(c, view->conf);
-		c->kept_conf = view->conf;
+		c->kept_conf = view->conf_loads;
 	}
 	if (os_mono_ms() < c->kept_due_ms && stamp.generation == c->kept_generation)
 		return;

@@ -196,6 +196,7 @@ int engine_load(struct engine *e, struct conf *conf, uint64_t now_ms, struct err
 	conf_free(e->conf);
 	e->conf = conf;
 	e->view.conf = conf;
+	e->view.conf_loads++;
 	return 0;
 }
 

@@ -55,6 +55,7 @@ typedef void engine_overlay_fn(void *ctx, const struct conf *conf, struct conf_c
  * of engine_load or engine_tick. Cells are vendors, then n_vendors + region. */
 struct engine_view {
 	const struct conf *conf;
+	uint64_t conf_loads; /* how many there were with this one: an address may come again */
 	const struct world *world; /* NULL before the first tick */
 	const struct alloc_fleet *fleet;
 	const struct alloc_row_out *rows; /* one per fleet->row */
