@@ -3,6 +3,7 @@
 #include "scoring/loop.h"
 
 #include "base/err.h"
+#include "scoring/loop_if.h"
 #include "scoring/loop_int.h"
 
 #include <math.h>
@@ -99,23 +100,57 @@ static void spend(struct loop *l, const struct loop_in *in)
 
 /* --- forecasts ------------------------------------------------------------------------------- */
 
-static const struct learn_forecast *predict(struct loop *l, const struct loop_in *in, uint32_t cell,
-	double max_mbps, const struct loop_vendor *v)
+/* The vendor that a cell is of. */
+static const struct loop_vendor *owner(const struct loop_in *in, uint32_t cell)
 {
-	struct learn_view view = view_of(l, cell, in->n_vendors, max_mbps);
-	struct meter *m = &l->kept->meter[cell];
+	return &in->vendor[cell < SL_MAX_VENDORS ? cell : in->region[cell - SL_MAX_VENDORS].vendor];
+}
+
+static double max_of(const struct loop_in *in, uint32_t cell)
+{
+	return cell < SL_MAX_VENDORS ? in->vendor[cell].max_mbps
+				     : in->region[cell - SL_MAX_VENDORS].max_mbps;
+}
+
+static struct learn_forecast forecast(const struct loop *l, const struct loop_in *in, uint32_t cell,
+	const struct learn_doors *doors, const struct learn_cell *learned, const struct meter *m)
+{
+	struct learn_view view = view_of(l, cell, in->n_vendors, max_of(in, cell));
+	const struct loop_vendor *v = owner(in, cell);
 	double length_s = v->session_s * l->length_s / l->configured_s;
 
+	return learn_forecast_at(doors, learned, &view, m, in->now_ms, length_s, v->headroom);
+}
+
+static const struct learn_forecast *predict(struct loop *l, const struct loop_in *in, uint32_t cell)
+{
+	struct meter *m = &l->kept->meter[cell];
+
 	meter_tick(m, &meter_limits, in->now_ms);
-	l->forecast[cell] = learn_forecast_at(&l->kept->doors, &l->kept->learn[cell], &view, m,
-		in->now_ms, length_s, v->headroom);
+	l->forecast[cell] = forecast(l, in, cell, &l->kept->doors, &l->kept->learn[cell], m);
 	return &l->forecast[cell];
 }
 
-/* What earlier answers of DNS will still bring counts as if it were there. */
-static double to_come(const struct loop_in *in, const struct learn_forecast *f)
+struct learn_forecast loop_forecast_if(
+	const struct loop *l, const struct loop_in *in, uint32_t cell, const struct loop_push *push)
 {
-	if (in->no_forecast && f->metered)
+	struct learn_view view = view_of(l, cell, in->n_vendors, max_of(in, cell));
+	struct learn_doors doors = l->kept->doors;
+	struct learn_cell learned = l->kept->learn[cell];
+	struct meter m = l->kept->meter[cell];
+
+	if (!push)
+		m = (struct meter){0};
+	else if (meter_verdict_taken(meter_push(&m, &meter_limits, push->mbps, push->start_ms,
+			 push->end_ms, in->now_ms, max_of(in, cell))))
+		learn_meter(&doors, &learned, &view, &m);
+	return forecast(l, in, cell, &doors, &learned, &m);
+}
+
+/* What earlier answers of DNS will still bring counts as if it were there. */
+double loop_to_come(const struct learn_forecast *f, bool as_metered)
+{
+	if (as_metered && f->metered)
 		return loop_current(f);
 	return f->known ? f->mbps + f->pending : 0;
 }
@@ -124,25 +159,24 @@ static void set_vendors(struct loop *l, const struct loop_in *in)
 {
 	for (uint32_t v = 0; v < in->n_vendors; v++) {
 		const struct loop_vendor *from = &in->vendor[v];
-		const struct learn_forecast *f = predict(l, in, v, from->max_mbps, from);
+		const struct learn_forecast *f = predict(l, in, v);
 
 		l->vendor[v] = (struct alloc_vendor){.guaranteed_mbps = from->guaranteed_mbps,
 			.max_mbps = from->max_mbps,
 			.current_mbps = loop_current(f),
-			.forecast_mbps = to_come(in, f),
+			.forecast_mbps = loop_to_come(f, in->no_forecast),
 			.headroom = f->headroom,
 			.known = f->known};
 	}
 	for (uint32_t r = 0; r < in->n_regions; r++) {
 		const struct loop_region *from = &in->region[r];
-		const struct learn_forecast *f = predict(
-			l, in, SL_MAX_VENDORS + r, from->max_mbps, &in->vendor[from->vendor]);
+		const struct learn_forecast *f = predict(l, in, SL_MAX_VENDORS + r);
 
 		l->region[r] = (struct alloc_region){.vendor = from->vendor,
 			.guaranteed_mbps = from->guaranteed_mbps,
 			.max_mbps = from->max_mbps,
 			.current_mbps = loop_current(f),
-			.forecast_mbps = to_come(in, f)};
+			.forecast_mbps = loop_to_come(f, in->no_forecast)};
 	}
 }
 

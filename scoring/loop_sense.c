@@ -3,6 +3,7 @@
  * What players report, in a tick: estimates by level, breakers per (vendor, group), and what
  * reports say of bitrates and session lengths.
  */
+#include "scoring/loop_if.h"
 #include "scoring/loop_int.h"
 
 #include <math.h>
@@ -174,8 +175,8 @@ static const struct quality_estimate *coarse_of(
 										     : &b->estimate;
 }
 
-/* Qualities of the vendors of a row, of estimates that stand. */
-static void rate(const struct loop *l, const struct loop_in *in, struct alloc_row *row)
+void loop_qualities(
+	const struct loop *l, const struct alloc_row *row, double ret_quality[static SL_MAX_SLOTS])
 {
 	const struct alloc_service *s = &l->service[row->service];
 	const struct quality_estimate *of[SL_MAX_SLOTS];
@@ -186,11 +187,17 @@ static void rate(const struct loop *l, const struct loop_in *in, struct alloc_ro
 		of[k] = &l->cell[row->group][s->slot[k].vendor].estimate;
 		steer[k] = &l->cell[row->group][s->slot[k].vendor].steer;
 	}
-	quality_of_group(&quality_params, of, s->n_slots, row->quality);
+	quality_of_group(&quality_params, of, s->n_slots, ret_quality);
 	quality_steer_of_group(steer, s->n_slots, factor);
 	for (uint32_t k = 0; k < s->n_slots; k++)
-		row->quality[k] =
-			in->no_quality ? 1 : SL_MAX(row->quality[k] * factor[k], SCORE_QUALITY_MIN);
+		ret_quality[k] = SL_MAX(ret_quality[k] * factor[k], SCORE_QUALITY_MIN);
+}
+
+/* Qualities of the vendors of a row, of estimates that stand. */
+static void rate(const struct loop *l, const struct loop_in *in, struct alloc_row *row)
+{
+	if (!in->no_quality)
+		loop_qualities(l, row, row->quality);
 }
 
 /* Estimates of a group: its own, shrunk to its province or carrier. */
@@ -338,13 +345,24 @@ static void add_group(struct breaker_region *to, const struct breaker_region *gr
 	to->groups_out += group->groups_out;
 }
 
-/* Rates every group; and what the guards look at: the audience of all groups, and by vendor region,
- * and the room of all vendors, which counts only as far as reports cover the load, because
- * audiences are of reports. All of a group at once, for cells are many and far apart. */
-static struct breaker_region survey(
-	struct loop *l, const struct loop_in *in, struct breaker_region *region)
+/* What the guards look at, all but the room: the audience of a group to that of all groups, and by
+ * vendor region. */
+static void count_group(const struct loop *l, const struct loop_in *in, uint32_t g,
+	struct breaker_region *all, struct breaker_region *region)
 {
-	struct breaker_region r = {0};
+	struct breaker_region group = of_group(l, in, g);
+
+	add_group(all, &group);
+	for (uint32_t v = 0; in->n_regions && v < in->n_vendors; v++)
+		if (region_at(in, g, v) < in->n_regions)
+			add_group(&region[region_at(in, g, v)], &group);
+}
+
+/* The room of all vendors, which counts only as far as reports cover the load, because audiences
+ * are of reports. */
+static void count_room(const struct loop *l, const struct loop_in *in, struct breaker_region *all,
+	struct breaker_region *region)
+{
 	double carried = 0;
 
 	for (uint32_t v = 0; v < in->n_vendors; v++) {
@@ -352,26 +370,30 @@ static struct breaker_region survey(
 		double load = fmax(a->current_mbps, a->forecast_mbps);
 
 		carried += load;
-		r.room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
+		all->room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
 	}
-	for (uint32_t g = 0; g < in->n_groups; g++) {
-		struct breaker_region group;
+	if (carried > 0)
+		all->room_mbps *= fmin(1, all->audience_mbps / carried);
+	for (uint32_t i = 0; i < in->n_regions; i++)
+		region[i].room_mbps = all->room_mbps;
+}
 
+/* Rates every group; and what the guards look at. All of a group at once, for cells are many and
+ * far apart. */
+static struct breaker_region survey(
+	struct loop *l, const struct loop_in *in, struct breaker_region *region)
+{
+	struct breaker_region r = {0};
+
+	for (uint32_t g = 0; g < in->n_groups; g++) {
 		estimate(l, in, g);
-		group = of_group(l, in, g);
+		count_group(l, in, g, &r, region);
 		for (uint32_t s = 0; s < in->n_services; s++)
 			if (l->first_row[s] != UINT32_MAX)
 				rate(l, in, &l->row[l->first_row[s] + g]);
 		fade(l, in, g);
-		add_group(&r, &group);
-		for (uint32_t v = 0; in->n_regions && v < in->n_vendors; v++)
-			if (region_at(in, g, v) < in->n_regions)
-				add_group(&region[region_at(in, g, v)], &group);
 	}
-	if (carried > 0)
-		r.room_mbps *= fmin(1, r.audience_mbps / carried);
-	for (uint32_t i = 0; i < in->n_regions; i++)
-		region[i].room_mbps = r.room_mbps;
+	count_room(l, in, &r, region);
 	return r;
 }
 
@@ -434,4 +456,43 @@ void loop_judge(struct loop *l, const struct loop_in *in)
 				apply(l, g, c.vendor[i], ppm);
 		}
 	}
+}
+
+/* Breakers of a group that begin now, after one bad window each. */
+static uint64_t judge_anew(const struct loop *l, const struct loop_in *in, uint32_t g,
+	struct breaker_region *all, struct breaker_region *region)
+{
+	struct breaker_event ev[SL_MAX_SLOTS];
+	struct contest c;
+	uint64_t barred = 0;
+	uint32_t n;
+
+	gather(l, in, g, region, &c);
+	for (uint32_t i = 0; i < c.n; i++)
+		c.state[i] =
+			(struct breaker){.n_bad = 1, .bad_ms = {in->now_ms - BREAKER_WINDOW_MS}};
+	n = breaker_tick(&breaker_params, c.state, c.in, c.n, all, in->now_ms, ev);
+	spread(in, g, &c, ev, n, all, region);
+	for (uint32_t i = 0; i < c.n; i++)
+		if (c.state[i].state == BREAKER_OPEN)
+			barred |= UINT64_C(1) << c.vendor[i];
+	return barred;
+}
+
+void loop_would_bar(struct loop *l, const struct loop_in *in, uint64_t *ret_barred)
+{
+	struct breaker_region all = {0}, region[SL_MAX_REGIONS] = {{0}};
+	bool suspect[SL_MAX_GROUPS] = {0};
+
+	for (uint32_t i = 0; i < in->n_facts; i++) {
+		const struct loop_fact *f = &in->fact[i];
+
+		l->cell[f->group][f->vendor].window = f->window;
+		suspect[f->group] |= breaker_suspects(&breaker_params, &f->window);
+	}
+	for (uint32_t g = 0; g < in->n_groups; g++)
+		count_group(l, in, g, &all, region);
+	count_room(l, in, &all, region);
+	for (uint32_t g = 0; g < in->n_groups; g++)
+		ret_barred[g] = suspect[g] ? judge_anew(l, in, g, &all, region) : 0;
 }

@@ -46,6 +46,7 @@ struct engine_rule {
 
 struct facts_view;
 struct conf_catalog;
+struct engine_node;
 
 /* What operators changed of the catalogue itself: may point members of the copy elsewhere, to what
  * stays until it is called again. Both lie within the limits of a checked configuration. */
@@ -66,6 +67,8 @@ struct engine_view {
 	const struct meter *meters;             /* by cell */
 	const struct engine_rule *rules;
 	uint32_t n_rules;
+	const struct engine_node *nodes; /* as last set, by name */
+	uint32_t n_nodes;
 	uint64_t tick_ms; /* unix time of the last tick; 0: none yet */
 	uint32_t tick_us; /* what it took */
 	uint64_t ticks, refused_ticks;
@@ -130,6 +133,19 @@ struct engine_node {
 /* The nodes that something is known of, from the next tick on; copied. SL_ELIMIT past
  * SL_MAX_NODES, SL_ENOMEM. */
 int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t n) SL_NONNULL(1);
+
+/* Whether a node of this name is down by a list in order of names. */
+bool engine_node_down(const struct engine_node *nodes, uint32_t n, struct str name) SL_PURE;
+
+/* Whether a slot of a service has nothing for a group but own nodes, all of which are down (by
+ * id). */
+bool engine_nodes_out(const struct cat_view *c, const bool *down, uint32_t slot,
+	uint32_t group) SL_NONNULL_ALL SL_PURE;
+
+/* Parts of a vendor's own nodes that a stream of so many Mbps wants, of what it may have of one; 0
+ * where a single node bears it. */
+double engine_hot_part(
+	const struct cat_view *c, uint32_t vendor, double mbps) SL_NONNULL_ALL SL_PURE;
 
 /* An ingest of a service that is not there. */
 struct engine_ingest {

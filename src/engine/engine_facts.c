@@ -219,6 +219,12 @@ void engine_facts_read(struct engine *e, uint64_t now_ms)
 	fill(e, e->in.news);
 }
 
+void engine_facts_again(struct engine *e)
+{
+	e->in.n_facts = 0;
+	fill(e, true);
+}
+
 const struct facts_view *engine_facts_view(const struct engine *e)
 {
 	return e->facts->fresh ? &e->facts->view : NULL;

@@ -25,12 +25,27 @@ int engine_hot_open(struct engine *e, struct errbuf *err)
 	return e->hot ? 0 : err_set(err, SL_ENOMEM, "engine: no memory for hot streams");
 }
 
-static void count_nodes(const struct engine *e, struct own own[static SL_MAX_VENDORS])
+static void count_nodes(const struct cat_view *c, struct own own[static SL_MAX_VENDORS])
 {
-	for (uint32_t k = 0; k < e->cat.n_nodes; k++) {
-		own[e->cat.nodes[k].vendor].n++;
-		own[e->cat.nodes[k].vendor].mbps += e->cat.nodes[k].capacity_mbps;
+	for (uint32_t k = 0; k < c->n_nodes; k++) {
+		own[c->nodes[k].vendor].n++;
+		own[c->nodes[k].vendor].mbps += c->nodes[k].capacity_mbps;
 	}
+}
+
+static double part_of(const struct own *o, double mbps)
+{
+	double part = o->mbps > 0 ? mbps / (o->mbps * PART) : 0;
+
+	return part * o->n > 1 ? part : 0;
+}
+
+double engine_hot_part(const struct cat_view *c, uint32_t vendor, double mbps)
+{
+	struct own own[SL_MAX_VENDORS] = {{0}};
+
+	count_nodes(c, own);
+	return part_of(&own[vendor], mbps);
 }
 
 /* A stream weighs the part of the vendor's nodes that it wants. One that a single node bears is not
@@ -42,10 +57,11 @@ static void follow(struct engine *e, const struct own *own)
 	hot_fade(e->hot, 1 - FOLLOW);
 	for (uint32_t i = 0; v && i < v->n_streams; i++) {
 		const struct facts_stream *s = &v->streams[i];
-		const struct own *o = s->vendor < e->cat.n_vendors ? &own[s->vendor] : NULL;
-		double part = o && o->mbps > 0 ? (double)s->kbps / 1000 / (o->mbps * PART) : 0;
+		double part = s->vendor < e->cat.n_vendors
+				      ? part_of(&own[s->vendor], (double)s->kbps / 1000)
+				      : 0;
 
-		if (o && part * o->n > 1)
+		if (part > 0)
 			hot_add(e->hot,
 				hash_mix(hash64(&v->text[s->name.first].v, s->name.count, 0),
 					s->vendor),
@@ -60,7 +76,7 @@ void engine_hot_put(struct engine *e, struct blob_writer *w)
 	struct tick_hot *row;
 	uint32_t n;
 
-	count_nodes(e, own);
+	count_nodes(&e->cat, own);
 	follow(e, own);
 	n = hot_top(e->hot, top, HOT_KEYS);
 	row = blob_add(w, TICK_hot, n, NULL);

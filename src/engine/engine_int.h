@@ -185,6 +185,8 @@ int engine_blob_build(struct engine *e, uint64_t now_ms, struct engine_made *to,
 int engine_facts_open(struct engine *e, struct errbuf *err);
 void engine_facts_close(struct engine *e);
 void engine_facts_read(struct engine *e, uint64_t now_ms);
+/* The facts of the last tick once more, with the newest window as if it were news. */
+void engine_facts_again(struct engine *e);
 void engine_facts_show(struct engine *e);                           /* what the view says of them */
 const struct facts_view *engine_facts_view(const struct engine *e); /* NULL: none that is fresh */
 uint16_t engine_facts_carrier(

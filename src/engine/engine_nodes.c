@@ -26,16 +26,30 @@ int engine_set_nodes(struct engine *e, const struct engine_node *nodes, uint32_t
 	free(e->node);
 	e->node = copy;
 	e->n_nodes = n;
+	e->view.nodes = copy;
+	e->view.n_nodes = n;
 	return 0;
+}
+
+static const struct engine_node *find_in(
+	const struct engine_node *nodes, uint32_t n, struct str name)
+{
+	struct engine_node key = {.mbps = 0};
+
+	(void)snprintf(key.name, sizeof(key.name), STR_FMT, STR_ARG(name));
+	return n ? bsearch(&key, nodes, n, sizeof(key), by_name) : NULL;
+}
+
+bool engine_node_down(const struct engine_node *nodes, uint32_t n, struct str name)
+{
+	const struct engine_node *found = find_in(nodes, n, name);
+
+	return found && found->down;
 }
 
 static const struct engine_node *find(const struct engine *e, uint32_t node)
 {
-	struct engine_node key = {.mbps = 0};
-
-	(void)snprintf(key.name, sizeof(key.name), STR_FMT,
-		STR_ARG(cat_text(&e->cat, e->cat.nodes[node].name)));
-	return e->n_nodes ? bsearch(&key, e->node, e->n_nodes, sizeof(key), by_name) : NULL;
+	return find_in(e->node, e->n_nodes, cat_text(&e->cat, e->cat.nodes[node].name));
 }
 
 void engine_nodes_put(const struct engine *e, struct tick_node_load *load)
@@ -54,28 +68,36 @@ void engine_nodes_put(const struct engine *e, struct tick_node_load *load)
 }
 
 /* Whether the vendor has own nodes for the group, and all of them are down. */
-static bool all_down(const struct engine *e, const uint8_t *down, uint32_t cell)
+static bool all_down(const struct cat_view *c, const bool *down, uint32_t group, uint32_t vendor)
 {
-	uint32_t list = e->cat.vendor_nodes[cell].v;
+	uint32_t list = c->vendor_nodes[group * c->n_vendors + vendor].v;
 	const struct cat_node_list *l;
 
 	if (list == BLOB_NONE)
 		return false;
-	l = &e->cat.node_lists[list];
+	l = &c->node_lists[list];
 	for (uint32_t t = 0; t < l->tiers.count; t++) {
-		struct blob_span refs = e->cat.node_tiers[l->tiers.first + t].nodes;
+		struct blob_span refs = c->node_tiers[l->tiers.first + t].nodes;
 
 		for (uint32_t i = 0; i < refs.count; i++)
-			if (!down[e->cat.node_refs[refs.first + i].v])
+			if (!down[c->node_refs[refs.first + i].v])
 				return false;
 	}
 	return true;
 }
 
+bool engine_nodes_out(const struct cat_view *c, const bool *down, uint32_t slot, uint32_t group)
+{
+	const struct cat_slot *s = &c->slots[slot];
+
+	return !s->cname.count &&
+	       c->vendor_addrs[group * c->n_vendors + s->vendor].v == BLOB_NONE &&
+	       all_down(c, down, group, s->vendor);
+}
+
 void engine_nodes_block(struct engine *e)
 {
-	uint8_t down[SL_MAX_NODES] = {0};
-	bool any = false;
+	bool down[SL_MAX_NODES] = {0}, any = false;
 
 	for (uint32_t k = 0; e->n_nodes && k < e->cat.n_nodes; k++) {
 		const struct engine_node *n = find(e, k);
@@ -87,13 +109,9 @@ void engine_nodes_block(struct engine *e)
 		struct loop_row *row = &e->loop_row[r];
 		const struct cat_service *s = &e->cat.services[row->service];
 
-		for (uint32_t i = 0; i < s->slots.count; i++) {
-			const struct cat_slot *slot = &e->cat.slots[s->slots.first + i];
-			uint32_t cell = row->group * e->cat.n_vendors + slot->vendor;
-
-			if (!row->block[i] && !slot->cname.count &&
-				e->cat.vendor_addrs[cell].v == BLOB_NONE && all_down(e, down, cell))
+		for (uint32_t i = 0; i < s->slots.count; i++)
+			if (!row->block[i] &&
+				engine_nodes_out(&e->cat, down, s->slots.first + i, row->group))
 				row->block[i] = SCORE_DOWN;
-		}
 	}
 }

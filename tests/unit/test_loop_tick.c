@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "scoring/loop.h"
+#include "scoring/loop_if.h"
 
 enum { V = 3, G = 4, START = 1000000000 };
 
@@ -352,9 +352,113 @@ static void services_share_the_reports_of_a_group(void **state)
 	rig_free(r);
 }
 
+/* What a forecast would be is what it becomes: with a meter that is taken, and when the last one is
+ * forgotten after its quarter of an hour. Asking changes nothing. */
+static void a_forecast_if_is_the_forecast_then(void **state)
+{
+	struct rig *r = rig_new();
+	struct learn_forecast f, g;
+	struct loop_push push;
+
+	(void)state;
+	for (uint32_t t = 0; t < 200; t++) {
+		if (t % 60 == 0)
+			meter_all(r, 4000 + 10 * t, 3000, 1000);
+		second(r, 20, 3);
+	}
+	push = (struct loop_push){9000, r->in.now_ms - 15000, r->in.now_ms};
+	f = loop_forecast_if(&r->l, &r->in, 0, &push);
+	assert_true(f.meter == 9000 && fabs(f.mbps - r->l.forecast[0].mbps) > 100);
+	g = loop_forecast_if(&r->l, &r->in, 0, &push);
+	assert_memory_equal(&f, &g, sizeof(f));
+	assert_int_equal(loop_push_meter(&r->l, 0, V, push.mbps, push.start_ms, push.end_ms,
+				 r->in.now_ms, r->vendor[0].max_mbps),
+		METER_OK);
+	r->in.now_ms -= 1000; /* the same second again, with nobody in it */
+	second(r, 0, 0);
+	assert_true(fabs(f.mbps - r->l.forecast[0].mbps) < 1e-6);
+	for (uint32_t t = 0; t < 899; t++) /* the last meter is as old as it may get */
+		second(r, 20, 3);
+	assert_true(r->l.forecast[0].metered);
+	f = loop_forecast_if(&r->l, &r->in, 0, NULL);
+	assert_false(f.metered);
+	second(r, 20, 3);
+	second(r, 20, 3);
+	assert_false(r->l.forecast[0].metered);
+	assert_true(fabs(f.mbps - r->l.forecast[0].mbps) < 30); /* two seconds of sessions */
+	assert_true(loop_to_come(&f, true) == loop_to_come(&f, false)); /* nothing is metered */
+	rig_free(r);
+}
+
+/* Facts of a minute with a window, of two vendors in group 0. */
+static void tell(struct rig *r, double ok_of_100)
+{
+	r->in.news = true;
+	r->in.n_facts = 2;
+	for (uint16_t v = 0; v < 2; v++) {
+		double ok = v ? 100 : ok_of_100;
+
+		r->fact[v] = (struct loop_fact){.vendor = v,
+			.minute = {.pulls = 1200, .ok = 12 * ok},
+			.window = {.pulls = 100, .ok = ok},
+			.sessions = 1000,
+			.mbps = 4000};
+	}
+}
+
+/* While breakers are off it is known whom they would bar; once on, after two windows, they do. */
+static void whom_breakers_would_bar_they_bar(void **state)
+{
+	struct rig *r = rig_new();
+	uint64_t barred[G];
+
+	(void)state;
+	r->in.no_breakers = true;
+	tell(r, 97);
+	second(r, 10, 0);
+	loop_would_bar(&r->l, &r->in, barred);
+	assert_int_equal(barred[0], 0);
+	tell(r, 60);
+	second(r, 10, 0);
+	loop_would_bar(&r->l, &r->in, barred);
+	assert_int_equal(barred[0], 1);
+	assert_int_equal(barred[1], 0);
+	second(r, 10, 0);
+	assert_int_equal(r->alloc_row[0].block[0], 0);
+	assert_int_equal(r->cell[0][0].breaker.n_bad, 0);
+	r->in.no_breakers = false;
+	for (uint32_t t = 0; t < 7; t++)
+		second(r, 10, 0);
+	assert_int_equal(r->alloc_row[0].block[0], SCORE_BLACKLISTED);
+	assert_int_equal(r->alloc_row[1].block[0], 0);
+	rig_free(r);
+}
+
+/* What players say is rated while it does not count. */
+static void qualities_are_known_while_they_do_not_count(void **state)
+{
+	struct rig *r = rig_new();
+	double q[SL_MAX_SLOTS];
+
+	(void)state;
+	r->in.no_quality = true;
+	tell(r, 92);
+	second(r, 10, 0);
+	assert_true(r->alloc_row[0].quality[0] == 1);
+	loop_qualities(&r->l, &r->alloc_row[0], q);
+	assert_true(q[0] < 0.9 * q[1] && q[1] < 1);
+	r->in.no_quality = false;
+	second(r, 10, 0);
+	assert_true(fabs(r->alloc_row[0].quality[0] - q[0]) < 1e-9);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_forecast_if_is_the_forecast_then),
+		cmocka_unit_test(whom_breakers_would_bar_they_bar),
+		cmocka_unit_test(qualities_are_known_while_they_do_not_count),
 		cmocka_unit_test(equal_input_gives_equal_octets),
 		cmocka_unit_test(lengths_are_learned),
 		cmocka_unit_test(refuses),
