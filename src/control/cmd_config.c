@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config show, diff, apply; reload; switches. */
+/* config show and diff. */
 #include "base/glob.h"
 #include "base/os.h"
-#include "control/passing.h"
+#include "control/control_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,7 +178,7 @@ int control_do_CONFIG_SHOW(struct control_call *call)
 	return 0;
 }
 
-enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000, SWITCH_LOOK_MS = 200 };
+enum { MAX_CATALOGUE = 64 << 20, MAX_LINES = 200000 };
 
 /* Lines of a text; the text is cut up. */
 static char **lines_of(char *text, uint32_t *ret_n)
@@ -246,80 +246,4 @@ int control_do_CONFIG_DIFF(struct control_call *call)
 	free(a);
 	free(b);
 	return rc;
-}
-
-static const struct {
-	const char *name, *help;
-} switches[SWITCHES] = {
-#define X(id, name, help) {name, help},
-	CONTROL_SWITCH_MAP(X)
-#undef X
-};
-
-bool control_switch_on(const struct control *c, enum control_switch which)
-{
-	char key[64], *value;
-	bool on;
-
-	if (!c->store)
-		return true;
-	(void)snprintf(key, sizeof(key), "switch|%s", switches[which].name);
-	value = store_get(c->store, key);
-	on = !value || strcmp(value, "off") != 0;
-	free(value);
-	return on;
-}
-
-bool control_follows_geo(const struct control *c)
-{
-	return control_switch_on(c, SWITCH_GEO);
-}
-
-void control_switch_round(struct control *c, uint64_t now_ms)
-{
-	uint32_t off = now_ms < c->facts_cut_ms ? ENGINE_NO_FACTS : 0;
-
-	if (!control_due(&c->switches_due_ms, SWITCH_LOOK_MS))
-		return;
-	c->switched_off = 0;
-	for (uint32_t i = 0; i < SWITCHES; i++)
-		c->switched_off |= (uint32_t)!control_switch_on(c, (enum control_switch)i) << i;
-	off |= c->switched_off >> SWITCH_BLACKLIST & 1 ? ENGINE_NO_BLACKLIST : 0;
-	off |= c->switched_off >> SWITCH_QUALITY & 1 ? ENGINE_NO_QUALITY : 0;
-	off |= c->switched_off >> SWITCH_FORECAST & 1 ? ENGINE_NO_FORECAST : 0;
-	off |= c->switched_off >> SWITCH_HOT & 1 ? ENGINE_NO_HOT : 0;
-	engine_set_off(c->engine, off);
-}
-
-int control_do_SWITCH_LIST(struct control_call *call)
-{
-	cJSON *list = cJSON_AddArrayToObject(call->out, "switches");
-
-	for (uint32_t i = 0; i < SWITCHES; i++) {
-		cJSON *row = control_add_row(list);
-
-		cJSON_AddStringToObject(row, "name", switches[i].name);
-		cJSON_AddStringToObject(row, "state",
-			control_switch_on(call->c, (enum control_switch)i) ? "on" : "off");
-		cJSON_AddStringToObject(row, "when_on", switches[i].help);
-	}
-	return 0;
-}
-
-int control_do_SWITCH_SET(struct control_call *call)
-{
-	const char *name = control_arg(call, "name"), *state = control_arg(call, "state");
-	struct store_item item = {NULL, strcmp(state, "off") == 0 ? "off" : NULL};
-	char key[64];
-
-	if (strcmp(state, "on") != 0 && strcmp(state, "off") != 0)
-		return err_set(&call->err, SL_EINVAL, "state: want on or off");
-	for (uint32_t i = 0; i < SWITCHES; i++) {
-		if (strcmp(name, switches[i].name) != 0)
-			continue;
-		(void)snprintf(key, sizeof(key), "switch|%s", name);
-		item.key = key;
-		return control_change_passing(call, &item, 1);
-	}
-	return err_set(&call->err, SL_ENOENT, "no switch %.32s", name);
 }

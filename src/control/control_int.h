@@ -183,7 +183,14 @@ int control_weigh(struct control_call *call, const struct control_rules *then,
 /* The same of a change of these keys: rules, and the catalogue. */
 int control_weigh_items(struct control_call *call, const struct store_item *items, uint32_t n)
 	SL_NONNULL(1);
+/* The same of an automatic feature in another state, and of an impact made by other means. */
+struct impact_feature;
+int control_weigh_feature(
+	struct control_call *call, const struct impact_feature *feature) SL_NONNULL_ALL;
 struct impact;
+int control_weigh_impact(struct control_call *call, const struct impact *m) SL_NONNULL_ALL;
+/* Wants a confirmation because this cannot be told: 0, or SL_EREFUSED. */
+int control_check_known(struct control_call *call, const char *unknown) SL_NONNULL_ALL;
 void control_put_impact(struct control_call *call, const struct impact *m) SL_NONNULL_ALL;
 int control_check_confirmed(struct control_call *call, const struct impact *m) SL_NONNULL_ALL;
 

@@ -35,18 +35,20 @@ struct impact_region *impact_region_of(struct impact *m, const struct cat_view *
 	return &m->region[m->n_regions++];
 }
 
-/* Two fleets, and which own nodes of the first are up there, and not in the second. */
+/* Two fleets, and which own nodes of the first are up in the one and not in the other. */
 struct pair {
 	const struct sim *a, *b;
 	bool denials; /* they differ in the addresses that are denied */
-	bool up[SL_MAX_NODES], lost[SL_MAX_NODES];
+	bool up[SL_MAX_NODES], lost[SL_MAX_NODES], back[SL_MAX_NODES];
 };
 
-/* Whether a node of this name is there, and up under the rules. */
+/* Whether a node of this name is there, and up: by probes and under the rules. */
 static bool node_up(const struct sim *s, struct str name)
 {
 	bool there = false;
 
+	if (engine_node_down(s->node, s->n_nodes, name))
+		return false;
 	for (uint32_t i = 0; i < s->n_rules; i++)
 		if (s->rule[i].kind == RULE_NODE && impact_names(s->rule[i].vendor, name))
 			return false;
@@ -59,15 +61,18 @@ static void compare_nodes(struct pair *p)
 {
 	for (uint32_t i = 0; i < p->a->cat->n_nodes; i++) {
 		struct str name = cat_text(p->a->cat, p->a->cat->nodes[i].name);
+		bool then = node_up(p->b, name);
 
 		p->up[i] = node_up(p->a, name);
-		p->lost[i] = p->up[i] && !node_up(p->b, name);
+		p->lost[i] = p->up[i] && !then;
+		p->back[i] = then && !p->up[i];
 	}
 }
 
-/* Part of those a vendor's own nodes serve in a group that were on nodes which go out of service;
- * the nearest tier that has one up serves, by capacity. */
-static double nodes_lost(const struct pair *p, uint32_t group, uint32_t vendor)
+/* Part of those a vendor's own nodes serve in a group that change their node: they were on nodes
+ * which go out of service, or go to such as come back. The nearest tier that has one up serves, by
+ * capacity. */
+static double nodes_moved(const struct pair *p, uint32_t group, uint32_t vendor)
 {
 	const struct cat_view *c = p->a->cat;
 	uint32_t list = c->vendor_nodes[group * c->n_vendors + vendor].v;
@@ -78,16 +83,18 @@ static double nodes_lost(const struct pair *p, uint32_t group, uint32_t vendor)
 	tiers = c->node_lists[list].tiers;
 	for (uint32_t t = 0; t < tiers.count; t++) {
 		struct blob_span refs = c->node_tiers[tiers.first + t].nodes;
-		double had = 0, lost = 0;
+		double had = 0, lost = 0, back = 0;
 
 		for (uint32_t i = 0; i < refs.count; i++) {
 			uint32_t node = c->node_refs[refs.first + i].v;
 
 			had += p->up[node] ? c->nodes[node].capacity_mbps : 0;
 			lost += p->lost[node] ? c->nodes[node].capacity_mbps : 0;
+			back += p->back[node] ? c->nodes[node].capacity_mbps : 0;
 		}
-		if (had > 0)
-			return lost / had;
+		if (had > 0 || back > 0)
+			return SL_MAX(had > 0 ? lost / had : 0,
+				back > 0 ? back / (had + back - lost) : 0);
 	}
 	return 0;
 }
@@ -142,7 +149,7 @@ static uint8_t barred(const struct sim *s, uint32_t service, uint32_t group, uin
 }
 
 /* Part of a row's audience that changes its vendor: new sessions by the difference of the shares;
- * seated ones where a vendor may not keep them any more, or their node goes. */
+ * seated ones where a vendor may not keep them any more, or their node goes or gives way. */
 static double row_moves(const struct pair *p, uint32_t service, uint32_t group, const double *was,
 	const double *then)
 {
@@ -160,7 +167,7 @@ static double row_moves(const struct pair *p, uint32_t service, uint32_t group, 
 			(!impact_by_rule(before) || before == SCORE_DRAINED))
 			seated += was[v];
 		else
-			seated += was[v] * nodes_lost(p, group, v);
+			seated += was[v] * nodes_moved(p, group, v);
 	}
 	return SL_MAX(differ / 2, seated);
 }
@@ -302,10 +309,9 @@ int control_impact(const struct engine_view *view, const struct impact_side *now
 	if (!rc && then->conf)
 		rc = build(view, then->conf, &blob, &cat, err);
 	if (!rc) {
-		rc = impact_sim_new(view, NULL, now->rule, now->n, now_ms, &a);
+		rc = impact_sim_new(view, NULL, now, now_ms, &a);
 		if (!rc)
-			rc = impact_sim_new(
-				view, blob ? &cat : NULL, then->rule, then->n, now_ms, &b);
+			rc = impact_sim_new(view, blob ? &cat : NULL, then, now_ms, &b);
 	}
 	if (!rc && a->denies)
 		rc = impact_survey(a);

@@ -31,11 +31,28 @@ struct impact {
 	char worst_region[SL_MAX_NAME + 1];
 };
 
-/* Rules that hold, and the configuration; conf NULL: the catalogue in use. Borrowed. */
+/* What another state of an automatic feature makes of the last tick's fleet. Borrowed. */
+struct impact_feature {
+	enum impact_feature_kind {
+		IMPACT_QUALITY,  /* on: what players report counts */
+		IMPACT_BREAKERS, /* barred: a bit per vendor, by group */
+		IMPACT_LOADS,    /* forecast: by cell; as_metered: without what has come since */
+		IMPACT_NODES     /* node: what is known of them */
+	} kind;
+	bool on, as_metered;
+	const uint64_t *barred;
+	const struct learn_forecast *forecast;
+	const struct engine_node *node; /* by name */
+	uint32_t n_nodes;
+};
+
+/* Rules that hold, and the configuration; conf NULL: the catalogue in use. Borrowed. feature NULL:
+ * all are as they are; else conf is NULL. */
 struct impact_side {
 	const struct engine_rule *rule;
 	uint32_t n;
 	const struct conf *conf;
+	const struct impact_feature *feature;
 };
 
 /* view must have a world; conf of `then` only. now_ms: unix. The result is malloc'd; caller frees.
@@ -54,6 +71,11 @@ struct impact_stream {
 /* view must have a world; service: its id. The list is put in order. SL_ENOMEM; caller frees. */
 int control_impact_streams(const struct engine_view *view, uint32_t service,
 	struct impact_stream *list, uint32_t n, struct impact **ret_impact) SL_NONNULL(1, 5);
+
+/* Hot streams spread over own nodes, or no more: who would be sent to another node of the vendor.
+ * *ret_streams: how many streams that is about. view must have a world. SL_ENOMEM; caller frees. */
+int control_impact_hot(const struct engine_view *view, uint32_t *ret_streams,
+	struct impact **ret_impact) SL_NONNULL_ALL;
 
 /* The region of a group, added to the list if it is new; and what ends a list that was filled with
  * weighted sums: means, names and the worst. */

@@ -224,7 +224,7 @@ static int allocate(struct sim *s)
 }
 
 int impact_sim_new(const struct engine_view *view, const struct cat_view *cat,
-	const struct engine_rule *rules, uint32_t n, uint64_t now_ms, struct sim **ret_sim)
+	const struct impact_side *side, uint64_t now_ms, struct sim **ret_sim)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	size_t rows;
@@ -234,8 +234,10 @@ int impact_sim_new(const struct engine_view *view, const struct cat_view *cat,
 		return SL_ENOMEM;
 	s->world = view->world;
 	s->cat = cat ? cat : &view->world->cat;
-	s->rule = rules;
-	s->n_rules = n;
+	s->rule = side->rule;
+	s->n_rules = side->n;
+	s->node = view->nodes;
+	s->n_nodes = view->n_nodes;
 	rows = (size_t)s->cat->n_services * s->cat->n_groups;
 	s->row = malloc(SL_MAX(rows, (size_t)1) * sizeof(*s->row));
 	s->out = calloc(SL_MAX(rows, (size_t)1), sizeof(*s->out));
@@ -254,8 +256,10 @@ int impact_sim_new(const struct engine_view *view, const struct cat_view *cat,
 		.n_services = s->cat->n_services,
 		.n_groups = s->cat->n_groups};
 	s->fleet.n_rows = set_rows(s, view);
-	for (uint32_t i = 0; i < n; i++)
-		apply(s, &rules[i]);
+	if (side->feature)
+		impact_feature_apply(s, view, side->feature);
+	for (uint32_t i = 0; i < side->n; i++)
+		apply(s, &side->rule[i]);
 	rc = allocate(s);
 	if (rc)
 		impact_sim_free(s);

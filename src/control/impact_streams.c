@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who would move when streams change their vendors: the live sessions that players report. They say
- * how many a stream has on a vendor, and how many a vendor has in a group; a stream's are taken to
- * lie in the groups as all of its vendor's do. Who has to leave goes by the shares of the vendors
- * that may carry the stream, as answers are made.
+ * Who would move when streams change their vendors, or are spread over own nodes: the live sessions
+ * that players report. They say how many a stream has on a vendor, and how many a vendor has in a
+ * group; a stream's are taken to lie in the groups as all of its vendor's do. Who has to leave goes
+ * by the shares of the vendors that may carry the stream, as answers are made.
  */
 #include "base/hash.h"
 #include "control/impact.h"
+#include "scoring/hot.h"
+#include "scoring/nodes.h"
 #include "world/facts.h"
 
 #include <stdlib.h>
@@ -97,6 +99,67 @@ static void add_stream(const struct streams *s, const struct facts_stream *f,
 			sessions);
 		add(s, &s->m->all, g, f->vendor, change, sessions);
 	}
+}
+
+/* Part of a stream's sessions in a group that have other nodes when it is hot than when it is not:
+ * all but those of its first one. */
+static double spread(const struct streams *s, double part, uint32_t group, uint32_t vendor)
+{
+	const struct cat_view *c = &s->view->world->cat;
+	uint32_t list = c->vendor_nodes[group * c->n_vendors + vendor].v, n;
+
+	if (list == BLOB_NONE || !c->node_lists[list].tiers.count)
+		return 0;
+	n = c->node_tiers[c->node_lists[list].tiers.first].nodes.count;
+	n = hot_spread(n * SL_MIN(part, 1.0), 1, NODES_MAX_SPREAD);
+	return n > 1 ? 1 - 1.0 / n : 0;
+}
+
+static void add_spread(struct streams *s, const struct facts_stream *f, double part)
+{
+	for (uint32_t g = 0; g < s->n_groups; g++) {
+		double sessions = f->sessions * s->part[f->vendor * s->n_groups + g];
+		struct impact_region *of[] = {
+			impact_region_of(s->m, &s->view->world->cat, g), &s->m->all};
+
+		for (uint32_t i = 0; sessions > 0 && i < SL_COUNT(of); i++) {
+			add(s, of[i], g, f->vendor, NULL, sessions);
+			of[i]->moves += sessions * spread(s, part, g, f->vendor);
+		}
+	}
+}
+
+int control_impact_hot(
+	const struct engine_view *view, uint32_t *ret_streams, struct impact **ret_impact)
+{
+	struct streams s = {view, 0, calloc(1, sizeof(*s.m)), NULL, view->world->cat.n_groups};
+	int rc = 0;
+
+	*ret_streams = 0;
+	s.part = calloc((size_t)SL_MAX_VENDORS * s.n_groups + 1, sizeof(*s.part));
+	if (!s.m || !s.part) {
+		free(s.m);
+		rc = SL_ENOMEM;
+		goto done;
+	}
+	if (view->facts)
+		take_parts(&s);
+	for (uint32_t i = 0; view->facts && i < view->facts->n_streams; i++) {
+		const struct facts_stream *f = &view->facts->streams[i];
+		double part;
+
+		if (f->vendor >= view->fleet->n_vendors)
+			continue;
+		part = engine_hot_part(&view->world->cat, f->vendor, (double)f->kbps / 1000);
+		*ret_streams += part > 0;
+		add_spread(&s, f, part);
+	}
+	s.m->by_sessions = true;
+	impact_finish(s.m, &view->world->cat);
+	*ret_impact = s.m;
+done:
+	free(s.part);
+	return rc;
 }
 
 int control_impact_streams(const struct engine_view *view, uint32_t service,

@@ -64,10 +64,11 @@ void control_put_impact(struct control_call *call, const struct impact *m)
 		put_region(list, m, &m->region[i]);
 }
 
-/* What has to be typed: the plan, vendor, node or service that it is about, else the command. */
+/* What has to be typed: the plan, vendor, node, service or switch that it is about, else the
+ * command. */
 static const char *confirm_word(const struct control_call *call)
 {
-	static const char *const names[] = {"plan", "vendor", "node", "service"};
+	static const char *const names[] = {"plan", "vendor", "node", "service", "name"};
 
 	for (size_t i = 0; i < SL_COUNT(names); i++)
 		if (control_arg(call, names[i]))
@@ -105,8 +106,22 @@ int control_check_confirmed(struct control_call *call, const struct impact *m)
 		m->denies ? "may move" : "moves", 100 * m->worst, m->worst_region, want);
 }
 
-int control_weigh(
-	struct control_call *call, const struct control_rules *then, const struct conf *conf)
+int control_check_known(struct control_call *call, const char *unknown)
+{
+	if (want_confirm(call) == 0)
+		return 0;
+	return err_set(&call->err, SL_EREFUSED, "cannot tell: %.300s: confirm with --confirm %s",
+		unknown, confirm_word(call));
+}
+
+int control_weigh_impact(struct control_call *call, const struct impact *m)
+{
+	control_put_impact(call, m);
+	return control_flag(call, "dry-run") ? 0 : control_check_confirmed(call, m);
+}
+
+static int weigh(struct control_call *call, const struct control_rules *then,
+	const struct conf *conf, const struct impact_feature *feature)
 {
 	struct engine_rule *now = calloc(2 * ENGINE_MAX_RULES, sizeof(*now));
 	struct impact *m = NULL;
@@ -121,17 +136,25 @@ int control_weigh(
 		now[i].until_ms = 0;
 	n_then = control_rules_expand(
 		then, NULL, call->now_ms, now + ENGINE_MAX_RULES, ENGINE_MAX_RULES);
-	rc = control_impact(call->view, &(struct impact_side){now, n_now, NULL},
-		&(struct impact_side){now + ENGINE_MAX_RULES, n_then, conf}, call->now_ms, &m,
-		&call->err);
-	if (!rc) {
-		control_put_impact(call, m);
-		if (!control_flag(call, "dry-run"))
-			rc = control_check_confirmed(call, m);
-	}
+	rc = control_impact(call->view, &(struct impact_side){now, n_now, NULL, NULL},
+		&(struct impact_side){now + ENGINE_MAX_RULES, n_then, conf, feature}, call->now_ms,
+		&m, &call->err);
+	if (!rc)
+		rc = control_weigh_impact(call, m);
 	free(m);
 	free(now);
 	return rc;
+}
+
+int control_weigh(
+	struct control_call *call, const struct control_rules *then, const struct conf *conf)
+{
+	return weigh(call, then, conf, NULL);
+}
+
+int control_weigh_feature(struct control_call *call, const struct impact_feature *feature)
+{
+	return weigh(call, &call->c->rules, NULL, feature);
 }
 
 /* Rules with these keys changed. */

@@ -130,6 +130,8 @@ def everything():
     do("drill inject", "vendor-failing", "--vendor", "gamma", "--for", "1s")
     do("alert silence", "meter-silent", "--for", "1s")
     do("switch set", "alerts", "on")
+    do("switch set", "quality", "off", "--dry-run")
+    do("switch set", "hot", "off", "--dry-run")
     daemon.write("new.yaml", catalog.replace("max_mbps: 9000000", "max_mbps: 8000000"))
     do("config diff", daemon.dir + "/new.yaml")
     do("config apply", daemon.dir + "/new.yaml")

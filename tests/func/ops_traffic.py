@@ -74,7 +74,7 @@ OTHERS = {
     "plan add": "a definition", "plan remove": "a definition", "plan arm": "the dry run of plan fire",
     "plan veto": "stops a plan", "drill run": "the test service only",
     "drill inject": "the test service only", "alert silence": "words",
-    "switch set": "what automation may do from now on"}
+    "switch set": "a feature, not a rule: tests/func/ops_switch.py"}
 
 
 def table():
