@@ -355,19 +355,23 @@ static int write_report(struct control_call *call, struct report *r)
 
 int control_do_EXPORT(struct control_call *call)
 {
-	double now = (double)call->now_ms / 1e3;
+	double to = control_number(call, "to", (double)call->now_ms / 1e3);
+	double from = control_number(call, "from", SL_MAX(0, to - 86400));
 	struct report *r = calloc(1, sizeof(*r));
 	char *text = NULL;
 	size_t n = 0;
 	int rc = control_need_store(call);
 
+	if (!rc && !(from >= 0 && from <= to && to < 1e11))
+		rc = err_set(&call->err, SL_EINVAL,
+			"--from and --to are unix seconds, the first not after the second");
 	if (!rc && r)
 		r->md = open_memstream(&text, &n);
 	if (!rc && (!r || !r->md))
 		rc = err_set(&call->err, SL_ENOMEM, "out of memory");
 	if (!rc) {
-		r->to_ms = (uint64_t)(control_number(call, "to", now) * 1e3);
-		r->from_ms = (uint64_t)(control_number(call, "from", now - 86400) * 1e3);
+		r->to_ms = (uint64_t)(to * 1e3);
+		r->from_ms = (uint64_t)(from * 1e3);
 		rc = write_report(call, r);
 		(void)fclose(r->md);
 		if (!rc)

@@ -288,6 +288,9 @@ def switches_reports_and_views():
     assert any(r["command"] == "vendor drain" for r in told["actions"]), told
     assert {r["vendor"] for r in told["traffic"]} == {"alpha", "beta", "gamma"}, told
     assert human("export").stdout.startswith("# Event from")
+    for times in (["--from", "20", "--to", "10"], ["--to", "1e20"]):
+        assert "the first not after the second" in daemon.ctl("export", *times, ok=False)[1], times
+    assert human("export", "--to", "1000000000").stdout.startswith("# Event from 2001-09-08")
     assert human("top", "--count", "2", "--interval", "10ms").stdout.count("version") == 2
     assert "alpha" in human("status").stdout and "\033" not in human("status").stdout
     assert human("names", "vendors").stdout.split() == ["alpha", "beta", "gamma"]
