@@ -68,6 +68,14 @@ const struct command *commands_find(char *const *words, uint32_t n, uint32_t *re
 	return NULL;
 }
 
+const struct command *commands_group(const char *group, const struct command *last)
+{
+	for (size_t i = last ? (size_t)(last - commands_table) + 1 : 0; i < COMMANDS; i++)
+		if (commands_table[i].name[0] && strcmp(commands_table[i].group, group) == 0)
+			return &commands_table[i];
+	return NULL;
+}
+
 const struct command *commands_at(enum command_method method, const char *path)
 {
 	for (size_t i = 0; i < COMMANDS; i++)

@@ -97,6 +97,10 @@ const struct command_param *commands_find_param(
 const struct command *commands_find(char *const *words, uint32_t n, uint32_t *ret_words)
 	SL_NONNULL(3);
 
+/* The commands of a group one by one: the first after `last` (NULL: of all); NULL: no more. A
+ * command without a second word is no group. */
+const struct command *commands_group(const char *group, const struct command *last) SL_NONNULL(1);
+
 /* The row of the admin API; NULL: none. */
 const struct command *commands_at(enum command_method method, const char *path) SL_NONNULL_ALL;
 

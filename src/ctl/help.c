@@ -53,19 +53,31 @@ static void put_synopsis(const struct command *c, FILE *out)
 	}
 }
 
+static void put_line(const struct command *c, FILE *out)
+{
+	char words[64];
+
+	(void)snprintf(words, sizeof(words), "%s%s%s", c->group, c->name[0] ? " " : "", c->name);
+	(void)fprintf(out, "  %-20s %s\n", words, c->help);
+}
+
+void ctl_help_group(const char *group, FILE *out)
+{
+	const struct command *c = NULL;
+
+	(void)fprintf(out, "usage: sluicectl %s COMMAND\n\n", group);
+	while ((c = commands_group(group, c)))
+		put_line(c, out);
+	(void)fprintf(out, "\n`sluicectl help %s COMMAND` tells all about one.\n", group);
+}
+
 void ctl_help_all(FILE *out)
 {
 	(void)fputs(
 		"usage: sluicectl [--json] [--socket PATH | --url URL --token TOKEN] COMMAND\n\n",
 		out);
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands_table[i];
-		char words[64];
-
-		(void)snprintf(
-			words, sizeof(words), "%s%s%s", c->group, c->name[0] ? " " : "", c->name);
-		(void)fprintf(out, "  %-20s %s\n", words, c->help);
-	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		put_line(&commands_table[i], out);
 	(void)fputs(
 		"\n`sluicectl help COMMAND` tells all about one. Exit status: 0 done, 1 refused,\n"
 		"2 wrong usage, 3 the daemon cannot be reached.\n",

@@ -112,15 +112,12 @@ static int do_help(const struct ctl_request *r)
 		ctl_help_command(c, stdout);
 		return DONE;
 	}
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands_table[i].group, words[0]) == 0) {
-			ctl_help_command(&commands_table[i], stdout);
-			(void)putchar('\n');
-			n = 0;
-		}
-	if (n == 0)
+	if (n == 1 && commands_group(words[0], NULL)) {
+		ctl_help_group(words[0], stdout);
 		return DONE;
-	(void)fprintf(stderr, "sluicectl: no such command: %s\n", words[0]);
+	}
+	(void)fprintf(stderr, "sluicectl: no such command: %s%s%s\n", words[0], n > 1 ? " " : "",
+		n > 1 ? words[1] : "");
 	return USAGE;
 }
 

@@ -96,15 +96,33 @@ static int option(struct parser *p, const char *arg)
 	return rc ? rc : add(p, param, value);
 }
 
+static int no_such(char *const *words, uint32_t n, struct errbuf *err)
+{
+	const struct command *c = NULL;
+	size_t used;
+
+	(void)err_set(err, SL_EINVAL, "no such command: %s%s%s", words[0], n > 1 ? " " : "",
+		n > 1 ? words[1] : "");
+	while ((c = commands_group(words[0], c))) {
+		used = strlen(err->s);
+		(void)snprintf(err->s + used, sizeof(err->s) - used, "%s%s",
+			c == commands_group(words[0], NULL) ? "; there are " : ", ", c->name);
+	}
+	return SL_EINVAL;
+}
+
 static int command_word(struct parser *p)
 {
 	uint32_t words = 0, left = (uint32_t)(p->argc - p->at + 1);
 	char **at = p->argv + p->at - 1;
 
 	p->r->command = commands_find(at, left, &words);
+	if (!p->r->command && commands_group(at[0], NULL) && (left == 1 || at[1][0] == '-')) {
+		p->r->group = at[0];
+		return 0;
+	}
 	if (!p->r->command)
-		return err_set(p->err, SL_EINVAL, "no such command: %s%s%s", at[0],
-			left > 1 ? " " : "", left > 1 ? at[1] : "");
+		return no_such(at, left, p->err);
 	p->at += (int)words - 1;
 	return 0;
 }

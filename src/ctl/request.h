@@ -15,6 +15,7 @@ struct ctl_value {
 
 struct ctl_request {
 	const struct command *command; /* NULL: none was given */
+	const char *group;             /* then: the group that was, else NULL */
 	struct ctl_value value[CTL_MAX_VALUES];
 	uint32_t n_values;
 	const char *socket, *url, *token, *cacert; /* NULL where not given */

@@ -166,7 +166,12 @@ int main(int argc, char **argv)
 		return DONE;
 	}
 	if (!r.command) {
-		ctl_help_all(r.help ? stdout : stderr);
+		FILE *out = r.help ? stdout : stderr;
+
+		if (r.group)
+			ctl_help_group(r.group, out);
+		else
+			ctl_help_all(out);
 		return r.help ? DONE : USAGE;
 	}
 	if (r.help) {

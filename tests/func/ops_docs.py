@@ -42,6 +42,8 @@ for row in re.findall(r'^COMMAND\((\w+), "([\w-]+)", "([\w-]*)"', read("src/ctl/
         say("help does not list " + " ".join(words))
     if "usage: sluicectl " + " ".join(words) not in made(*words, "--help"):
         say("no help of " + " ".join(words))
+    if len(words) == 2 and "  " + " ".join(words) not in made(words[0], "--help"):
+        say("help of %s does not list %s" % tuple(words))
 
 code = set(re.findall(r'^METRIC\(\w+, "(\w+)"', read("src/control/metrics.def"), re.M))
 code |= set(re.findall(r'^COUNTER\(\w+, "(\w+)"', read("src/tally/counters.def"), re.M))
