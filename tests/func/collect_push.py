@@ -123,9 +123,9 @@ def a_bad_ingest_is_passed_over_there_and_only_there():
             by_isp = {(r["ingest"], r["isp"]): r for r in s.ctl("ingest", "show", "--by", "isp")["ingests"]}
             assert by_isp["north", "CN/telecom"]["pushers"] == 16 and by_isp["north", "CN/unicom"]["frame_rate"] == 30
             # the operator's way out: no quality, no ranking
-            s.ctl("switch", "set", "quality", "off", "--why", "test")
+            s.ctl("switch", "set", "quality", "off", "--why", "test", "--confirm", "quality")
             wait_for("the plain order", lambda: firsts(s, HERE) == calm)
-            s.ctl("switch", "set", "quality", "on", "--why", "test")
+            s.ctl("switch", "set", "quality", "on", "--why", "test", "--confirm", "quality")
             wait_for("north to be passed over again", passed_over)
             p.how[HERE, "north"] = "good"
             wait_for("north to be back", lambda: firsts(s, HERE) == calm)

@@ -250,9 +250,9 @@ def every_automatic_feature_has_a_switch():
     assert names == ["plans", "alerts", "blacklist", "quality", "forecast", "geo", "meters", "probes",
                      "hot", "harvest"], names
     for name in names:
-        daemon.ctl("switch", "set", name, "off", "--why", "a test")
+        daemon.ctl("switch", "set", name, "off", "--why", "a test", "--confirm", name)
         assert {r["name"]: r["state"] for r in daemon.ctl("switch", "list")["switches"]}[name] == "off"
-        daemon.ctl("switch", "set", name, "on")
+        daemon.ctl("switch", "set", name, "on", "--confirm", name)
 
 
 def without_forecast_a_meter_counts_as_it_is():
@@ -268,10 +268,10 @@ def without_forecast_a_meter_counts_as_it_is():
         row = room()
         return row["forecast_mbps"] > row["current_mbps"] + 200 and row
     wait_for("what was dispatched since", ahead)
-    daemon.ctl("switch", "set", "forecast", "off", "--why", "a test")
+    daemon.ctl("switch", "set", "forecast", "off", "--why", "a test", "--confirm", "forecast")
     wait_for("the meter alone", lambda: (lambda r: r["forecast_mbps"] == r["current_mbps"])(room()))
     wait_for("what is expected to follow", lambda: room()["expected_mbps"] < 1100)
-    daemon.ctl("switch", "set", "forecast", "on")
+    daemon.ctl("switch", "set", "forecast", "on", "--confirm", "forecast")
     wait_for("the forecast again", ahead)
 
 

@@ -306,7 +306,7 @@ def what_a_change_for_a_time_stands_over_comes_back():
 def a_switch_comes_back_by_itself():
     def state(name):
         return next(s["state"] for s in ctl("switch", "list")["switches"] if s["name"] == name)
-    ctl("switch", "set", "quality", "off", "--for", "6s", "--why", "a trial")
+    ctl("switch", "set", "quality", "off", "--for", "6s", "--why", "a trial", "--confirm", "quality")
     assert state("quality") == "off"
     wait_for("it to be on", lambda: state("quality") == "on")
 

@@ -266,9 +266,9 @@ def edges_that_are_down_are_not_answered():
             assert ips(d, GUANGDONG) == first
             edges.down.add(first[1])
             wait_for("the second is left out", lambda: ips(d, GUANGDONG) == [first[0], first[2]])
-            d.ctl("switch", "set", "probes", "off")
+            d.ctl("switch", "set", "probes", "off", "--confirm", "probes")
             wait_for("and answered", lambda: ips(d, GUANGDONG) == first)
-            d.ctl("switch", "set", "probes", "on")
+            d.ctl("switch", "set", "probes", "on", "--confirm", "probes")
             wait_for("and left out", lambda: ips(d, GUANGDONG) == [first[0], first[2]])
             edges.down.update(first)
             wait_for("none is left: the CNAME", lambda: ips(d, GUANGDONG) == [])

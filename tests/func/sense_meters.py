@@ -203,10 +203,10 @@ def own_nodes():
                 wait_for("more answers of nodes", lambda: asked() >= first + n)
                 return shown(d, "v0")["ok"]
 
-            d.ctl("switch", "set", "meters", "off")
+            d.ctl("switch", "set", "meters", "off", "--confirm", "meters")
             still = asked_on()
             assert asked_on() == still, "what is pulled does not count"
-            d.ctl("switch", "set", "meters", "on")
+            d.ctl("switch", "set", "meters", "on", "--confirm", "meters")
             wait_for("it counts again", lambda: shown(d, "v0")["ok"] > still)
 
 

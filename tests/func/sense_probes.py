@@ -126,9 +126,9 @@ def nodes_that_are_down_are_not_answered():
             assert answered(d)["own"] == {"127.0.0.11", "127.0.0.12"}, answered(d)
             e.says["127.0.0.12"] = (500, b"well")
             wait_for("n2 gone", lambda: answered(d).get("own") == {"127.0.0.11"})
-            d.ctl("switch", "set", "probes", "off")
+            d.ctl("switch", "set", "probes", "off", "--confirm", "probes")
             wait_for("n2 all the same", lambda: "127.0.0.12" in answered(d).get("own", ()))
-            d.ctl("switch", "set", "probes", "on")
+            d.ctl("switch", "set", "probes", "on", "--confirm", "probes")
             wait_for("n2 gone again", lambda: answered(d).get("own") == {"127.0.0.11"})
             t = targets(d)["nodes", "127.0.0.12:%d" % e.port]
             assert t["state"] == "down" and t["node"] == "n2" and t["last_bad"] == "status" and t["bad"] >= 2, t
@@ -405,9 +405,9 @@ zones:""" % port["north"])
             assert before[s][0] == "north" or now[0] == before[s][0], (before[s], now)
         assert named("final")[2] == "by probe"
         assert [t["node"] for t in d.ctl("probe", "show")["targets"] if t["state"] == "down"] == ["north"]
-        d.ctl("switch", "set", "probes", "off")
+        d.ctl("switch", "set", "probes", "off", "--confirm", "probes")
         wait_for("probes are not believed", lambda: named("final")[::2] == ("north", "by name"))
-        d.ctl("switch", "set", "probes", "on")
+        d.ctl("switch", "set", "probes", "on", "--confirm", "probes")
         points["north2"].close()
         wait_for("one is left", lambda: {named(s)[0] for s in streams} == {"south"})
         assert {named(s)[1] for s in streams} <= {"north", "north2"}, "a dead one in the other unit: there is nothing else"
