@@ -373,11 +373,11 @@ void control_send_free(struct control_send *s)
 	atomic_store(&s->stop, true);
 	if (s->running) {
 		(void)curl_multi_wakeup(s->multi);
-		now_ms = os_now_ms();
+		now_ms = os_mono_ms();
 		until.tv_sec = (time_t)(now_ms / 1000) + STOP_S;
 		until.tv_nsec = (long)(now_ms % 1000) * 1000000;
 		/* a name that takes long to resolve holds it: then the process ends around it */
-		if (pthread_timedjoin_np(s->thread, NULL, &until))
+		if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until))
 			return;
 	}
 	(void)curl_multi_cleanup(s->multi);
