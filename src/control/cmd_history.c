@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* history, diff, rollback, audit. */
 #include "control/passing.h"
+#include "store/list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_LIMIT = 20, MAX_LIMIT = 10000 };
@@ -77,33 +77,11 @@ int control_do_DIFF(struct control_call *call)
 }
 
 /* The keys as a rollback would leave them. */
-struct undone {
-	struct store_item *item;
-	uint32_t n, room;
-	bool failed;
-};
-
 static void undo_one(void *ctx, const char *key, const char *before)
 {
-	struct undone *u = ctx;
-
 	/* the ramp of a catalogue goes with the catalogue */
-	if (u->failed || strcmp(key, "catalogue|passing") == 0)
-		return;
-	if (u->n == u->room) {
-		uint32_t room = u->room ? 2 * u->room : 64;
-		struct store_item *more = realloc(u->item, room * sizeof(*more));
-
-		if (!more) {
-			u->failed = true;
-			return;
-		}
-		u->item = more;
-		u->room = room;
-	}
-	u->item[u->n] = (struct store_item){strdup(key), before ? strdup(before) : NULL};
-	u->failed = !u->item[u->n].key || (before && !u->item[u->n].value);
-	u->n++;
+	if (strcmp(key, "catalogue|passing") != 0)
+		store_list_add(ctx, key, before);
 }
 
 static int check_rollback(struct control_call *call, double *ret_to)
@@ -126,7 +104,7 @@ static int check_rollback(struct control_call *call, double *ret_to)
 	return 0;
 }
 
-static int roll_back(struct control_call *call, const struct undone *u, double to)
+static int roll_back(struct control_call *call, const struct store_list *u, double to)
 {
 	bool catalogue;
 	int rc = control_change_passing(call, u->item, u->n);
@@ -143,7 +121,7 @@ static int roll_back(struct control_call *call, const struct undone *u, double t
 
 int control_do_ROLLBACK(struct control_call *call)
 {
-	struct undone u = {0};
+	struct store_list u = {0};
 	double to = 0;
 	int rc = check_rollback(call, &to);
 
@@ -157,11 +135,7 @@ int control_do_ROLLBACK(struct control_call *call)
 		control_put_bool(call->out, "dry_run", true);
 	else if (!rc)
 		rc = roll_back(call, &u, to);
-	for (uint32_t i = 0; i < u.n; i++) {
-		free((char *)(uintptr_t)u.item[i].key);
-		free((char *)(uintptr_t)u.item[i].value);
-	}
-	free(u.item);
+	store_list_free(&u);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "control/control_int.h"
 #include "control/impact.h"
 #include "control/streams.h"
+#include "store/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,7 @@
 struct edit {
 	struct control_call *call;
 	const struct conf_service *service;
-	struct store_item *item;
-	uint32_t n, room;
+	struct store_list list;
 	uint32_t named; /* streams the call is about */
 	struct impact_stream *moved;
 	uint32_t n_moved;
@@ -125,17 +125,9 @@ static char *print_entry(const struct edit *e, const cJSON *state, const cJSON *
 
 static int put(struct edit *e, const char *key, char *value)
 {
-	if (e->n == e->room) {
-		uint32_t room = e->room ? 2 * e->room : 64;
-		struct store_item *more = realloc(e->item, room * sizeof(*more));
-
-		if (!more)
-			return err_set(&e->call->err, SL_ENOMEM, "out of memory");
-		e->item = more;
-		e->room = room;
-	}
-	e->item[e->n++] = (struct store_item){strdup(key), value};
-	return 0;
+	store_list_add(&e->list, key, value);
+	cJSON_free(value);
+	return e->list.failed ? err_set(&e->call->err, SL_ENOMEM, "out of memory") : 0;
 }
 
 /* One stream of the call: its state before, changed, kept. */
@@ -275,12 +267,12 @@ static int commit(struct edit *e)
 	int rc;
 
 	control_put(e->call->out, "streams", e->named);
-	control_put(e->call->out, "changed", e->n);
+	control_put(e->call->out, "changed", e->list.n);
 	rc = weigh(e);
 	if (!rc && control_flag(e->call, "dry-run"))
 		control_put_bool(e->call->out, "dry_run", true);
 	else if (!rc)
-		rc = control_change(e->call, e->item, e->n);
+		rc = control_change(e->call, e->list.item, e->list.n);
 	return rc;
 }
 
@@ -354,11 +346,7 @@ static int carry_out(struct control_call *call, int (*change)(struct edit *, con
 		rc = edit_list(&e);
 	if (!rc)
 		rc = commit(&e);
-	for (uint32_t i = 0; i < e.n; i++) {
-		free((char *)(uintptr_t)e.item[i].key);
-		cJSON_free((char *)(uintptr_t)e.item[i].value);
-	}
-	free(e.item);
+	store_list_free(&e.list);
 	free(e.moved);
 	cJSON_Delete(e.vendors);
 	return rc;

@@ -2,35 +2,15 @@
 /* Plans undone: what their changes left as it was goes back to what it had been before. */
 #include "control/passing.h"
 #include "control/plan_do.h"
+#include "store/list.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct reverting {
 	struct control_call *call;
-	struct store_item *item;
-	uint32_t n, room;
-	bool failed;
+	struct store_list list;
 };
-
-static void revert_to(struct reverting *r, const char *key, const char *value)
-{
-	if (r->n == r->room) {
-		uint32_t room = r->room ? 2 * r->room : 64;
-		struct store_item *more = realloc(r->item, room * sizeof(*more));
-
-		if (!more) {
-			r->failed = true;
-			return;
-		}
-		r->item = more;
-		r->room = room;
-	}
-	r->item[r->n].key = strdup(key);
-	r->item[r->n].value = value ? strdup(value) : NULL;
-	r->failed |= !r->item[r->n].key || (value && !r->item[r->n].value);
-	r->n++;
-}
 
 /* Undoes an item where it is still as the plan left it. */
 static void revert_item(
@@ -44,7 +24,7 @@ static void revert_item(
 		return;
 	now = store_get(r->call->c->store, key);
 	if ((now == NULL) == (after == NULL) && (!now || strcmp(now, after) == 0))
-		revert_to(r, key, before);
+		store_list_add(&r->list, key, before);
 	free(now);
 }
 
@@ -63,23 +43,19 @@ int control_plan_revert(struct control_call *call, const char *name, struct plan
 	if (!rc)
 		rc = store_items(call->c->store, above, upto, revert_item, &r);
 	if (!rc) {
-		revert_to(&r, key, NULL);
-		rc = r.failed ? err_set(&call->err, SL_ENOMEM, "out of memory")
-			      : control_need_world(call);
+		store_list_add(&r.list, key, NULL);
+		rc = r.list.failed ? err_set(&call->err, SL_ENOMEM, "out of memory")
+				   : control_need_world(call);
 	}
 	if (!rc)
-		rc = control_weigh_items(call, r.item, r.n);
+		rc = control_weigh_items(call, r.list.item, r.list.n);
 	if (!rc && control_flag(call, "dry-run"))
 		control_put_bool(call->out, "dry_run", true);
 	else if (!rc)
-		rc = control_change_passing(call, r.item, r.n);
+		rc = control_change_passing(call, r.list.item, r.list.n);
 	if (!rc && !control_flag(call, "dry-run"))
 		control_plan_set_state(run, PLAN_IDLE, call->now_ms, "reverted");
-	for (uint32_t i = 0; i < r.n; i++) {
-		free((char *)(uintptr_t)r.item[i].key);
-		free((char *)(uintptr_t)r.item[i].value);
-	}
-	free(r.item);
+	store_list_free(&r.list);
 	free(state);
 	return rc;
 }

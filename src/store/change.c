@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changes of the state: made once, checked against newer ones, kept with before and after. */
 #include "base/os.h"
+#include "store/list.h"
 #include "store/store_int.h"
 
 #include <inttypes.h>
@@ -195,13 +196,6 @@ int store_items(struct store *s, uint64_t above, uint64_t upto, store_item_fn *f
 	return step == SQLITE_DONE ? 0 : store_error(s, NULL, "reading items");
 }
 
-/* What each key was before the changes that are to be undone. */
-struct undo {
-	struct store_item *items;
-	uint32_t n, room;
-	bool failed;
-};
-
 static bool is_kept(const char *key, const char *const *keep)
 {
 	for (; *keep; keep++)
@@ -210,27 +204,10 @@ static bool is_kept(const char *key, const char *const *keep)
 	return false;
 }
 
+/* What each key was before the changes that are to be undone. */
 static void undo_item(void *ctx, const char *key, const char *before)
 {
-	struct undo *u = ctx;
-
-	if (u->failed)
-		return;
-	if (u->n == u->room) {
-		uint32_t room = u->room ? 2 * u->room : 64;
-		struct store_item *more = realloc(u->items, room * sizeof(*more));
-
-		if (!more) {
-			u->failed = true;
-			return;
-		}
-		u->items = more;
-		u->room = room;
-	}
-	u->items[u->n].key = strdup(key);
-	u->items[u->n].value = before ? strdup(before) : NULL;
-	u->failed = !u->items[u->n].key || (before && !u->items[u->n].value);
-	u->n++;
+	store_list_add(ctx, key, before);
 }
 
 int store_since(struct store *s, uint64_t to, const char *const *keep, store_each_fn *fn, void *ctx)
@@ -250,7 +227,7 @@ int store_since(struct store *s, uint64_t to, const char *const *keep, store_eac
 int store_rollback(struct store *s, const struct store_author *author, uint64_t to,
 	const char *const *keep, struct store_result *ret_result, struct errbuf *err)
 {
-	struct undo u = {0};
+	struct store_list u = {0};
 	uint64_t last = store_last(s);
 	int rc = 0;
 
@@ -262,11 +239,7 @@ int store_rollback(struct store *s, const struct store_author *author, uint64_t 
 	if (!rc && u.failed)
 		rc = err_set(err, SL_ENOMEM, "out of memory");
 	if (!rc)
-		rc = store_change(s, author, u.items, u.n, ret_result, err);
-	for (uint32_t i = 0; i < u.n; i++) {
-		free((char *)(uintptr_t)u.items[i].key);
-		free((char *)(uintptr_t)u.items[i].value);
-	}
-	free(u.items);
+		rc = store_change(s, author, u.item, u.n, ret_result, err);
+	store_list_free(&u);
 	return rc;
 }
