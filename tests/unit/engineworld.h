@@ -12,6 +12,13 @@
 #include "tmpdir.h"
 #include "world/facts.h"
 
+/* A sluice.yaml, and the vendors of a catalogue. */
+#define ENGINEWORLD_SLUICE "tick_ms: 1000\ngeo: {overrides: nets.csv}\n"
+#define ENGINEWORLD_VENDORS                                                                        \
+	"vendors:\n"                                                                               \
+	"  - {name: alpha, guaranteed_mbps: 1000, max_mbps: 2000}\n"                               \
+	"  - {name: beta, guaranteed_mbps: 1000, max_mbps: 2000}\n"
+
 static struct engine *engine;
 static char dir[64];
 static uint64_t now_ms = UINT64_C(1795000000000);

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engineworld.h"
 
-static const char sluice_yaml[] = "tick_ms: 1000\n"
-				  "geo: {overrides: nets.csv}\n";
-static const char catalog_yaml[] =
-	"vendors:\n"
-	"  - {name: alpha, guaranteed_mbps: 1000, max_mbps: 2000}\n"
-	"  - {name: beta, guaranteed_mbps: 1000, max_mbps: 2000}\n"
+static const char catalog_yaml[] = ENGINEWORLD_VENDORS
 	"services:\n"
 	"  - {name: live, hosts: [live.example], dns: cname, vendors: [\n"
 	"     {vendor: alpha, cname: a.example.}, {vendor: beta, cname: b.example.}]}\n"
@@ -20,7 +15,7 @@ static int set_up(void **state)
 
 	(void)state;
 	if (!rc)
-		rc = engineworld_load(sluice_yaml, catalog_yaml, &err);
+		rc = engineworld_load(ENGINEWORLD_SLUICE, catalog_yaml, &err);
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	return rc;
@@ -154,7 +149,7 @@ static void a_breaker_outlives_its_process(void **state)
 		assert_int_equal(os_write_file(path, data, size, 0600, &err), 0);
 		free(data);
 		assert_int_equal(engine_new(dir, now_ms, &engine, &err), 0);
-		assert_int_equal(engineworld_load(sluice_yaml, catalog_yaml, &err), 0);
+		assert_int_equal(engineworld_load(ENGINEWORLD_SLUICE, catalog_yaml, &err), 0);
 		v = engineworld_tick();
 		assert_int_equal(
 			v->world->tick.breakers[telecom * 2].v, damaged ? TICK_CLOSED : TICK_OPEN);

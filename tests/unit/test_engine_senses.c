@@ -6,8 +6,6 @@
 #include "base/hash.h"
 #include "scoring/ingest.h"
 
-static const char sluice_yaml[] = "tick_ms: 1000\n"
-				  "geo: {overrides: nets.csv}\n";
 static const char catalog_yaml[] =
 	"vendors:\n"
 	"  - {name: alpha, max_mbps: 2000, addresses: [{a: [192.0.2.1]}]}\n"
@@ -31,7 +29,7 @@ static int set_up(void **state)
 	(void)state;
 	rc = engineworld_init(nets, &err);
 	if (!rc)
-		rc = engineworld_load(sluice_yaml, catalog_yaml, &err);
+		rc = engineworld_load(ENGINEWORLD_SLUICE, catalog_yaml, &err);
 	if (rc)
 		(void)fprintf(stderr, "%s\n", err.s);
 	return rc;
@@ -311,7 +309,7 @@ static void start_again(bool damaged)
 	assert_int_equal(os_write_file(path, data, size, 0600, &err), 0);
 	free(data);
 	assert_int_equal(engine_new(dir, now_ms, &engine, &err), 0);
-	assert_int_equal(engineworld_load(sluice_yaml, catalog_yaml, &err), 0);
+	assert_int_equal(engineworld_load(ENGINEWORLD_SLUICE, catalog_yaml, &err), 0);
 }
 
 /* That nobody pushes to an ingest any more, because it was bad, is not forgotten with the process;

@@ -5,12 +5,7 @@
 
 #include "tally/tally.h"
 
-static const char sluice_yaml[] = "tick_ms: 1000\n"
-				  "geo: {overrides: nets.csv}\n";
-static const char catalog_yaml[] =
-	"vendors:\n"
-	"  - {name: alpha, guaranteed_mbps: 1000, max_mbps: 2000}\n"
-	"  - {name: beta, guaranteed_mbps: 1000, max_mbps: 2000}\n"
+static const char catalog_yaml[] = ENGINEWORLD_VENDORS
 	"services:\n"
 	"  - {name: live, hosts: [live.example], dns: cname, bitrate_kbps: %u, vendors: [\n"
 	"     {vendor: alpha, cname: a.example.}%s]}\n"
@@ -25,7 +20,7 @@ static void load(unsigned bitrate_kbps, const char *more)
 	char text[1024];
 
 	(void)snprintf(text, sizeof(text), catalog_yaml, bitrate_kbps, more);
-	if (engineworld_load(sluice_yaml, text, &err))
+	if (engineworld_load(ENGINEWORLD_SLUICE, text, &err))
 		fail_msg("%s", err.s);
 }
 
