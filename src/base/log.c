@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define SL_ALLOW_CLOCK
 #include "base/log.h"
 
 #include "base/hash.h"
+#include "base/os.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE_MAX_OCTETS = 2048, LIMIT_SLOTS = 256, LIMIT_BURST = 20 };
@@ -96,9 +95,8 @@ static size_t append(char *line, size_t at, const char *fmt, ...)
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
 	const char *role = atomic_load(&role_now);
-	char line[LINE_MAX_OCTETS], when[32];
-	struct timespec ts;
-	struct tm tm;
+	char line[LINE_MAX_OCTETS], when[OS_TIME_TEXT];
+	uint64_t now_ms;
 	uint32_t held;
 	size_t n;
 	va_list ap;
@@ -106,13 +104,12 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 
 	if (level > log_level())
 		return;
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	if (!limit_pass(event, (uint64_t)ts.tv_sec, &held))
+	now_ms = os_now_ms();
+	if (!limit_pass(event, now_ms / 1000, &held))
 		return;
-	(void)gmtime_r(&ts.tv_sec, &tm);
-	(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = append(line, 0, "%s.%03ldZ %s %s%s%s ", when, ts.tv_nsec / 1000000, level_names[level],
-		role ? role : "", role ? " " : "", event);
+	os_time_text(now_ms, when);
+	n = append(line, 0, "%s %s %s%s%s ", when, level_names[level], role ? role : "",
+		role ? " " : "", event);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, LINE_MAX_OCTETS - 1 - n, fmt, ap);
 	va_end(ap);

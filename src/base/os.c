@@ -33,6 +33,17 @@ uint64_t os_now_ms(void)
 	return clock_ns(CLOCK_REALTIME) / 1000000;
 }
 
+void os_time_text(uint64_t unix_ms, char ret[static OS_TIME_TEXT])
+{
+	time_t s = (time_t)(unix_ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	(void)gmtime_r(&s, &tm);
+	n = strftime(ret, OS_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(ret + n, OS_TIME_TEXT - n, ".%03uZ", (unsigned)(unix_ms % 1000));
+}
+
 uint64_t os_mono_ms(void)
 {
 	return clock_ns(CLOCK_MONOTONIC) / 1000000;

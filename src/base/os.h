@@ -19,6 +19,10 @@
 /* Unix time, milliseconds; can jump. */
 uint64_t os_now_ms(void);
 
+/* Unix time in milliseconds as RFC 3339 has it, in UTC: "2026-11-21T18:30:00.123Z". */
+enum { OS_TIME_TEXT = 32 };
+void os_time_text(uint64_t unix_ms, char ret[static OS_TIME_TEXT]);
+
 /* Monotonic clocks, since some start. */
 uint64_t os_mono_ms(void);
 uint64_t os_mono_ns(void);

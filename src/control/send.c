@@ -8,8 +8,10 @@
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,7 @@ struct control_send {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
+	sem_t ended; /* the thread's last word */
 
 	/* the thread's own */
 	struct setup *now;
@@ -74,16 +77,11 @@ static void camel(const char *name, char *ret, size_t size)
 	ret[n] = '\0';
 }
 
-/* RFC 3339. */
 static void put_time(cJSON *o, const char *name, uint64_t ms)
 {
-	time_t s = (time_t)(ms / 1000);
-	char text[40], when[32];
-	struct tm tm;
+	char text[OS_TIME_TEXT];
 
-	(void)gmtime_r(&s, &tm);
-	(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(text, sizeof(text), "%s.%03uZ", when, (unsigned)(ms % 1000));
+	os_time_text(ms, text);
 	(void)cJSON_AddStringToObject(o, name, text);
 }
 
@@ -340,6 +338,7 @@ static void *loop(void *arg)
 	for (uint32_t t = 0; s->now && t < s->now->n; t++)
 		land(s, &s->now->receiver[t].flight);
 	free(line);
+	(void)sem_post(&s->ended);
 	return NULL;
 }
 
@@ -352,6 +351,7 @@ int control_send_new(struct control_send **ret_send, struct errbuf *err)
 	if (!s)
 		return err_set(err, SL_ENOMEM, "out of memory");
 	(void)pthread_mutex_init(&s->lock, NULL);
+	(void)sem_init(&s->ended, 0, 0);
 	s->book = notice_new();
 	s->multi = curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : curl_multi_init();
 	s->running = s->book && s->multi && pthread_create(&s->thread, NULL, loop, s) == 0;
@@ -365,26 +365,26 @@ int control_send_new(struct control_send **ret_send, struct errbuf *err)
 
 void control_send_free(struct control_send *s)
 {
-	struct timespec until;
-	uint64_t now_ms;
+	uint64_t now_ms = os_mono_ms();
+	struct timespec until = {(time_t)(now_ms / 1000) + STOP_S, (long)(now_ms % 1000) * 1000000};
 
 	if (!s)
 		return;
 	atomic_store(&s->stop, true);
 	if (s->running) {
 		(void)curl_multi_wakeup(s->multi);
-		now_ms = os_mono_ms();
-		until.tv_sec = (time_t)(now_ms / 1000) + STOP_S;
-		until.tv_nsec = (long)(now_ms % 1000) * 1000000;
 		/* a name that takes long to resolve holds it: then the process ends around it */
-		if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until))
-			return;
+		while (sem_clockwait(&s->ended, CLOCK_MONOTONIC, &until))
+			if (errno != EINTR)
+				return;
+		(void)pthread_join(s->thread, NULL);
 	}
 	(void)curl_multi_cleanup(s->multi);
 	notice_free(s->book);
 	free_setup(s->now);
 	free_setup(s->setup);
 	free(s->list);
+	(void)sem_destroy(&s->ended);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
 }

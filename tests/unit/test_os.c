@@ -84,6 +84,19 @@ static void parses_listener_addresses(void **state)
 	}
 }
 
+static void tells_times(void **state)
+{
+	char text[OS_TIME_TEXT];
+
+	(void)state;
+	os_time_text(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+	os_time_text(1709209815007, text);
+	assert_string_equal(text, "2024-02-29T12:30:15.007Z");
+	os_time_text(UINT64_MAX, text);
+	assert_true(strlen(text) < sizeof(text));
+}
+
 static void a_live_unix_socket_is_not_replaced(void **state)
 {
 	char path[256];
@@ -107,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_reads_and_maps_files),
 		cmocka_unit_test(parses_listener_addresses),
+		cmocka_unit_test(tells_times),
 		cmocka_unit_test(a_live_unix_socket_is_not_replaced),
 	};
 
