@@ -4,18 +4,16 @@
 
 #include <stdint.h>
 
-/* What each slot gains with one dispatch where not all may be given: its part of what is usable.
- * Returns the sum, 0 where nobody may be given. */
-static int32_t usable_gains(const uint32_t *share, uint32_t usable, uint32_t *gain)
+/* What each slot in `of` gains with one dispatch, of shares that sum up to less than a whole: its
+ * part of what is usable. Returns the sum. */
+static int32_t usable_gains(const uint32_t *share, uint32_t of, uint32_t sum, uint32_t *gain)
 {
-	uint64_t sum = 0;
 	int32_t given = 0;
 
-	for (uint32_t i = 0; i < SCORE_ROW; i++)
-		sum += usable >> i & 1 ? share[i] : 0;
-	for (uint32_t i = 0; i < SCORE_ROW; i++) {
-		gain[i] =
-			sum && usable >> i & 1 ? (uint32_t)(share[i] * UINT64_C(1000000) / sum) : 0;
+	for (; of; of &= of - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(of);
+
+		gain[i] = (uint32_t)(share[i] * UINT64_C(1000000) / sum);
 		given += (int32_t)gain[i];
 	}
 	return given;
@@ -33,24 +31,21 @@ static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t of, 
 {
 	int32_t edge = k > 1 ? SCORE_PPM / (int32_t)(2 * k - 2) : 0, most_lag = INT32_MIN;
 	uint32_t best = SCORE_ROW, most = SCORE_NONE;
-	int64_t best_left = 0;
+	int64_t best_left = INT32_MAX, best_gain = 1; /* less urgent than any */
 
 	for (; of; of &= of - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(of);
 		int32_t lag = seq->lag[i] + (int32_t)gain[i];
 		int64_t left = SCORE_PPM - edge - lag;
+		bool more = lag > most_lag;
+		bool sooner = (lag >= edge) & (left * best_gain < best_left * gain[i]);
 
-		if (gain[i] == 0)
-			continue;
 		seq->lag[i] = lag;
-		if (lag > most_lag) {
-			most_lag = lag;
-			most = i;
-		}
-		if (lag >= edge && (best == SCORE_ROW || left * gain[best] < best_left * gain[i])) {
-			best = i;
-			best_left = left;
-		}
+		most_lag = more ? lag : most_lag;
+		most = more ? i : most;
+		best = sooner ? i : best;
+		best_left = sooner ? left : best_left;
+		best_gain = sooner ? gain[i] : best_gain;
 	}
 	return best == SCORE_ROW || most_lag > SCORE_PPM - edge ? most : best;
 }
@@ -58,23 +53,26 @@ static uint32_t choose(struct pick_seq *seq, const uint32_t *gain, uint32_t of, 
 uint32_t pick_next(struct pick_seq *seq, const uint32_t share[static SCORE_ROW], uint32_t usable)
 {
 	const uint32_t *gain = share;
-	uint32_t part[SCORE_ROW], has_share = 0, of, k = 0, at;
-	int32_t sum = SCORE_PPM;
+	uint32_t part[SCORE_ROW], of = 0, k = 0, whole = 0, at;
+	int32_t given = SCORE_PPM;
 
 	usable |= UINT32_C(1) << SCORE_NONE;
-	for (uint32_t i = 0; i < SCORE_ROW; i++)
-		has_share |= (uint32_t)(share[i] != 0) << i;
-	of = has_share & usable;
-	for (uint32_t left = of; left; left &= left - 1)
-		k++;
-	if (of != has_share) {
-		sum = usable_gains(share, usable, part);
+	usable &= (UINT32_C(1) << SCORE_ROW) - 1;
+	for (; usable; usable &= usable - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(usable), has_share = share[i] != 0;
+
+		of |= has_share << i;
+		k += has_share;
+		whole += share[i];
+	}
+	if (k == 0)
+		return SCORE_NONE;
+	if (whole != SCORE_PPM) {
+		given = usable_gains(share, of, whole, part);
 		gain = part;
 	}
-	if (k == 0 || sum == 0)
-		return SCORE_NONE;
 	at = choose(seq, gain, of, k);
-	seq->lag[at] -= sum;
+	seq->lag[at] -= given;
 	return at;
 }
 
