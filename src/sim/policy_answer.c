@@ -125,14 +125,16 @@ static uint32_t open_slots(const struct worker *w, const struct question *q, uin
 static void note_ratio(struct asked *d, const struct question *q, const struct answer *a)
 {
 	const struct worker *w = d->w;
+	struct policy_ratio_row row;
 	uint32_t open;
 
 	if (!q->by_sequence || a->kind == ANSWER_REFRESH || a->stale)
 		return;
 	open = open_slots(w, q, a->row->usable);
-	policy_ratio_add(&d->p->answer->ratio, d->worker, q->group,
-		w->world->tick.shares[a->row->shares].ppm.v,
-		open & ~q->avoid ? open & ~q->avoid : open, a->n ? a->slot[0] : SCORE_NONE);
+	policy_ratio_row(w->world->tick.shares[a->row->shares].ppm.v,
+		open & ~q->avoid ? open & ~q->avoid : open, &row);
+	policy_ratio_add(
+		&d->p->answer->ratio, d->worker, q->group, &row, a->n ? a->slot[0] : SCORE_NONE);
 }
 
 /* --- the doors ------------------------------------------------------------------------------- */

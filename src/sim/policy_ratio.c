@@ -5,28 +5,38 @@
 
 static const double level[POLICY_RATIO_LEVELS] = {1e4, 1e6};
 
-void policy_ratio_add(struct policy_ratio *r, uint32_t worker, uint32_t group,
-	const uint32_t share[static SCORE_ROW], uint32_t usable, uint32_t slot)
+void policy_ratio_row(
+	const uint32_t share[static SCORE_ROW], uint32_t usable, struct policy_ratio_row *ret_row)
 {
-	double *asked = r->asked[worker][group], *given = r->given[worker][group];
-	double worst = r->sequence_off;
-	uint32_t sum = 0, turned = 1u << slot;
+	uint32_t sum = 0;
 
 	usable |= 1u << SCORE_NONE;
+	*ret_row = (struct policy_ratio_row){0};
 	for (uint32_t i = 0; i < SCORE_ROW; i++)
 		if (share[i] && usable >> i & 1) {
 			sum += share[i];
-			turned |= 1u << i;
+			ret_row->slots |= 1u << i;
 		}
-	if (!sum)
-		return; /* no share could be given: a refusal that no sequence made */
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		if (ret_row->slots >> i & 1)
+			ret_row->part[i] = share[i] / (double)sum;
+}
+
+void policy_ratio_add(struct policy_ratio *r, uint32_t worker, uint32_t group,
+	const struct policy_ratio_row *row, uint32_t slot)
+{
+	double *asked = r->asked[worker][group], *given = r->given[worker][group];
+	double worst = r->sequence_off;
+
+	if (!row->slots)
+		return;
 	given[slot]++;
 	r->n[group]++;
-	for (; turned; turned &= turned - 1) {
+	for (uint32_t turned = row->slots | 1u << slot; turned; turned &= turned - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(turned);
 		double off;
 
-		asked[i] += usable >> i & 1 ? share[i] / (double)sum : 0;
+		asked[i] += row->part[i];
 		off = fabs(given[i] - asked[i]);
 		worst = off > worst ? off : worst;
 	}

@@ -20,10 +20,19 @@ struct policy_ratio {
 	bool reached[POLICY_RATIO_LEVELS]; /* by some group */
 };
 
-/* A dispatch that went to a slot, SCORE_NONE for a refused one. share: the row's, ppm; usable: bit
- * per slot that could be given then. */
+/* What a dispatch among the slots that could be given then is to bring each. */
+struct policy_ratio_row {
+	double part[SCORE_ROW]; /* sum 1 */
+	uint32_t slots;         /* with a part; none: a refusal that no sequence makes */
+};
+
+/* share: the row's, ppm; usable: bit per slot. */
+void policy_ratio_row(const uint32_t share[static SCORE_ROW], uint32_t usable,
+	struct policy_ratio_row *ret_row) SL_NONNULL_ALL;
+
+/* A dispatch that went to a slot, SCORE_NONE for a refused one. */
 void policy_ratio_add(struct policy_ratio *r, uint32_t worker, uint32_t group,
-	const uint32_t share[static SCORE_ROW], uint32_t usable, uint32_t slot) SL_NONNULL_ALL;
+	const struct policy_ratio_row *row, uint32_t slot) SL_NONNULL_ALL;
 
 /* After a second: looks at the groups. */
 void policy_ratio_look(struct policy_ratio *r, uint32_t n_groups) SL_NONNULL_ALL;

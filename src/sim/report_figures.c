@@ -263,18 +263,21 @@ static void observe_ratio(
 	struct report_meter *m, const struct plant *p, const struct policy *policy)
 {
 	const struct policy_decision *d = policy_decision(policy);
+	double most = fmin(REPORT_RATIO_SECOND, REPORT_RATIO_RUN / (double)p->s->f.duration_s);
 
 	for (uint32_t g = 0; !policy_ratio(policy) && g < p->n_groups; g++) {
 		const uint32_t *share = d->row[g].share;
-		double now = fmin(p->fresh[g][PLANT_HTTP], REPORT_RATIO_MOST) + m->carry[g];
+		double now = fmin(p->fresh[g][PLANT_HTTP], most) + m->carry[g];
 		uint32_t n = (uint32_t)now;
+		struct policy_ratio_row row;
 
 		m->carry[g] = now - n;
+		policy_ratio_row(share, UINT32_MAX, &row);
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t worker = (uint32_t)m->ratio.n[g] % POLICY_WORKERS;
 
-			policy_ratio_add(&m->ratio, worker, g, share, UINT32_MAX,
-				pick_next(&m->seq[worker][g], share, UINT32_MAX));
+			policy_ratio_add(&m->ratio, worker, g, &row,
+				pick_next(&m->seq[worker][g], share, row.slots));
 		}
 	}
 	policy_ratio_look(&m->ratio, p->n_groups);

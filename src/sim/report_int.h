@@ -5,9 +5,9 @@
 #include "scoring/pick.h"
 #include "sim/report.h"
 
-/* Where the audience is a fluid, at most so many of it are picked in a second and group, or a
- * concert would take as long as every viewer. */
-enum { REPORT_RATIO_MOST = 1000 };
+/* Where the audience is a fluid, at most so many of it are picked in a second and group, and spread
+ * over a run: or a concert would take as long as every viewer. The figure after 10^6 is seen. */
+enum { REPORT_RATIO_SECOND = 1000, REPORT_RATIO_RUN = 2000000 };
 
 enum { REPORT_SAMPLE_S = 10 }; /* the optimum, and what is compared with it, so far apart */
 

@@ -77,7 +77,9 @@ def run(path, single, seeds, every):
         if done.returncode:
             err.seek(0)
             sys.exit("%s: %d: %s" % (" ".join(cmd + [path]), done.returncode, err.read()))
-    return text, used.ru_utime + used.ru_stime
+    cpu_s = used.ru_utime + used.ru_stime
+    print("%s%s: %d seeds, %.0f s" % (os.path.basename(path)[:-5], SINGLE if single else "", seeds, cpu_s), file=sys.stderr)
+    return text, cpu_s
 
 
 def plan(paths, seeds, every):
@@ -136,12 +138,12 @@ def main():
     if not paths:
         sys.exit("no such scenario")
     runs = plan(paths, a.seeds, a.all)
+    again = [next(r for r in runs if r[1] == single) for single in sorted({r[1] for r in runs})]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda r: run(*r), runs))
-    for single in (False, True):
-        again = next((i for i, r in enumerate(runs) if r[1] == single), None)
-        if again is not None and run(*runs[again])[0] != done[again][0]:
-            sys.exit("%s: the same seeds gave other bytes" % runs[again][0])
+        done = list(pool.map(lambda r: run(*r), runs + again))
+    for r, (text, _) in zip(again, done[len(runs):]):
+        if text != done[runs.index(r)][0]:
+            sys.exit("%s: the same seeds gave other bytes" % r[0])
     failed, verdicts, tables = 0, [], []
     for (_, single, seeds, _), (text, cpu_s) in zip(runs, done):
         report = json.loads(text)
