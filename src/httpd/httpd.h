@@ -128,7 +128,8 @@ struct httpd_prefix {
 /* Zero takes the default, named behind. */
 struct httpd_limits {
 	uint32_t connections;  /* of this loop: 16384. The oldest idle one makes room */
-	uint32_t per_address;  /* 256, an IPv6 /64 counting as one; loopback is never dropped */
+	uint32_t per_address;  /* 256, an IPv6 /64 counting as one; never drops loopback or who is
+				  trusted */
 	uint32_t head_ms;      /* 10000, from accept or the request line on */
 	uint32_t body_ms;      /* 20000, from the end of the head on */
 	uint32_t send_ms;      /* 20000, until the reply has left; owned bodies 15 times that */

@@ -192,17 +192,20 @@ static void read_peer(struct conn *c, const struct listener *l, const struct soc
 	c->port = l->port;
 }
 
-/* false: this address has too many already. */
+/* false: this address has too many already. A trusted proxy speaks for many. */
 static bool count_peer(struct httpd *h, struct conn *c)
 {
+	bool loopback = ip_is_loopback(c->ip);
+
 	if (c->ip.family == IP_NONE)
 		return true;
 	c->peer = httpd_peers_add(&h->peers, httpd_peer_key(c->ip));
 	if (c->peer == HTTPD_PEERS_NONE ||
-		h->peers.entries[c->peer].count <= h->conf.limits.per_address)
+		h->peers.entries[c->peer].count <= h->conf.limits.per_address ||
+		(!loopback && httpd_is_trusted(c->ip, h->conf.trusted, h->conf.n_trusted)))
 		return true;
 	stat_refused(h, HTTPD_REFUSED_PER_ADDRESS);
-	return ip_is_loopback(c->ip);
+	return loopback;
 }
 
 static void adopt(

@@ -399,6 +399,12 @@ def connections():
 def a_rush():
     """More at once than there are places and spare ones, all too young to be evicted when they come: who comes
     then need not wait for a deadline."""
+            with Server("per_address=20", "trusted=%s/32" % own) as fronted:
+                many = [socket.create_connection((own, fronted.port), 60) for _ in range(60)]
+                for s in many:
+                    check("a trusted proxy has no limit", ask(s, request("/echo")).status == 200, "")
+                    s.close()
+                check("nor is it counted", fronted.counters()["per_address"] == 0, fronted.counters())
     with Server("connections=40", "head_ms=600000") as server:
         server.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
