@@ -71,11 +71,15 @@ static enum MHD_Result take_param(struct pass *p, struct str name, struct str va
 }
 
 /* Headers that decide framing or the client's address. */
-static enum MHD_Result look_at(struct pass *p, const struct httpd_field *f)
+static enum MHD_Result look_at(struct pass *p, struct httpd_field *f)
 {
 	switch (f->name.n) {
 	case 4:
-		p->n_host += str_eq_ci(f->name, STR_LIT("host"));
+		if (!str_eq_ci(f->name, STR_LIT("host")))
+			break;
+		p->n_host++;
+		if (p->head->authority.n) /* which counts instead (RFC 9112 section 3.2.2) */
+			f->value = p->head->authority;
 		break;
 	case 6:
 		p->head->origin |= str_eq_ci(f->name, STR_LIT("origin"));
@@ -131,11 +135,12 @@ static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char
 	return take_header(cls, k, v);
 }
 
-/* "http://host/path" (RFC 9112 section 3.2.2) to "/path"; false for what is no path. */
-static bool path_of(struct str target, struct str *ret)
+/* "http://host/path" (RFC 9112 section 3.2.2) to "/path" and "host"; false for what is no path. */
+static bool path_of(struct str target, struct str *ret, struct str *ret_authority)
 {
 	struct str s = target;
 
+	*ret_authority = (struct str){NULL, 0};
 	if (s.n && s.p[0] == '/')
 		; /* as nearly all are */
 	else if (s.n > 7 && strncasecmp(s.p, "http://", 7) == 0)
@@ -145,8 +150,9 @@ static bool path_of(struct str target, struct str *ret)
 	if (s.p != target.p) {
 		const char *slash = memchr(s.p, '/', s.n);
 
-		if (!slash)
+		if (!slash || slash == s.p)
 			return false;
+		*ret_authority = (struct str){s.p, (size_t)(slash - s.p)};
 		s = (struct str){slash, s.n - (size_t)(slash - s.p)};
 	}
 	*ret = s;
@@ -173,7 +179,7 @@ static int check_line(
 	if (c->uri_n > c->h->conf.limits.url_octets)
 		return HTTPD_REFUSED_URL_SIZE;
 	target = str_from(url);
-	if (!c->target_ok || !path_of(target, &hd->path) ||
+	if (!c->target_ok || !path_of(target, &hd->path, &hd->authority) ||
 		(c->escapes && !escapes_ok(c->h, hd->path)))
 		return HTTPD_REFUSED_MALFORMED;
 	hd->target_n = c->uri_n - (size_t)(hd->path.p - url);

@@ -96,8 +96,8 @@ struct head {
 	struct httpd_field params[HTTPD_MAX_PARAMS], headers[HTTPD_MAX_HEADERS];
 	uint16_t n_params, n_headers;
 	enum httpd_method method;
-	struct str path;
-	size_t target_n; /* octets of path and query as sent */
+	struct str path, authority; /* authority: of a target in absolute form */
+	size_t target_n;            /* octets of path and query as sent */
 	uint64_t content_length;
 	bool chunked, has_length, origin, forwarded;
 	struct buf decoded;

@@ -64,6 +64,7 @@ AMBIGUOUS = {
     "half an escape in the query": b"GET /echo?a=%4 HTTP/1.1\r\nHost: a\r\n\r\n",
     "%00 in the query": b"GET /echo?a=%00 HTTP/1.1\r\nHost: a\r\n\r\n",
     "a bad escape in the path": b"GET /ec%zzho HTTP/1.1\r\nHost: a\r\n\r\n",
+    "absolute form without a host": b"GET http:///echo HTTP/1.1\r\nHost: a\r\n\r\n",
     "a path without slash": b"GET echo HTTP/1.1\r\nHost: a\r\n\r\n",
     "CONNECT": b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
 }
@@ -133,7 +134,8 @@ def plain(server):
         seen = server.get(target).json()
         check("the target as sent", seen["target"] == target, target, seen)
     check("repeated parameter", server.get("/echo?q=1&q=2").json()["q_found"] == "-17", "")
-    check("absolute form", server.get("http://x/echo?q=1").json()["target"] == "/echo?q=1", "")
+    seen = server.get("http://x:1/echo?q=1").json()
+    check("absolute form, whose host counts", (seen["target"], seen["host"]) == ("/echo?q=1", "x:1"), seen)
     check("prefix route", server.get("/under/a/b?c").json()["path"] == "/under/a/b", "")
     with server.connect() as s:
         for i in range(3):

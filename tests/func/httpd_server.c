@@ -59,6 +59,7 @@ static void serve_echo(void *ctx, const struct httpd_request *rq, struct httpd_r
 	(void)snprintf(number, sizeof(number), "%lld", (long long)rq->peer_uid);
 	put_field(&rp->body, "uid", str_from(number));
 	put_field(&rp->body, "agent", httpd_header(rq, "User-Agent"));
+	put_field(&rp->body, "host", httpd_header(rq, "Host"));
 	put_field(&rp->body, "tls", rq->tls ? STR_LIT("yes") : STR_LIT("no"));
 	(void)snprintf(number, sizeof(number), "%d", httpd_param(rq, "q", &v));
 	put_field(&rp->body, "q_found", str_from(number));
