@@ -44,7 +44,6 @@ static void reply_json(struct httpd_reply *rp, unsigned status, cJSON *json)
 	rp->status = status;
 	rp->owned = text;
 	rp->owned_n = strlen(text);
-	rp->cache_control = "no-store";
 }
 
 /* The error beside what the command had to say, if anything (an impact, results by item). */

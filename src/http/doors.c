@@ -128,7 +128,6 @@ static void enter(enum door id, door_fn *door, unsigned flags, enum checks check
 	bool timed = w->requests++ % TIMED_OF == 0;
 	uint64_t start_ns = timed ? os_mono_ns() : 0;
 
-	rp->cache_control = "no-store";
 	if (!w->worker.world) {
 		tally_count(w->worker.tally, TALLY_WORLD_MISSING);
 		httpd_reply_error(rp, 503, "not_ready", "no world to answer from yet");

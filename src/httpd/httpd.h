@@ -76,7 +76,7 @@ struct httpd_reply {
 	const char *type;          /* "application/json" at the start; NULL: no Content-Type */
 	struct buf body;           /* over the loop's own buffer; overflow becomes 500 */
 	uint32_t retry_after_s;    /* 0: no header */
-	const char *cache_control; /* NULL: no header */
+	const char *cache_control; /* "no-store" at the start; NULL: no header */
 	bool close;                /* end the connection after this reply */
 	void *owned;               /* malloc'd body instead of `body`: taken, freed when sent */
 	size_t owned_n;

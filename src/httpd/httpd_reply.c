@@ -57,6 +57,7 @@ void httpd_reply_init(struct httpd *h, struct httpd_reply *rp)
 	*rp = (struct httpd_reply){
 		.status = 200,
 		.type = "application/json",
+		.cache_control = "no-store",
 		.body = buf_over(h->reply_buf, h->conf.limits.reply_octets),
 		.close = h->draining,
 	};
@@ -284,39 +285,35 @@ bool httpd_reply_queue(struct conn *c, struct MHD_Connection *mc, struct httpd_r
 	return ok;
 }
 
-#define RAW(status_line, body)                                                                     \
-	"HTTP/1.1 " status_line                                                                    \
-	"\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" body
-
 void httpd_reply_raw(struct conn *c, unsigned status)
 {
 	static const struct {
 		unsigned status;
-		const char *text;
+		const char *phrase, *code, *message;
 	} replies[] = {
-		{408, RAW("408 Request Timeout",
-			      "{\"error\":{\"code\":\"timeout\",\"message\":\"the request was too "
-			      "slow\"}}")},
-		{414, RAW("414 URI Too Long", "{\"error\":{\"code\":\"url_size\",\"message\":\"the "
-					      "request target is "
-					      "too long\"}}")},
-		{431, RAW("431 Request Header Fields Too Large",
-			      "{\"error\":{\"code\":\"head_size\",\"message\":\"the head is too "
-			      "large\"}}")},
-		{400, RAW("400 Bad Request",
-			      "{\"error\":{\"code\":\"malformed\",\"message\":\"the request is "
-			      "malformed\"}}")},
+		{408, "408 Request Timeout", "timeout", "the request was too slow"},
+		{414, "414 URI Too Long", "url_size", "the request target is too long"},
+		{431, "431 Request Header Fields Too Large", "head_size", "the head is too large"},
+		{400, "400 Bad Request", "malformed", "the request is malformed"},
 	};
+	char body[128], text[512];
+	struct httpd_reply rp = {.body = buf_over(body, sizeof(body))};
 	size_t i = 0;
+	int n;
 
 	while (i + 1 < SL_COUNT(replies) && replies[i].status != status)
 		i++;
+	httpd_reply_error(&rp, status, replies[i].code, replies[i].message);
+	n = snprintf(text, sizeof(text),
+		"HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: application/json\r\n"
+		"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%.*s",
+		replies[i].phrase, c->h->date, buf_len(&rp.body), (int)buf_len(&rp.body), body);
 	c->linger = true;
 	if (c->tls) {
-		httpd_tls_send_last(c, str_from(replies[i].text));
+		httpd_tls_send_last(c, (struct str){text, (size_t)n});
 		return;
 	}
-	(void)send(c->fd, replies[i].text, strlen(replies[i].text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)send(c->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)shutdown(c->fd, SHUT_WR);
 }
 

@@ -68,7 +68,8 @@ static void serve_echo(void *ctx, const struct httpd_request *rq, struct httpd_r
 	BUF_PUT_LIT(&rp->body, "}");
 }
 
-/* Cache-Control as it is asked for, always from the same place; and another type, or none. */
+/* Cache-Control as it is asked for, always from the same place, or none; and another type, or none.
+ */
 static void serve_cached(void *ctx, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	static char text[512];
@@ -77,7 +78,7 @@ static void serve_cached(void *ctx, const struct httpd_request *rq, struct httpd
 	(void)ctx;
 	if (httpd_param(rq, "cache", &v) == 0) {
 		(void)snprintf(text, sizeof(text), STR_FMT, STR_ARG(v));
-		rp->cache_control = text;
+		rp->cache_control = v.n ? text : NULL;
 	}
 	if (httpd_param(rq, "type", &v) == 0)
 		rp->type = str_eq_z(v, "text") ? "text/plain" : NULL;
@@ -88,7 +89,6 @@ static void serve_null(void *ctx, const struct httpd_request *rq, struct httpd_r
 {
 	(void)ctx;
 	(void)rq;
-	rp->cache_control = "no-store";
 	for (int i = 0; i < 40; i++)
 		BUF_PUT_LIT(&rp->body, "0123456789");
 }

@@ -87,8 +87,10 @@ static inline unsigned httpworld_ask(struct httpworld *h, enum httpd_method meth
 	size_t n;
 	const struct httpd_route *r = http_routes(&n);
 
-	h->rp = (struct httpd_reply){
-		.status = 200, .type = "application/json", .body = buf_over(h->body, HW_REPLY - 1)};
+	h->rp = (struct httpd_reply){.status = 200,
+		.type = "application/json",
+		.cache_control = "no-store",
+		.body = buf_over(h->body, HW_REPLY - 1)};
 	if (!httpworld_params(h, query, &rq.n_params))
 		return 0;
 	b = buf_over(h->target, sizeof(h->target));
