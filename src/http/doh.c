@@ -108,6 +108,8 @@ void http_doh_freshness(
 	buf_put_u64_dec(&b, note->max_age_s);
 	*b.p = '\0';
 	rp->cache_control = text;
+	httpd_reply_header(
+		rp, "Vary", "Origin"); /* only what a page asks has the headers for one */
 }
 
 /* The message of a request; false, and the refusal made, where there is none. */

@@ -223,6 +223,7 @@ def as_json():
             assert sorted(a["data"] for a in reply["Answer"]) == addresses(want), reply
             assert reply["Status"] == 0 and reply["Question"] == [{"name": HOST + ".", "type": 1}]
             assert reply["edns_client_subnet"] == "202.96.128.0/24" and r.getheader("Cache-Control") == "private, max-age=20"
+            assert r.getheader("Vary") == "Origin"
 
 
 def curl_doh_url(s, port):
