@@ -3,8 +3,10 @@
 
 static void fail(struct http_json *j, const char *wrong)
 {
-	if (!j->wrong)
+	if (!j->wrong) {
 		j->wrong = wrong;
+		j->wrong_at = (size_t)(j->p - j->start);
+	}
 	j->p = j->end;
 }
 
@@ -16,7 +18,8 @@ static void blanks(struct http_json *j)
 
 struct http_json http_json_over(struct str text, struct buf scratch)
 {
-	return (struct http_json){.p = text.p, .end = text.p + text.n, .scratch = scratch};
+	return (struct http_json){
+		.start = text.p, .p = text.p, .end = text.p + text.n, .scratch = scratch};
 }
 
 char http_json_peek(struct http_json *j)

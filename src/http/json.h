@@ -13,8 +13,9 @@
 enum { HTTP_JSON_DEPTH = 16 };
 
 struct http_json {
-	const char *p, *end;
+	const char *start, *p, *end;
 	const char *wrong; /* static text, NULL while all is well */
+	size_t wrong_at;   /* octets before the value or member that is wrong */
 	struct buf scratch;
 	uint32_t depth;
 };

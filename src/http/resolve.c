@@ -100,8 +100,11 @@ static const char *read_request(struct http_json *j, struct http_query *query)
 	struct str name;
 
 	query->given = 0;
-	if (!http_json_enter(j, '{'))
-		return NULL;
+	if (http_json_peek(j) != '{') {
+		http_json_skip(j);
+		return "an object is wanted";
+	}
+	(void)http_json_enter(j, '{');
 	while (http_json_member(j, &first, &name)) {
 		char c = http_json_peek(j);
 		const char *now = NULL;
@@ -179,7 +182,12 @@ static void post(struct http_worker *w, const struct httpd_request *rq, struct h
 	struct http_json requests = {0};
 	uint32_t n = 0;
 	const char *wrong = survey(&j, &common, &requests, &n);
+	char text[96];
 
+	if (j.wrong) {
+		(void)snprintf(text, sizeof(text), "octet %zu: %s", j.wrong_at + 1, j.wrong);
+		wrong = text;
+	}
 	requests.scratch.p = j.scratch.p; /* the texts of common stay */
 	if (wrong)
 		httpd_reply_error(rp, 400, "bad_request", wrong);

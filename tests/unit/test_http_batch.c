@@ -80,13 +80,13 @@ static void test_batch(void **state)
 		"\"ranked\":1},"
 		"{\"host\":\"none.example\"},{\"ip\":\"x\"},{\"ip\":\"10.3.0.1\",\"avoid\":["
 		"\"alpha\",\"beta\"]},"
-		"{\"n\":1,\"n\":2},{},7]}";
+		"{\"n\":1,\"n\":2},7,{},[{}],\"x\",{}]}";
 	cJSON *list;
 	char *one;
 
 	(void)state;
 	assert_int_equal(post(body), 200);
-	list = results(8);
+	list = results(11);
 	assert_string_equal(
 		cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(list, 0), "group")),
 		"CN/GD/unicom");
@@ -103,8 +103,8 @@ static void test_batch(void **state)
 			"vendor")),
 		"gamma");
 	assert_string_equal(code_of(list, 5), "bad_request");
-	assert_string_equal(code_of(list, 6), "");
-	assert_string_equal(code_of(list, 7), "bad_request");
+	for (int i = 6; i < 11; i++)
+		assert_string_equal(code_of(list, i), i == 7 || i == 10 ? "" : "bad_request");
 	cJSON_Delete(list);
 }
 
@@ -121,14 +121,25 @@ static void test_single(void **state)
 
 static void test_malformed(void **state)
 {
-	static const char *const rows[] = {"", "[]", "{", "{\"requests\":[{]}",
-		"{\"requests\":[{}]}x", "{\"host\":1,\"host\":2}", "{\"requests\":[{}],\"n\":99}",
-		"null"};
+	static const struct {
+		const char *body, *message;
+	} rows[] = {{"", "octet 1: an object is wanted"}, {"[]", "octet 1: an object is wanted"},
+		{"{", "octet 2: a value is wanted"},
+		{"{\"requests\":[{]}", "octet 15: a name is wanted"},
+		{"{\"requests\":[{}]}x", "octet 18: something follows the end"},
+		{"{\"host\":\"a\" \"n\":1}", "octet 13: a comma or the end is wanted"},
+		{"{\"host\":\"a}", "octet 9: malformed string"},
+		{"{\"host\":1,\"host\":2}",
+			"host must be host names with commas between, given once"},
+		{"{\"requests\":[{}],\"n\":99}", "n must be 1 to 16, given once"},
+		{"null", "octet 1: an object is wanted"}};
 
 	(void)state;
-	for (size_t i = 0; i < SL_COUNT(rows); i++)
-		if (post(rows[i]) != 400)
-			fail_msg("%s", rows[i]);
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		assert_int_equal(post(rows[i].body), 400);
+		if (!strstr((const char *)h.body, rows[i].message))
+			fail_msg("%s: %s", rows[i].body, (const char *)h.body);
+	}
 	/* nothing was counted for what could not be read whole */
 	assert_int_equal(post("{\"requests\":[{\"host\":\"live.sluice.example\"},"), 400);
 	for (uint32_t s = 0; s < SL_MAX_SERVICES; s++)
