@@ -94,17 +94,27 @@ static void put_profile(
 	buf_put_u8(b, '}');
 }
 
+static const char *set_all(struct str *all, struct str value)
+{
+	bool first = all->n == 0;
+
+	*all = value;
+	return first && (str_eq(value, STR_LIT("0")) || str_eq(value, STR_LIT("1")))
+		       ? NULL
+		       : "all must be 0 or 1, given once";
+}
+
 void http_door_fallback(
 	struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp)
 {
 	struct http_query query = http_query_of(rq->client);
 	struct http_decision d;
 	const char *wrong = NULL;
-	bool all = false;
+	struct str all = {NULL, 0};
 
 	for (uint16_t i = 0; i < rq->n_params && !wrong; i++) {
 		if (str_eq(rq->params[i].name, STR_LIT("all")))
-			all = str_eq(rq->params[i].value, STR_LIT("1"));
+			wrong = set_all(&all, rq->params[i].value);
 		else
 			wrong = http_query_set(&query, rq->params[i].name, rq->params[i].value);
 	}
@@ -115,5 +125,5 @@ void http_door_fallback(
 	else if (http_locate(w, &query, &d))
 		httpd_reply_error(rp, 404, "unknown_host", "this host is not scheduled here");
 	else
-		put_profile(&rp->body, w, &d, all);
+		put_profile(&rp->body, w, &d, str_eq(all, STR_LIT("1")));
 }

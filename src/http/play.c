@@ -20,26 +20,75 @@ static bool listed(struct str list, struct str name)
 	return false;
 }
 
+/* false where it is empty, or was given before. */
+static bool set_list(struct str *list, struct str value)
+{
+	bool first = list->n == 0;
+
+	*list = value;
+	return first && value.n > 0;
+}
+
+static bool set_formats(struct wanted *wanted, struct str value)
+{
+	if (!set_list(&wanted->formats, value))
+		return false;
+	while (value.n) {
+		struct str one = str_cut(&value, ',');
+		size_t i = 0;
+
+		while (i < SL_COUNT(format_names) && !str_eq_ci(one, str_from(format_names[i])))
+			i++;
+		if (i == SL_COUNT(format_names))
+			return false;
+	}
+	return true;
+}
+
+static const char *set_wanted(
+	struct wanted *wanted, struct http_query *query, struct str name, struct str value)
+{
+	if (str_eq(name, STR_LIT("format")))
+		return set_formats(wanted, value) ? NULL
+						  : "format must be of flv,hls,dash, given once";
+	if (str_eq(name, STR_LIT("definition")))
+		return set_list(&wanted->definitions, value)
+			       ? NULL
+			       : "definition must be names with commas between, given once";
+	return http_query_set(query, name, value);
+}
+
 static const char *read_query(
 	const struct httpd_request *rq, struct http_query *query, struct wanted *wanted)
 {
 	const char *wrong = NULL;
 
-	for (uint16_t i = 0; i < rq->n_params && !wrong; i++) {
-		struct str name = rq->params[i].name, value = rq->params[i].value;
-
-		if (str_eq(name, STR_LIT("format")))
-			wanted->formats = value;
-		else if (str_eq(name, STR_LIT("definition")))
-			wanted->definitions = value;
-		else
-			wrong = http_query_set(query, name, value);
-	}
+	for (uint16_t i = 0; i < rq->n_params && !wrong; i++)
+		wrong = set_wanted(wanted, query, rq->params[i].name, rq->params[i].value);
 	if (!wrong && query->host.n == 0)
 		wrong = "host is missing";
 	if (!wrong && query->stream.n == 0)
 		wrong = "stream is missing";
 	return wrong;
+}
+
+static bool is_wanted(
+	const struct cat_view *c, const struct wanted *wanted, const struct cat_play *p)
+{
+	return listed(wanted->formats, str_from(format_names[p->format])) &&
+	       listed(wanted->definitions, cat_text(c, p->definition));
+}
+
+/* Whether the service has any such way to play, whatever its vendors may do now. */
+static bool is_played(const struct cat_view *c, const struct wanted *wanted, uint32_t service)
+{
+	struct blob_span plays =
+		c->n_service_plays ? c->service_plays[service].plays : (struct blob_span){0, 0};
+
+	for (uint32_t i = 0; i < plays.count; i++)
+		if (is_wanted(c, wanted, &c->plays[plays.first + i]))
+			return true;
+	return false;
 }
 
 /* One URL of a vendor; false where there is none. */
@@ -87,8 +136,7 @@ static bool put_vendor(struct buf *b, struct http_worker *w, const struct http_q
 	for (uint32_t i = 0; i < plays.count; i++) {
 		const struct cat_play *p = &c->plays[plays.first + i];
 
-		if (listed(wanted->formats, str_from(format_names[p->format])) &&
-			listed(wanted->definitions, cat_text(c, p->definition)))
+		if (is_wanted(c, wanted, p))
 			none &= !put_way(b, w, query, d, slot, p, none);
 	}
 	BUF_PUT_LIT(b, "]}");
@@ -157,8 +205,9 @@ void http_door_play(struct http_worker *w, const struct httpd_request *rq, struc
 		httpd_reply_error(rp, 404, "unknown_host", "this host is not scheduled here");
 		return;
 	}
-	if (!c->n_service_plays || !c->service_plays[d.q.service].plays.count) {
-		httpd_reply_error(rp, 404, "not_played", "nothing is played under this host");
+	if (!is_played(c, &wanted, d.q.service)) {
+		httpd_reply_error(
+			rp, 404, "not_played", "nothing of this kind is played under this host");
 		return;
 	}
 	any = d.a.n;

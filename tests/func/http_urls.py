@@ -67,6 +67,7 @@ services:
     play: [{format: flv, definition: hd, path: "/x/{stream}.flv"}]
 streams:
   - {name: derby, service: live, vendors: [alpha], encrypted: true, ingest: south}
+  - {name: keyless, service: shut, vendors: [alpha]}
 zones:
   - {name: sluice.example, file: sluice.example.zone}
 """
@@ -162,7 +163,14 @@ def play_limits(s):
     assert body["stream"] == 'a/b "c'
     for target, want in (("host=live.sluice.example", 400), ("stream=x", 400), ("host=x.example&stream=x", 404),
                          ("host=drill.sluice.example&stream=x", 404),
-                         ("host=live.sluice.example&stream=x&format=avi", 503)):
+                         ("host=live.sluice.example&stream=x&format=avi", 400),
+                         ("host=live.sluice.example&stream=x&format=flv&format=hls", 400),
+                         ("host=live.sluice.example&stream=x&format=", 400),
+                         ("host=live.sluice.example&stream=x&definition=hd&definition=sd", 400),
+                         ("host=live.sluice.example&stream=x&format=dash", 404),  # not now nor later, so no 503
+                         ("host=live.sluice.example&stream=x&definition=uhd", 404),
+                         ("host=live.sluice.example&stream=x&format=hls&definition=sd", 404),
+                         ("host=live.sluice.example&stream=x&format=DASH,flv", 200)):
         assert s.get("/v1/play?" + target)[0] == want, target
 
 
@@ -210,7 +218,8 @@ def what_is_counted_is_what_was_given(s):
             assert set(by_vendor(body)) == {"beta"}, body
         r, _ = plain(s, "/x.flv", {"Host": "shut.sluice.example", "X-Forwarded-For": "10.%d.0.2" % i})
         assert r.getheader("Location") == "https://b.beta.example/x.flv", r.getheader("Location")
-        assert s.get("/v1/play?host=shut.sluice.example&stream=x&format=dash")[0] == 503
+        status, body = s.get("/v1/play?host=shut.sluice.example&stream=keyless")
+        assert status == 503 and body["error"]["code"] == "no_url", body
     wait_for("30 for beta", lambda: decisions(s, "shut", "beta") == before["beta"] + 30)
     assert decisions(s, "shut", "alpha") == before["alpha"], "counted for a vendor that nobody was given"
     assert s.metric("sluice_refused_sessions_total", 'service="shut"') == refused + 10
@@ -307,7 +316,9 @@ def fallback(s):
     assert set(body["ratios_ppm"]) == {body["group"], body["default_group"]}
     assert all(sum(r) == 1000000 for r in body["ratios_ppm"].values()), body
     every = s.get("/v1/fallback?host=live.sluice.example&all=1")[1]["ratios_ppm"]
-    assert len(every) > 2 and all(len(r) == 3 for r in every.values())
+    assert len(every) > 2 and all(len(r) == 3 for r in every.values()), every
+    for all_of in ("all=1&all=1", "all=2", "all="):
+        assert s.get("/v1/fallback?host=live.sluice.example&" + all_of)[0] == 400, all_of
 
 
 def sign(method, target, secret, body="", off=0):
