@@ -62,12 +62,24 @@ static bool group_passes(
 	}
 }
 
+/* Of those that the doors with accounts take. */
+static struct str method_name(enum httpd_method method)
+{
+	switch (method) {
+	case HTTPD_POST:
+		return STR_LIT("POST");
+	case HTTPD_HEAD:
+		return STR_LIT("HEAD");
+	default:
+		return STR_LIT("GET");
+	}
+}
+
 /* Whether the request may pass; what of it its reply is signed with. */
 static bool admit(struct http_worker *w, const struct httpd_request *rq, struct httpd_reply *rp,
 	struct http_account_request *ask, struct http_account_verdict *ret_verdict)
 {
-	*ask = (struct http_account_request){
-		.method = rq->method == HTTPD_POST ? STR_LIT("POST") : STR_LIT("GET"),
+	*ask = (struct http_account_request){.method = method_name(rq->method),
 		.body = rq->body,
 		.account = http_param(rq, STR_LIT("account")),
 		.sign = http_param(rq, STR_LIT("sign")),

@@ -341,6 +341,8 @@ def signed_requests(s):
     assert plain(s, target, method="POST", body=posted)[0].status == 200
     assert plain(s, target, method="POST", body=posted + " ")[0].status == 403
     for target, code in ((sign("GET", base, "wrong"), "bad_signature"),
+    assert plain(s, sign("HEAD", base, KEYS["app-1"]), method="HEAD")[0].status == 200
+    assert plain(s, sign("GET", base, KEYS["app-1"]), method="HEAD")[0].status == 403
                          (sign("GET", base, KEYS["app-1"]) + "&cur=beta", "bad_signature"),
                          (sign("GET", base, KEYS["app-1"], off=-400), "signature_expired"),
                          (base + "&account=nobody&t=1&sign=00", "unknown_account")):
