@@ -21,23 +21,32 @@ struct control_role {
 	struct sense *sense;
 };
 
+static bool told_missing(const struct errbuf *note)
+{
+	if (note->s[0])
+		LOG_E("keys.missing", "error=\"%s\"", note->s);
+	return note->s[0];
+}
+
 /* The secrets of a configuration for the answer process. What cannot be read closes its doors. */
-static void give_keys(const struct conf *conf)
+static void give_keys(struct control_role *r, const struct conf *conf)
 {
 	struct dns_secrets cookies = {0};
 	struct errbuf note = {""};
 	char path[SL_MAX_PATH];
+	bool missing = false;
 
 	(void)snprintf(path, sizeof(path), "%.900s/dns-cookie.secret", conf->sluice.state);
 	if (conf->sluice.dns.cookies && dnsd_secrets_load(path, &cookies, &note))
-		LOG_E("keys.missing", "error=\"%s\"", note.s);
+		missing = told_missing(&note);
 	note.s[0] = '\0';
 	if (keys_write(conf,
 		    (struct str){(const char *)cookies.key, cookies.n * (size_t)DNS_COOKIE_SECRET},
 		    os_now_ms(), &note))
 		LOG_E("keys.not_written", "error=\"%s\"", note.s);
-	else if (note.s[0])
-		LOG_E("keys.missing", "error=\"%s\"", note.s);
+	else
+		missing |= told_missing(&note);
+	control_keys(r->control, missing);
 }
 
 /* The sense thread goes by a copy of its own, which it keeps as long as it likes. */
@@ -78,7 +87,7 @@ static int take_configuration(struct control_role *r, struct errbuf *err)
 		conf_free(conf);
 		return rc;
 	}
-	give_keys(conf);
+	give_keys(r, conf);
 	give_sense(r, conf->sluice.state);
 	log_set_level((enum log_level)conf->sluice.log.level);
 	return good_write(conf, err);
@@ -137,7 +146,7 @@ static int start(struct control_role *r, struct conf *conf, struct errbuf *err)
 		LOG_E("geo.refused", "use=table_of_before error=\"%s\"", err->s);
 		control_reloaded(r->control, true, err->s);
 	}
-	give_keys(conf);
+	give_keys(r, conf);
 	give_sense(r, conf->sluice.state);
 	return 0;
 }

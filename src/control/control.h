@@ -45,5 +45,8 @@ void control_take_sense(struct control *c) SL_NONNULL_ALL;
 /* After each tick that passed: what breakers did goes to the log and the journal. */
 void control_ticked(struct control *c) SL_NONNULL_ALL;
 
+/* After the secrets were read: whether one could not be. */
+void control_keys(struct control *c, bool missing) SL_NONNULL_ALL;
+
 /* After the configuration was read again: whether it was refused, and why. */
 void control_reloaded(struct control *c, bool refused, const char *why) SL_NONNULL_ALL;

@@ -58,6 +58,7 @@ struct control {
 	struct control_bills *bills;
 	struct control_decisions *decisions;
 	bool config_refused; /* the configuration on disk */
+	bool keys_missing;   /* a secret that it names */
 	uint64_t plans_due_ms, switches_due_ms;
 	/* faults of drills */
 	uint64_t store_cut_ms, silenced_ms, facts_cut_ms;

@@ -164,6 +164,11 @@ void control_ticked(struct control *c)
 	}
 }
 
+void control_keys(struct control *c, bool missing)
+{
+	c->keys_missing = missing;
+}
+
 void control_reloaded(struct control *c, bool refused, const char *why)
 {
 	c->config_refused = refused;

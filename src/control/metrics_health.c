@@ -64,6 +64,7 @@ static void put_state(
 	single(out, METRIC_STORE, control_store_usable(c, now_ms));
 	single(out, METRIC_AUDIT_WAITING, c->n_waiting);
 	single(out, METRIC_CONFIG_REFUSED, c->config_refused);
+	single(out, METRIC_KEYS_MISSING, c->keys_missing);
 	(void)snprintf(dir, sizeof(dir), "%s/world", c->state_dir);
 	single(out, METRIC_SET_ASIDE, set_aside(c->state_dir) + set_aside(dir));
 	single(out, METRIC_FACTS_REFUSED, (double)view->facts_refused);

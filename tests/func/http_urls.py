@@ -192,12 +192,17 @@ def own_nodes(s):
     assert "nodes" not in elsewhere and elsewhere["ips"] == ["203.0.113.11"], elsewhere
 
 
+def keys_missing(s):
+    return any(a["alert"] == "keys-missing" and a["state"] == "firing" for a in s.ctl("alert", "list")["alerts"])
+
+
 def a_missing_key_closes_its_doors_only(s):
     before = s.metric("sluice_http_unsigned_total")
     status, body = s.get("/v1/play?host=shut.sluice.example&stream=x")
     assert status == 200 and set(by_vendor(body)) == {"beta"}, body
     wait_for("the counter", lambda: s.metric("sluice_http_unsigned_total") > before)
     assert "keys.missing" in s.log() and "absent.key" in s.log()
+    wait_for("the alert", lambda: keys_missing(s))
     assert "first of alpha" not in s.log()
     path = os.path.join(s.state, "keys", "answer.blob")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o400
@@ -336,13 +341,13 @@ def signed_requests(s):
         when = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)["t"][0]
         mac = hmac.new(KEYS[key].encode(), when.encode() + b"\n" + body, "sha256").hexdigest()
         assert r.getheader("X-Sluice-Signature") == mac
+    assert plain(s, sign("HEAD", base, KEYS["app-1"]), method="HEAD")[0].status == 200
+    assert plain(s, sign("GET", base, KEYS["app-1"]), method="HEAD")[0].status == 403
     posted = json.dumps({"host": "live.sluice.example", "requests": [{"client": "a"}]})
     target = sign("POST", "/v1/resolve?x=1", KEYS["app-1"], posted)
     assert plain(s, target, method="POST", body=posted)[0].status == 200
     assert plain(s, target, method="POST", body=posted + " ")[0].status == 403
     for target, code in ((sign("GET", base, "wrong"), "bad_signature"),
-    assert plain(s, sign("HEAD", base, KEYS["app-1"]), method="HEAD")[0].status == 200
-    assert plain(s, sign("GET", base, KEYS["app-1"]), method="HEAD")[0].status == 403
                          (sign("GET", base, KEYS["app-1"]) + "&cur=beta", "bad_signature"),
                          (sign("GET", base, KEYS["app-1"], off=-400), "signature_expired"),
                          (base + "&account=nobody&t=1&sign=00", "unknown_account")):
@@ -378,6 +383,9 @@ def keys_change_without_a_restart():
             q = dict(urllib.parse.parse_qsl(u.query))
             return q["wsSecret"] == md5("second of alpha" + u.path + q["wsTime"]) and fetch(url) == 200
         wait_for("URLs by the second key", by_second_key)
+        s.write("absent.key", "here it is")
+        s.ctl("reload")
+        wait_for("no alert", lambda: not keys_missing(s))
         assert plain(s, "/x.flv", {"Host": "live.sluice.example"})[0].status == 302  # a browser cannot sign
 
 
