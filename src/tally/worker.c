@@ -37,9 +37,9 @@ void worker_round_at(struct worker *w, const struct world *world, uint64_t now_m
 	uint64_t spent[TALLY_CELLS];
 
 	w->world = world;
+	w->now_ms = now_ms;
 	if (!world)
 		return;
-	w->now_ms = now_ms;
 	w->stale = world_stale(w->world, w->now_ms);
 	tally_sum_spent(
 		w->all->tally, w->all->n, w->world->cat.n_vendors, w->world->cat.n_regions, spent);

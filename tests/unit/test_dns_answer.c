@@ -419,9 +419,14 @@ static void says_that_it_has_no_world(void **state)
 
 	(void)state;
 	begin(&b, NULL);
-	b.d.w.world = NULL;
+	b.d.secrets.n = 1;
+	worker_round_at(&b.d.w, NULL, 5000);
 	assert_string_equal(ask(&b, "live.sluice.example.", "A", "", DNSD_UDP),
 		"SERVFAIL | | | | opt 000f0002000e");
+	/* it has the time all the same: without it every cookie is too old */
+	assert_non_null(
+		strstr(ask(&b, "live.sluice.example.", "A", "000a 0008 0102030405060708", DNSD_UDP),
+			"| opt 000a001801020304050607080100000000000005"));
 	dnsworld_done(&b);
 }
 
