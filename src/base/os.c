@@ -170,12 +170,23 @@ static int bound_socket(const struct os_addr *addr, int type, struct errbuf *err
 	return fd;
 }
 
+/* What an ICMP message claims about the path is not believed: with a small size forged answers are
+ * sent in fragments, of which a forger may make up the second (RFC 9715). */
+static void ignore_path_mtu(int fd)
+{
+	int v4 = IP_PMTUDISC_OMIT, v6 = IPV6_PMTUDISC_OMIT;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof(v4));
+	(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof(v6));
+}
+
 int os_udp_bind(const struct os_addr *addr, int rcvbuf, struct errbuf *err)
 {
 	int fd = bound_socket(addr, SOCK_DGRAM, err);
 
 	if (fd < 0)
 		return fd;
+	ignore_path_mtu(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	return fd;

@@ -49,8 +49,9 @@ void os_addr_format(const struct sockaddr *sa, char *ret_text, size_t size) SL_N
 /* The port of an address, host order. */
 uint16_t os_addr_port(const struct sockaddr *sa) SL_NONNULL_ALL;
 
-/* A bound UDP socket (SO_REUSEPORT, receive buffer raised to rcvbuf octets where allowed), or a
- * listening TCP one (SO_REUSEPORT, non-blocking). Returns the descriptor or a negative error. */
+/* A bound UDP socket (SO_REUSEPORT, receive buffer raised to rcvbuf octets where allowed, deaf to
+ * what ICMP says of the path's size), or a listening TCP one (SO_REUSEPORT, non-blocking). Returns
+ * the descriptor or a negative error. */
 int os_udp_bind(const struct os_addr *addr, int rcvbuf, struct errbuf *err) SL_NONNULL(1);
 int os_tcp_listen(const struct os_addr *addr, int backlog, struct errbuf *err) SL_NONNULL(1);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -115,6 +116,38 @@ static void a_live_unix_socket_is_not_replaced(void **state)
 	(void)unlink(path);
 }
 
+static int option(int fd, int level, int name)
+{
+	int v = -1;
+	socklen_t n = sizeof(v);
+
+	assert_int_equal(getsockopt(fd, level, name, &v, &n), 0);
+	return v;
+}
+
+/* RFC 9715: of both families, on a socket for both too */
+static void believes_nobody_about_the_path(void **state)
+{
+	static const char *const rows[] = {"127.0.0.1:0", "0"};
+
+	(void)state;
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		struct os_addr a;
+		int fd;
+
+		assert_int_equal(os_addr_parse(rows[i], &a, NULL), 0);
+		fd = os_udp_bind(&a, 1 << 16, NULL);
+		if (fd < 0 && a.ss.ss_family == AF_INET6)
+			continue; /* a machine without it */
+		assert_true(fd >= 0);
+		assert_int_equal(option(fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_OMIT);
+		if (a.ss.ss_family == AF_INET6)
+			assert_int_equal(
+				option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_OMIT);
+		(void)close(fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +155,7 @@ int main(void)
 		cmocka_unit_test(parses_listener_addresses),
 		cmocka_unit_test(tells_times),
 		cmocka_unit_test(a_live_unix_socket_is_not_replaced),
+		cmocka_unit_test(believes_nobody_about_the_path),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
