@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ enum {
 	LENGTH = 2,
 	OUT_SIZE = 2 * (LENGTH + SL_DNS_TCP_MAX),
 	PENDING = 64, /* connections that are behind with reading, at most */
+	PAUSE_MS = 100,
 };
 
 struct pending {
@@ -48,6 +50,7 @@ struct tcp {
 	struct conn *conn;
 	struct pending *pending;
 	uint32_t n_conn;
+	bool starved; /* somebody waits for a descriptor, and no connection could give way */
 	uint32_t n_out;
 	uint8_t out[OUT_SIZE];
 };
@@ -163,6 +166,20 @@ static void accept_one(struct tcp *x, int fd, const struct sockaddr_storage *ss)
 	to_tail(x, c);
 }
 
+/* There is no descriptor, which accept also says where nobody waits. If somebody does, the one that
+ * was silent for longest gives way; false: there is none, or no need. */
+static bool make_room(struct tcp *x, int listener)
+{
+	struct pollfd p = {.fd = listener, .events = POLLIN};
+
+	if (poll(&p, 1, 0) <= 0)
+		return false;
+	x->starved = x->list.next == &x->list;
+	if (!x->starved)
+		drop(x, x->list.next);
+	return !x->starved;
+}
+
 static void accept_some(struct tcp *x, int listener)
 {
 	for (int i = 0; i < ACCEPTS; i++) {
@@ -171,10 +188,8 @@ static void accept_some(struct tcp *x, int listener)
 		int fd = accept4(
 			listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && x->list.next != &x->list) {
-			drop(x, x->list.next);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && make_room(x, listener))
 			continue;
-		}
 		if (fd < 0)
 			return;
 		accept_one(x, fd, &ss);
@@ -284,18 +299,14 @@ static bool write_some(struct dnsd_thread *t, struct tcp *x, struct conn *c)
 	return c->pending || watch(x, c->fd, EPOLL_CTL_MOD, EPOLLIN, c);
 }
 
-static void serve(struct dnsd_thread *t, struct tcp *x, struct conn *c, uint32_t events)
+/* What has happened is left to the call to find out: the event may be of one that gave way in this
+ * round, and whose place another has. */
+static void serve(struct dnsd_thread *t, struct tcp *x, struct conn *c)
 {
-	bool keep = !(events & (EPOLLERR | EPOLLHUP));
-
-	if (c->fd < 0) /* gave way to another one in this round */
+	if (c->fd < 0)
 		return;
 	x->n_out = 0;
-	if (keep && (events & EPOLLOUT) && c->pending)
-		keep = write_some(t, x, c);
-	else if (keep && (events & EPOLLIN) && !c->pending)
-		keep = read_some(t, x, c);
-	if (!keep)
+	if (!(c->pending ? write_some(t, x, c) : read_some(t, x, c)))
 		drop(x, c);
 }
 
@@ -317,6 +328,9 @@ void dnsd_tcp_loop(struct dnsd_thread *t)
 		int n;
 
 		publish_offline();
+		if (x->starved) /* the listener would wake us at once, again and again */
+			(void)poll(NULL, 0, PAUSE_MS);
+		x->starved = false;
 		n = epoll_wait(x->epoll, e, EVENTS, DNSD_WAKE_MS);
 		publish_online();
 		x->now_ms = os_mono_ms();
@@ -327,7 +341,7 @@ void dnsd_tcp_loop(struct dnsd_thread *t)
 			if (fd >= t->fd && fd < t->fd + t->n_fd)
 				accept_some(x, *fd);
 			else
-				serve(t, x, e[i].data.ptr, e[i].events);
+				serve(t, x, e[i].data.ptr);
 		}
 		expire(t, x);
 	}

@@ -125,10 +125,11 @@ static unsigned answer(struct dnsd_thread *t, struct udp *u, unsigned n)
 		dnsd_seat(&t->d, &u->job[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct msghdr *from = &u->rx[i].msg_hdr, *to = &u->tx[out].msg_hdr;
-		size_t len = 0;
+		size_t len;
 
-		if (!(from->msg_flags & MSG_TRUNC))
-			len = dnsd_answer(&t->d, &u->job[i], DNSD_UDP, u->out[out], SL_DNS_UDP_MAX);
+		if (from->msg_flags & MSG_TRUNC)
+			u->job[i].rc = DNS_DROP;
+		len = dnsd_answer(&t->d, &u->job[i], DNSD_UDP, u->out[out], SL_DNS_UDP_MAX);
 		if (len == 0)
 			continue;
 		u->tx_iov[out] = (struct iovec){u->out[out], len};
