@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon: reads its arguments, then supervises the three roles or runs one. */
 #include "base/log.h"
-#include "base/log.h"
-#include "base/os.h"
 #include "base/os.h"
 #include "good.h"
 #include "role.h"
@@ -14,6 +12,7 @@
 #include <getopt.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 const struct role roles[3] = {
@@ -49,10 +48,13 @@ void role_signals(void)
 int role_become_user(const struct conf *conf, struct errbuf *err)
 {
 	const char *user = conf->sluice.user;
+	pid_t parent = getppid();
+	int on_parents_end = 0;
 	struct passwd *pw;
 
 	if (!user || getuid() != 0)
 		return 0;
+	(void)prctl(PR_GET_PDEATHSIG, &on_parents_end);
 	pw = getpwnam(user);
 	if (!pw)
 		return err_set(err, SL_ENOENT, "user \"%s\" does not exist", user);
@@ -62,6 +64,10 @@ int role_become_user(const struct conf *conf, struct errbuf *err)
 		capng_change_id((int)pw->pw_uid, (int)pw->pw_gid,
 			CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) < 0)
 		return err_set_errno(err, "cannot become user \"%s\"", user);
+	/* the kernel takes it back from who changes user */
+	(void)prctl(PR_SET_PDEATHSIG, on_parents_end);
+	if (on_parents_end && getppid() != parent)
+		return err_set(err, SL_EREFUSED, "the supervisor is gone");
 	return 0;
 }
 
@@ -74,20 +80,21 @@ int role_drop_capabilities(const struct conf *conf, struct errbuf *err)
 						  : 0;
 }
 
-/* The state folder is made, and given to the user that the roles become. */
-static int prepare_state(const struct conf *conf, struct errbuf *err)
+/* The state folder is made, and given to the user that the roles become. keep: the configuration
+ * has passed every check, and they may fall back on it. */
+static int prepare_state(const struct conf *conf, bool keep, struct errbuf *err)
 {
 	const char *user = conf->sluice.user;
 	struct passwd *pw = user && getuid() == 0 ? getpwnam(user) : NULL;
 	char good[SL_MAX_PATH];
 	int rc = os_mkdirs(conf->sluice.state, 0755, err);
 
-	if (!rc)
+	if (!rc && keep)
 		rc = good_write(conf, err);
 	(void)snprintf(good, sizeof(good), "%.900s/config.good", conf->sluice.state);
 	if (!rc && pw &&
 		(chown(conf->sluice.state, pw->pw_uid, pw->pw_gid) < 0 ||
-			chown(good, pw->pw_uid, pw->pw_gid) < 0))
+			(keep && chown(good, pw->pw_uid, pw->pw_gid) < 0)))
 		rc = err_set_errno(err, "%s", conf->sluice.state);
 	return rc;
 }
@@ -186,13 +193,20 @@ static int run_role(const char *name, const char *path, struct conf *conf)
 	return 2;
 }
 
+/* Whether this process goes by more of the configuration than the files say of themselves: control
+ * makes the catalogue of it, answer and collect have that from control. */
+static bool needs_all(const struct args *a)
+{
+	return !a->role || strcmp(a->role, "control") == 0;
+}
+
 /* The configuration; for a child of the supervisor the last good one where it is refused. */
 static int load(const struct args *a, struct conf **ret_conf)
 {
 	struct errbuf err = {""};
 	int rc = conf_load(a->config, ret_conf, &err);
 
-	if (!rc && !a->role) { /* the roles find zone files as the supervisor found them */
+	if (!rc && needs_all(a)) {
 		rc = cat_try(*ret_conf, &err);
 		if (!rc)
 			rc = sense_check(*ret_conf, &err);
@@ -232,7 +246,8 @@ int main(int argc, char **argv)
 	}
 	log_set_level((enum log_level)conf->sluice.log.level);
 	role_signals();
-	rc = prepare_state(conf, &err);
+	os_raise_descriptors();
+	rc = prepare_state(conf, !a.role, &err);
 	if (rc) {
 		(void)fprintf(stderr, "%s\n", err.s);
 		conf_free(conf);

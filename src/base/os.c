@@ -85,6 +85,16 @@ uint64_t os_random64(void)
 	return v;
 }
 
+void os_raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int parse_port(const char *text, uint16_t *ret_port)
 {
 	char *end;

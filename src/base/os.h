@@ -35,6 +35,10 @@ uint64_t os_thread_user_ns(void);
 uint64_t os_random64(void);
 void os_random(void *p, size_t n) SL_NONNULL_ALL;
 
+/* Lets this process and its children have as many descriptors as its limits allow: a shell gives
+ * 1024, which two thousand idle connections would use up. */
+void os_raise_descriptors(void);
+
 struct os_addr {
 	struct sockaddr_storage ss;
 	socklen_t len;

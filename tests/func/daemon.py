@@ -6,6 +6,7 @@ import os
 import pwd
 import random
 import re
+import resource
 import signal
 import socket
 import struct
@@ -193,6 +194,45 @@ def a_bad_reload_changes_nothing():
         wait_for("the new TTL in DNS", lambda: s.query("live.sluice.example").answer[0].ttl == 7)
 
 
+def what_only_a_zone_file_contradicts_changes_nothing():
+    """The configuration is sound by itself, so a role that falls would take it."""
+    with Sluice() as s:
+        good = s.read("catalog.yaml")
+        s.write("catalog.yaml", good.replace("[drill.sluice.example]", "[www.sluice.example]"))
+        code, text = s.ctl("reload", ok=False)
+        assert code == 1 and "a scheduled host has no such record of its own" in text, (code, text)
+        for role in ("answer", "collect", "control"):
+            old = s.pids()[role]
+            s.kill(role)
+            wait_for("%s back" % role, lambda r=role, pid=old: s.pids().get(r, pid) != pid and s.ready())
+        s.tick()
+        assert s.query("drill.sluice.example").answer
+
+
+def no_role_outlives_its_supervisor():
+    for extra in ("", "user: nobody") if os.getuid() == 0 else ("",):
+        with Sluice(extra=extra) as s:
+            s.process.kill()
+            s.process.wait(60)
+            s.process = None
+            try:
+                wait_for("the end of all roles (%s)" % extra, lambda: not s.pids())
+            finally:
+                for pid in s.pids().values():
+                    os.kill(pid, signal.SIGKILL)
+
+
+def the_limit_of_descriptors_is_raised():
+    was = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, was[1]))
+    try:
+        with Sluice() as s:
+            for role, pid in s.pids().items():
+                assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (was[1], was[1]), role
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, was)
+
+
 def a_corrupt_geo_file_is_refused_and_a_good_one_taken():
     small = os.path.abspath(os.path.join(SHARED, "data", "steering-cn.mmdb"))
     if not os.path.exists(small):
@@ -376,7 +416,8 @@ if __name__ == "__main__":
     run([a_bad_end_fails_what_passed, zone_and_steering_are_right, doors_agree, meters_move_the_shares,
          a_fallen_role_comes_back_and_answers_stay, a_dead_site_answers_at_once_from_its_blobs,
          what_crashes_a_role_twice_is_set_aside,
-         a_bad_reload_changes_nothing, a_corrupt_geo_file_is_refused_and_a_good_one_taken,
+         a_bad_reload_changes_nothing, what_only_a_zone_file_contradicts_changes_nothing,
+         no_role_outlives_its_supervisor, the_limit_of_descriptors_is_raised, a_corrupt_geo_file_is_refused_and_a_good_one_taken,
          without_its_geo_file_it_starts_from_the_table_of_before,
          a_second_daemon_on_the_same_state_is_refused,
          each_role_runs_alone, a_role_becomes_the_user_it_is_told,
