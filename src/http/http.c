@@ -235,21 +235,6 @@ int http_run(struct http_server *s, struct errbuf *err)
 	return 0;
 }
 
-int http_start(const struct http_options *o, struct http_server **ret_server, struct errbuf *err)
-{
-	struct http_server *s;
-	int rc = http_open(o, &s, err);
-
-	if (rc)
-		return rc;
-	rc = http_run(s, err);
-	if (rc)
-		http_stop(s, 0);
-	else
-		*ret_server = s;
-	return rc;
-}
-
 void http_stop(struct http_server *s, uint32_t patience_ms)
 {
 	if (!s)

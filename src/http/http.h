@@ -38,10 +38,6 @@ int http_open(const struct http_options *o, struct http_server **ret_server, str
 /* Starts the threads. */
 int http_run(struct http_server *s, struct errbuf *err) SL_NONNULL(1) SL_WUNUSED;
 
-/* http_open, then http_run. */
-int http_start(const struct http_options *o, struct http_server **ret_server, struct errbuf *err)
-	SL_NONNULL(1, 2) SL_WUNUSED;
-
 /* Stops accepting, finishes the requests under way for at most patience_ms, ends the threads and
  * frees. NULL is fine. */
 void http_stop(struct http_server *s, uint32_t patience_ms);

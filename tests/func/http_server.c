@@ -96,7 +96,8 @@ int main(int argc, char **argv)
 	(void)sigaction(SIGTERM, &sa, NULL);
 	if (testworld_init(&tw, NULL) || make_workers(&all, &tw, o.threads) ||
 		os_addr_parse(text, &addr[0], &err) ||
-		os_addr_parse("127.0.0.1:0", &addr[1], &err) || http_start(&o, &s, &err)) {
+		os_addr_parse("127.0.0.1:0", &addr[1], &err) || http_open(&o, &s, &err) ||
+		http_run(s, &err)) {
 		(void)fprintf(stderr, "http_server: %s%s\n", tw.err.s, err.s);
 		return 1;
 	}
