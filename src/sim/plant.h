@@ -14,7 +14,11 @@
 #include "sim/scenario.h"
 
 enum plant_door { PLANT_HTTP, PLANT_DIALECT, PLANT_DNS, PLANT_DOORS };
-enum { PLANT_PHASES = 5, PLANT_MAX_METERS = 2 * (SIM_MAX_VENDORS + SIM_MAX_REGIONS) };
+enum {
+	PLANT_PHASES = 5,
+	PLANT_MINUTE_S = 60,
+	PLANT_MAX_METERS = 2 * (SIM_MAX_VENDORS + SIM_MAX_REGIONS)
+};
 
 /* 1 January 2026, so that no difference of times is near zero. */
 #define PLANT_EPOCH_MS UINT64_C(1767225600000)
@@ -83,6 +87,8 @@ struct plant {
 	double waiting[SIM_MAX_GROUPS][PLANT_DOORS];   /* asks again next second */
 	double broken[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
 	double pulls[SIM_MAX_GROUPS][SIM_MAX_VENDORS], ok[SIM_MAX_GROUPS][SIM_MAX_VENDORS];
+	/* part of the users that report who stalled, by second */
+	double stalled[SIM_MAX_GROUPS][SIM_MAX_VENDORS][PLANT_MINUTE_S];
 	double *sum; /* integral of the load: [second][vendors, then regions], Mbps s */
 	struct plant_block *block;                     /* [group][door - 1][resolver] */
 	double would_be[SIM_MAX_GROUPS][PLANT_PHASES]; /* audience if nobody were refused */

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define HEARD_S 15.0 /* reports come every 30 s */
+#define FEW     20.0 /* of the mean: below, a normal law is not like a count */
 
 /* The product of the factors of an event kind on a vendor; 1 without any. ret_silent: any at all.
  */
@@ -76,12 +77,43 @@ double plant_whole(struct plant *p, double x)
 	return plant_uniform(p) < x - low ? low + 1 : low;
 }
 
-/* How many of n have what each has with this chance. */
+/* By inversion: exact, and for few the only one that is right in the mean. */
+static double draw_few(struct plant *p, double n, double chance)
+{
+	double at = plant_uniform(p), one = pow(1 - chance, n), k = 0;
+
+	for (; at >= one && k < n; k++) {
+		at -= one;
+		one *= (n - k) / (k + 1) * chance / (1 - chance);
+	}
+	return k;
+}
+
+/* How many of n, a whole number, have what each has with this chance. */
 static double draw(struct plant *p, double n, double chance)
 {
-	double k = n * chance + sqrt(n * chance * (1 - chance)) * plant_normal(p);
+	double rare = fmin(chance, 1 - chance), mean = n * rare, k;
 
-	return fmin(n, fmax(0, plant_whole(p, fmax(0, k))));
+	if (mean < FEW)
+		k = draw_few(p, n, rare);
+	else
+		k = fmin(n, fmax(0, round(mean + sqrt(mean * (1 - rare)) * plant_normal(p))));
+	return chance > rare ? n - k : k;
+}
+
+/* Of the users of a cell, those who stalled within the minute: a sum that slides, as what collect
+ * tells does. At the start a minute has been. */
+static double draw_stalled(struct plant *p, uint32_t g, uint32_t v, double users)
+{
+	double chance = (1 - p->truth[g][v].zero_stall) / PLANT_MINUTE_S, part = 0;
+	double *ring = p->stalled[g][v];
+
+	for (uint32_t i = 0; i < PLANT_MINUTE_S; i++) {
+		if (i == p->now_s % PLANT_MINUTE_S || p->now_s == 1)
+			ring[i] = users > 0 ? draw(p, users, chance) / users : 0;
+		part += ring[i];
+	}
+	return round(users * fmin(1, part));
 }
 
 static void forge(
@@ -128,7 +160,7 @@ static void report(struct plant *p, uint32_t g)
 			      (1 + (f->ok > 0 ? 0.5 / sqrt(f->ok) * plant_normal(p) : 0));
 		f->net_pulls = f->net_users = 0;
 		f->users = floor(live);
-		f->stalled = draw(p, f->users, 1 - t->zero_stall);
+		f->stalled = draw_stalled(p, g, v, f->users);
 		f->live += (live - f->live) / HEARD_S;
 		f->live_mbps +=
 			(live * p->scale[g][v] * p->kbps[g] / 1000 - f->live_mbps) / HEARD_S;

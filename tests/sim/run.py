@@ -59,8 +59,6 @@ MISSED = {
     # The rule of pick.c is bound by one while shares stay; when breakers or first figures turn a row over
     # within a tick, slots that lag together pass it, by any rule (docs/scoring.md).
     (None, "sequence_off"): 1.25,
-    # So few viewers that the reports are noise: the worst of 20 seeds (docs/simulation.md).
-    ("hall" + SINGLE, "flips"): 0.08,
 }
 
 

@@ -169,6 +169,71 @@ static void same_seed(void **state)
 	plant_free(c);
 }
 
+/* Of so few pulls a second that most seconds have none that fails. */
+static void few_fail_as_often_as_many(void **state)
+{
+	struct scenario_vendor two[] = {vendors[0], vendors[1]};
+	struct scenario s = plantworld(two, 8000);
+	double pulls = 0, failed = 0;
+	struct plant *p;
+
+	(void)state;
+	two[0].quality.success = 0.99;
+	s.f.audience.reports = 0.02;
+	p = plant_new(&s, 1);
+	while (p->now_s < 8000) {
+		second(p);
+		pulls += p->facts[0][0].pulls;
+		failed += p->facts[0][0].pulls - p->facts[0][0].ok;
+	}
+	assert_true(fabs(pulls / (8000 * 75 * 0.02) - 1) < 0.05);
+	assert_true(fabs(failed / pulls - 0.01) < 4 * sqrt(0.01 / pulls));
+	plant_free(p);
+}
+
+/* A tenth of 3750 users, of whom a sixtieth comes and goes in a second; what breaks out takes its
+ * minute to be all there. */
+static void a_minute_of_stalls_slides(void **state)
+{
+	struct scenario_event stall = {.at_s = 3000,
+		.until_s = 1e6,
+		.kind = SCENARIO_STALL,
+		.vendor = "a",
+		.groups = "*",
+		.value = 0.4};
+	struct scenario_vendor two[] = {vendors[0], vendors[1]};
+	struct scenario s = plantworld(two, 3070);
+	double mean = 0, steps = 0, last = 0;
+	struct plant *p;
+
+	(void)state;
+	two[0].quality.zero_stall = 0.9;
+	s.f.events = &stall;
+	s.f.events_count = 1;
+	p = plant_new(&s, 1);
+	while (p->now_s < 3000) {
+		double part;
+
+		second(p);
+		part = p->facts[0][0].stalled / p->facts[0][0].users;
+		if (p->now_s > 1000) {
+			mean += part / 2000;
+			steps += (part - last) * (part - last) / 2000;
+		}
+		last = part;
+	}
+	assert_true(fabs(mean - 0.1) < 0.002);
+	/* its variance is 0.09 / 3750; of a minute drawn anew each second, a step has twice that */
+	assert_true(steps > 0 && steps < 0.09 / 3750 / 10);
+	for (uint32_t i = 0; i < 30; i++)
+		second(p);
+	assert_true(fabs(p->facts[0][0].stalled / p->facts[0][0].users - 0.25) < 0.03);
+	for (uint32_t i = 0; i < 30; i++)
+		second(p);
+	assert_true(fabs(p->facts[0][0].stalled / p->facts[0][0].users - 0.4) < 0.03);
+	plant_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +241,8 @@ int main(void)
 		cmocka_unit_test(meters),
 		cmocka_unit_test(fault),
 		cmocka_unit_test(capacity_by_region_and_time),
+		cmocka_unit_test(few_fail_as_often_as_many),
+		cmocka_unit_test(a_minute_of_stalls_slides),
 		cmocka_unit_test(same_seed),
 	};
 
