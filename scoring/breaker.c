@@ -169,30 +169,33 @@ static struct verdict judge(const struct breaker_params *p, struct breaker *b,
 	return judge_minute(p, &in->window, o);
 }
 
-/* Whether the guards let a vendor go, and why not. */
 static struct breaker_region *region_of(const struct breaker_in *in, struct breaker_region *others)
 {
 	return in->region ? in->region : others;
 }
 
+/* Whether the guards let a vendor go, and why not. */
 static uint8_t held_by(const struct breaker *b, const struct breaker_in *in, uint32_t n,
-	uint32_t me, const struct breaker_region *region, uint64_t now_ms)
+	uint32_t me, const struct breaker_region *region)
 {
-	double out = region->out_mbps + in[me].audience_mbps;
+	double out = region->out_mbps + in[me].audience_mbps, room = -region->moved_mbps;
 	uint32_t usable = 0, healthy = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!in[i].usable)
 			continue;
 		usable++;
-		healthy += i != me && breaker_allows_ppm(&b[i], &in[i], now_ms) > 0;
+		if (i == me || b[i].state == BREAKER_OPEN)
+			continue;
+		healthy++;
+		room += in[i].room_mbps;
 	}
 	if (healthy == 0)
 		return BREAKER_HELD_LAST;
 	if (2 * healthy < usable)
 		return BREAKER_HELD_PANIC;
 	if (region->groups_out > 0 && out * 3 > region->audience_mbps &&
-		in[me].audience_mbps > region->room_mbps)
+		in[me].audience_mbps > room)
 		return BREAKER_HELD_AUDIENCE;
 	return BREAKER_NOTHING;
 }
@@ -220,7 +223,7 @@ static void trip(const struct breaker_params *p, struct breaker *b, const struct
 	b->n_bad = 0;
 	change(b, BREAKER_OPEN, v, now_ms);
 	region->out_mbps += in->audience_mbps;
-	region->room_mbps -= in->audience_mbps;
+	region->moved_mbps += in->audience_mbps;
 	region->groups_out++;
 }
 
@@ -275,7 +278,7 @@ static bool convict(const struct breaker_params *p, struct breaker *b, const str
 	struct breaker_event *ret)
 {
 	struct breaker_region *r = region_of(&in[i], region);
-	uint8_t from = b[i].state, held = held_by(b, in, n, i, r, now_ms);
+	uint8_t from = b[i].state, held = held_by(b, in, n, i, r);
 
 	if (held == BREAKER_NOTHING) {
 		trip(p, &b[i], &in[i], &v, r, now_ms);
@@ -324,8 +327,6 @@ uint32_t breaker_tick(const struct breaker_params *p, struct breaker *b,
 
 	n = n < SL_MAX_SLOTS ? n : SL_MAX_SLOTS;
 	for (uint32_t i = 0; i < n; i++) {
-		if (breaker_manual_holds(&in[i], now_ms))
-			continue;
 		if (in[i].usable && b[i].state != BREAKER_OPEN &&
 			breaker_suspects(p, &in[i].window)) {
 			struct others o = look_at_others(p, b, in, n, i);
@@ -346,11 +347,4 @@ uint32_t breaker_tick(const struct breaker_params *p, struct breaker *b,
 		events += convict(p, b, in, n, worst, v[worst], region, now_ms, &ret[events]);
 		v[worst].cause = BREAKER_NOTHING;
 	}
-}
-
-uint32_t breaker_allows_ppm(const struct breaker *b, const struct breaker_in *in, uint64_t now_ms)
-{
-	if (breaker_manual_holds(in, now_ms))
-		return in->manual == BREAKER_MANUAL_OUT ? 0 : SCORE_PPM;
-	return breaker_pass_ppm(b->state);
 }

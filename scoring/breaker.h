@@ -85,20 +85,16 @@ struct breaker {
 		samples; /* evidence of the last change: seen, wanted, out of how many */
 };
 
-/* A manual entry wins over the automaton until it expires. */
-enum breaker_manual { BREAKER_AUTO, BREAKER_MANUAL_OUT, BREAKER_MANUAL_IN };
-
 struct breaker_region;
 
 /* One vendor of a group at a tick. */
 struct breaker_in {
-	bool usable;                 /* for other reasons: not drained, has capacity ... */
+	bool usable; /* for other reasons: not drained, on no blacklist of the operator's ... */
 	struct quality_facts window; /* the 5 s that end now; users and stalled: the last minute */
 	struct quality_estimate estimate; /* the longer, shrunk view of this vendor in this group */
 	double audience_mbps;             /* of the group on this vendor now */
+	double room_mbps; /* what the vendor could take in all groups, counted as audiences are */
 	struct breaker_region *region; /* the vendor's own around this group; NULL: the caller's */
-	uint8_t manual;                /* enum breaker_manual */
-	uint64_t manual_until_ms;      /* 0: does not expire */
 };
 
 /* What the guards of a region look at, a vendor's or all groups; kept over the groups of one tick
@@ -107,7 +103,7 @@ struct breaker_region {
 	double audience_mbps; /* of the whole region */
 	double out_mbps;      /* of it, by automatic breakers that are open; updated */
 	uint32_t groups_out;  /* groups with one open; updated */
-	double room_mbps;     /* what the other vendors could take; updated */
+	double moved_mbps;    /* what trips of this tick took of the others' room; updated */
 };
 
 struct breaker_event {
@@ -137,14 +133,3 @@ static inline bool breaker_rests(const struct breaker *b)
 uint32_t breaker_tick(const struct breaker_params *p, struct breaker *b,
 	const struct breaker_in *in, uint32_t n, struct breaker_region *region, uint64_t now_ms,
 	struct breaker_event *ret) SL_NONNULL(1, 2, 3, 5, 7);
-
-/* Whether a manual entry holds now. */
-static inline bool breaker_manual_holds(const struct breaker_in *in, uint64_t now_ms)
-{
-	return in->manual != BREAKER_AUTO &&
-	       (in->manual_until_ms == 0 || now_ms < in->manual_until_ms);
-}
-
-/* What a vendor may get now, ppm of its share: manual entry, then state. */
-uint32_t breaker_allows_ppm(
-	const struct breaker *b, const struct breaker_in *in, uint64_t now_ms) SL_NONNULL_ALL;

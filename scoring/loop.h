@@ -164,9 +164,10 @@ struct loop {
 	uint32_t n_events;
 	uint64_t told[SL_MAX_GROUPS]; /* by group, bit per vendor: a fact of the tick is of it */
 	double pulls[SL_MAX_GROUPS];  /* reported of the last minute, of all vendors */
-	bool suspect[SL_MAX_GROUPS];  /* a window of the tick is bad, or a breaker is not at rest */
-	double alive, heard_s;        /* sessions, as last reported; for how long there were any */
-	uint64_t heard_ms;            /* when that was */
+	double room_mbps[SL_MAX_VENDORS]; /* as far as reports cover the load: for guards */
+	bool suspect[SL_MAX_GROUPS]; /* a window of the tick is bad, or a breaker is not at rest */
+	double alive, heard_s;       /* sessions, as last reported; for how long there were any */
+	uint64_t heard_ms;           /* when that was */
 	double configured_s, length_s; /* mean over the services, and what was learned of it */
 };
 

@@ -275,6 +275,7 @@ static void gather(const struct loop *l, const struct loop_in *in, uint32_t g,
 		c->in[i].window = cell->window;
 		c->in[i].estimate = cell->estimate;
 		c->in[i].audience_mbps = cell->audience_mbps;
+		c->in[i].room_mbps = l->room_mbps[c->vendor[i]];
 		c->in[i].region = region_at(in, g, c->vendor[i]) < in->n_regions
 					  ? &region[region_at(in, g, c->vendor[i])]
 					  : NULL;
@@ -358,10 +359,9 @@ static void count_group(const struct loop *l, const struct loop_in *in, uint32_t
 			add_group(&region[region_at(in, g, v)], &group);
 }
 
-/* The room of all vendors, which counts only as far as reports cover the load, because audiences
- * are of reports. */
-static void count_room(const struct loop *l, const struct loop_in *in, struct breaker_region *all,
-	struct breaker_region *region)
+/* Room of each vendor, which counts only as far as reports cover the load, because audiences are of
+ * reports. */
+static void count_room(struct loop *l, const struct loop_in *in, double audience_mbps)
 {
 	double carried = 0;
 
@@ -370,12 +370,10 @@ static void count_room(const struct loop *l, const struct loop_in *in, struct br
 		double load = fmax(a->current_mbps, a->forecast_mbps);
 
 		carried += load;
-		all->room_mbps += fmax(0, a->max_mbps * (1 - a->headroom) - load);
+		l->room_mbps[v] = fmax(0, a->max_mbps * (1 - a->headroom) - load);
 	}
-	if (carried > 0)
-		all->room_mbps *= fmin(1, all->audience_mbps / carried);
-	for (uint32_t i = 0; i < in->n_regions; i++)
-		region[i].room_mbps = all->room_mbps;
+	for (uint32_t v = 0; carried > 0 && v < in->n_vendors; v++)
+		l->room_mbps[v] *= fmin(1, audience_mbps / carried);
 }
 
 /* Rates every group; and what the guards look at. All of a group at once, for cells are many and
@@ -393,7 +391,7 @@ static struct breaker_region survey(
 				rate(l, in, &l->row[l->first_row[s] + g]);
 		fade(l, in, g);
 	}
-	count_room(l, in, &r, region);
+	count_room(l, in, r.audience_mbps);
 	return r;
 }
 
@@ -413,7 +411,7 @@ static void spread(const struct loop_in *in, uint32_t g, const struct contest *c
 
 			if (&region[r] == me->region)
 				continue; /* its own has been told */
-			region[r].room_mbps -= me->audience_mbps;
+			region[r].moved_mbps += me->audience_mbps;
 			if (around) {
 				region[r].out_mbps += me->audience_mbps;
 				region[r].groups_out++;
@@ -422,7 +420,7 @@ static void spread(const struct loop_in *in, uint32_t g, const struct contest *c
 		if (!me->region)
 			continue;
 		all->out_mbps += me->audience_mbps;
-		all->room_mbps -= me->audience_mbps;
+		all->moved_mbps += me->audience_mbps;
 		all->groups_out++;
 	}
 }
@@ -449,7 +447,7 @@ void loop_judge(struct loop *l, const struct loop_in *in)
 		note(l, g, &c, ev, n);
 		spread(in, g, &c, ev, n, &region, by_region);
 		for (uint32_t i = 0; i < c.n; i++) {
-			uint32_t ppm = breaker_allows_ppm(&c.state[i], &c.in[i], in->now_ms);
+			uint32_t ppm = breaker_pass_ppm(c.state[i].state);
 
 			l->cell[g][c.vendor[i]].breaker = c.state[i];
 			if (ppm < SCORE_PPM)
@@ -492,7 +490,7 @@ void loop_would_bar(struct loop *l, const struct loop_in *in, uint64_t *ret_barr
 	}
 	for (uint32_t g = 0; g < in->n_groups; g++)
 		count_group(l, in, g, &all, region);
-	count_room(l, in, &all, region);
+	count_room(l, in, all.audience_mbps);
 	for (uint32_t g = 0; g < in->n_groups; g++)
 		ret_barred[g] = suspect[g] ? judge_anew(l, in, g, &all, region) : 0;
 }

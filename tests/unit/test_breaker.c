@@ -27,11 +27,12 @@ static int reset(void **state)
 	memset(in, 0, sizeof(in));
 	n = 3;
 	now = 1000000;
-	region = (struct breaker_region){1e6, 0, 0, 1e6};
+	region = (struct breaker_region){1e6, 0, 0, 0};
 	for (uint32_t i = 0; i < MAX; i++) {
 		in[i].usable = true;
 		in[i].estimate = (struct quality_estimate){.value = {0.99, 400, 0.99}};
 		in[i].audience_mbps = 1000;
+		in[i].room_mbps = 1e6;
 		good(i);
 	}
 	return 0;
@@ -130,7 +131,7 @@ static void comes_back_step_by_step(void **state)
 	(void)state;
 	in[1].window.ok = 20;
 	assert_int_equal(ticks_until_open(1, 60), 6);
-	assert_int_equal(breaker_allows_ppm(&b[1], &in[1], now), 0);
+	assert_int_equal(breaker_pass_ppm(b[1].state), 0);
 	good(1);
 	for (uint32_t k = 0; k < SL_COUNT(way); k++) {
 		uint8_t was = b[1].state;
@@ -139,7 +140,7 @@ static void comes_back_step_by_step(void **state)
 		assert_int_equal(b[1].state, was);
 		ticks(1);
 		assert_int_equal(b[1].state, way[k]);
-		assert_int_equal(breaker_allows_ppm(&b[1], &in[1], now), ppm[k]);
+		assert_int_equal(breaker_pass_ppm(b[1].state), ppm[k]);
 	}
 }
 
@@ -215,9 +216,11 @@ static void guards(void **state)
 	ticks(60);
 	assert_int_equal(b[0].state, BREAKER_CLOSED);
 	(void)reset(state);
-	in[0].manual = in[2].manual = BREAKER_MANUAL_OUT; /* the last usable */
-	in[1].window.ok = 0;
-	ticks(60);
+	n = 2; /* each is worse by another figure: the last usable stays */
+	in[0].window.frame_ms = 5000;
+	in[1].window.ok = 20;
+	ticks(10);
+	assert_int_equal(b[0].state, BREAKER_OPEN);
 	assert_int_equal(b[1].state, BREAKER_CLOSED);
 	assert_int_equal(b[1].cause, BREAKER_HELD_LAST);
 	(void)reset(state);
@@ -232,18 +235,40 @@ static void guards(void **state)
 	assert_int_equal(b[2].cause, BREAKER_HELD_PANIC);
 }
 
+static void rooms(double mine, double of_others)
+{
+	for (uint32_t i = 0; i < n; i++)
+		in[i].room_mbps = i == 1 ? mine : of_others;
+}
+
 static void a_third_of_a_region_at_most(void **state)
 {
 	(void)state;
 	region = (struct breaker_region){3000, 500, 1, 0}; /* one group is out already, no room */
+	rooms(0, 0);
 	in[1].window.ok = 20;
 	ticks(30);
 	assert_int_equal(b[1].state, BREAKER_CLOSED);
 	assert_int_equal(b[1].cause, BREAKER_HELD_AUDIENCE);
-	region.room_mbps = 1000; /* the others have room for it */
+	rooms(1e6, 499); /* its own room is none for those who leave it */
+	ticks(30);
+	assert_int_equal(b[1].state, BREAKER_CLOSED);
+	rooms(0, 500);         /* the two others have room for it */
+	region.moved_mbps = 1; /* had, before another group took some */
+	ticks(1);
+	assert_int_equal(b[1].state, BREAKER_CLOSED);
+	region.moved_mbps = 0;
 	assert_true(ticks_until_open(1, 10) > 0);
-	assert_true(region.room_mbps == 0 && region.out_mbps == 1500 && region.groups_out == 2);
+	assert_true(region.moved_mbps == 1000 && region.out_mbps == 1500 && region.groups_out == 2);
 	(void)reset(state);
+	rooms(0, 1000);
+	in[2].usable = false; /* a vendor that is drained has none */
+	region = (struct breaker_region){3000, 500, 1, 1};
+	in[1].window.ok = 20;
+	ticks(30);
+	assert_int_equal(b[1].state, BREAKER_CLOSED);
+	(void)reset(state);
+	rooms(0, 0);
 	region = (struct breaker_region){1000, 0, 0, 0}; /* one group is always allowed */
 	in[1].window.ok = 20;
 	assert_true(ticks_until_open(1, 10) > 0);
@@ -255,6 +280,7 @@ static void of_its_own_region(void **state)
 	struct breaker_region own = {3000, 500, 1, 0};
 
 	(void)state;
+	rooms(0, 0);
 	in[1].region = &own;
 	in[1].window.ok = 20;
 	ticks(30);
@@ -277,22 +303,6 @@ static void the_worst_goes_first(void **state)
 		assert_int_equal(
 			b[!worse].state, BREAKER_CLOSED); /* one of three would be healthy */
 	}
-}
-
-static void manual_entries_win_and_expire(void **state)
-{
-	(void)state;
-	in[1].manual = BREAKER_MANUAL_IN;
-	in[1].manual_until_ms = now + 30000;
-	in[1].window.ok = 0;
-	ticks(29);
-	assert_int_equal(b[1].state, BREAKER_CLOSED);
-	assert_int_equal(breaker_allows_ppm(&b[1], &in[1], now), SCORE_PPM);
-	assert_true(ticks_until_open(1, 10) > 0);
-	in[0].manual = BREAKER_MANUAL_OUT;
-	assert_int_equal(breaker_allows_ppm(&b[0], &in[0], now), 0);
-	in[0].manual_until_ms = now;
-	assert_int_equal(breaker_allows_ppm(&b[0], &in[0], now), SCORE_PPM);
 }
 
 static void ticks_of_100_ms(void **state)
@@ -362,7 +372,6 @@ int main(void)
 		cmocka_unit_test_setup(a_third_of_a_region_at_most, reset),
 		cmocka_unit_test_setup(of_its_own_region, reset),
 		cmocka_unit_test_setup(the_worst_goes_first, reset),
-		cmocka_unit_test_setup(manual_entries_win_and_expire, reset),
 		cmocka_unit_test_setup(ticks_of_100_ms, reset),
 		cmocka_unit_test_setup(texts, reset),
 		cmocka_unit_test_setup(suspects_are_those_who_could_be_guilty, reset),

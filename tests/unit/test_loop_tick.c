@@ -390,15 +390,16 @@ static void a_forecast_if_is_the_forecast_then(void **state)
 	rig_free(r);
 }
 
-/* Facts of a minute with a window, of two vendors in group 0. */
-static void tell(struct rig *r, double ok_of_100)
+/* Facts of a minute with a window, of two vendors in the first n groups. */
+static void tell(struct rig *r, uint16_t n, double ok_of_100)
 {
 	r->in.news = true;
-	r->in.n_facts = 2;
-	for (uint16_t v = 0; v < 2; v++) {
-		double ok = v ? 100 : ok_of_100;
+	r->in.n_facts = 2U * n;
+	for (uint16_t i = 0; i < 2 * n; i++) {
+		double ok = i % 2 ? 100 : ok_of_100;
 
-		r->fact[v] = (struct loop_fact){.vendor = v,
+		r->fact[i] = (struct loop_fact){.group = i / 2,
+			.vendor = i % 2,
 			.minute = {.pulls = 1200, .ok = 12 * ok},
 			.window = {.pulls = 100, .ok = ok},
 			.sessions = 1000,
@@ -414,11 +415,11 @@ static void whom_breakers_would_bar_they_bar(void **state)
 
 	(void)state;
 	r->in.no_breakers = true;
-	tell(r, 97);
+	tell(r, 1, 97);
 	second(r, 10, 0);
 	loop_would_bar(&r->l, &r->in, barred);
 	assert_int_equal(barred[0], 0);
-	tell(r, 60);
+	tell(r, 1, 60);
 	second(r, 10, 0);
 	loop_would_bar(&r->l, &r->in, barred);
 	assert_int_equal(barred[0], 1);
@@ -434,6 +435,27 @@ static void whom_breakers_would_bar_they_bar(void **state)
 	rig_free(r);
 }
 
+/* A vendor with room for all fails everywhere and the others are full: as much goes as is a third
+ * of the audience, and what it has itself is no room for the rest. */
+static void room_is_that_of_the_others(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	r->vendor[0].max_mbps = 1e6;
+	tell(r, G, 40);
+	meter_all(r, 16000, 16000, 9000);
+	for (uint32_t t = 0; t < 10; t++)
+		second(r, 0, 0);
+	for (uint32_t g = 0; g < G; g++) /* with a third group 12000 of 32000 Mbps */
+		assert_int_equal(r->cell[g][0].breaker.cause,
+			g < 2 ? BREAKER_BY_SUCCESS : BREAKER_HELD_AUDIENCE);
+	r->vendor[1].max_mbps = 1e5; /* now another has it */
+	second(r, 0, 0);
+	assert_int_equal(r->cell[2][0].breaker.state, BREAKER_OPEN);
+	rig_free(r);
+}
+
 /* What players say is rated while it does not count. */
 static void qualities_are_known_while_they_do_not_count(void **state)
 {
@@ -442,7 +464,7 @@ static void qualities_are_known_while_they_do_not_count(void **state)
 
 	(void)state;
 	r->in.no_quality = true;
-	tell(r, 92);
+	tell(r, 1, 92);
 	second(r, 10, 0);
 	assert_true(r->alloc_row[0].quality[0] == 1);
 	loop_qualities(&r->l, &r->alloc_row[0], q);
@@ -463,6 +485,7 @@ int main(void)
 		cmocka_unit_test(lengths_are_learned),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(reported_bitrates_shrink_budgets),
+		cmocka_unit_test(room_is_that_of_the_others),
 		cmocka_unit_test(services_share_the_reports_of_a_group),
 		cmocka_unit_test(tables_follow_slowly_but_drains_at_once),
 		cmocka_unit_test(tables_give_no_samples),
