@@ -14,7 +14,11 @@ static void script(const struct scenario *s, FILE *to, const char *data, const c
 {
 	uint32_t n = s->f.vendors_count;
 
-	fprintf(to, "set terminal pngcairo size 1400,%u\nset output '%s'\n", 260 * n + 520, file);
+	/* an underscore of a name is no subscript; and a second is at the same place in all plots
+	 */
+	fprintf(to, "set terminal pngcairo noenhanced size 1400,%u\nset output '%s'\n",
+		260 * n + 520, file);
+	fprintf(to, "set lmargin at screen 0.06\nset rmargin at screen 0.86\n");
 	fprintf(to, "set multiplot layout %u,1 title '%s'\nset grid\nset xlabel 's'\n", n + 2,
 		s->f.name);
 	fprintf(to, "set key outside right\nset yrange [0:0.01<*]\nset offsets 0,0,graph 0.05,0\n");

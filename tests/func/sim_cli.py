@@ -108,6 +108,19 @@ def pictures_and_traces(where):
 
 
 @in_a_folder
+def names_in_pictures_are_as_they_are(where):
+    gnuplot, script = os.path.join(where, "gnuplot"), os.path.join(where, "script")
+    with open(gnuplot, "w", encoding="ascii") as f:
+        f.write('#!/bin/sh\ncp "$1" "%s"\n' % script)
+    os.chmod(gnuplot, 0o755)
+    sim(where, "--plot", os.path.join(where, "x.png"), text=SCENARIO.replace("alpha", "al_pha"),
+        env={**os.environ, "PATH": where + ":" + os.environ["PATH"]})
+    with open(script, encoding="ascii") as f:
+        told = f.read()
+    assert "'al_pha'" in told and " noenhanced " in told, told  # else p is a subscript
+
+
+@in_a_folder
 def what_is_wrong_has_its_line(where):
     for old, new, want in (
             ("policies: [sluice,", "policies: [slice,", ':12: policies[0]: unknown, got "slice"'),
@@ -126,4 +139,4 @@ def the_document_has_every_key():
 
 if __name__ == "__main__":
     run([the_document_has_every_key, what_is_wrong_has_its_line, the_same_seed_gives_the_same_bytes,
-         json_names_policies_and_figures, a_bar_only_on_a_terminal, pictures_and_traces])
+         json_names_policies_and_figures, a_bar_only_on_a_terminal, pictures_and_traces, names_in_pictures_are_as_they_are])
