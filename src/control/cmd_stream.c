@@ -421,7 +421,7 @@ static const char *other_ingest(const struct edit *e, const char *name, const ch
 	for (uint32_t i = 0; now && i < e->service->ingest_count; i++)
 		if (strcmp(e->service->ingest[i].name, now) == 0)
 			first = (uint16_t)(i + 1);
-	p = cat_pick_ingests(c, s, str_from(name), first, (struct str){NULL, 0}, NULL);
+	p = cat_pick_ingests(c, s, str_from(name), first, (struct str){NULL, 0}, NULL, 0);
 	for (uint32_t i = 0; p.second && i < e->service->ingest_count; i++)
 		if (str_eq_z(cat_text(c, p.second->name), e->service->ingest[i].name))
 			return e->service->ingest[i].name;

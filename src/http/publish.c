@@ -45,44 +45,23 @@ static bool put_point(struct buf *b, struct http_worker *w, const struct http_qu
 	return true;
 }
 
-static void answer(struct http_worker *w, const struct http_query *query,
-	const struct cat_service *s, const struct cat_ingest_pair *p, struct httpd_reply *rp)
+/* The points of a pair; NULL, or the one whose URL cannot be signed. */
+static const struct cat_ingest *put_points(struct buf *b, struct http_worker *w,
+	const struct http_query *query, const struct cat_ingest_pair *p)
 {
-	static const char *const how[] = {[CAT_BY_NAME] = "by name",
-		[CAT_BY_HASH] = "by hash",
-		[CAT_BY_REPORTS] = "by reports",
-		[CAT_BY_PROBE] = "by probe"};
-	struct buf *b = &rp->body;
-	bool good;
-
-	BUF_PUT_LIT(b, "{\"stream\":");
-	buf_put_json_str(b, query->stream);
 	BUF_PUT_LIT(b, ",\"primary\":");
-	good = put_point(b, w, query, p->first);
-	if (good && p->second) {
-		uint8_t *start = b->p;
-
-		BUF_PUT_LIT(b, ",\"backup\":");
-		if (!put_point(b, w, query, p->second))
-			b->p = start;
-	}
-	if (!good) {
-		httpd_reply_error(rp, 503, "no_url", "the URL cannot be signed");
-		rp->retry_after_s = 5;
-		return;
-	}
-	BUF_PUT_LIT(b, ",\"chosen\":");
-	http_write_text(b, str_from(how[p->chosen]));
-	BUF_PUT_LIT(b, ",\"refresh_s\":");
-	buf_put_u64_dec(b, http_refresh_s(s->refresh_s, hash64(query->stream.p, query->stream.n, 0),
-				   w->worker.now_ms));
-	buf_put_u8(b, '}');
+	if (!put_point(b, w, query, p->first))
+		return p->first;
+	if (!p->second)
+		return NULL;
+	BUF_PUT_LIT(b, ",\"backup\":");
+	return put_point(b, w, query, p->second) ? NULL : p->second;
 }
 
 /* By what is reported of the group that the pusher is in; by name and hash alone once the tick is
  * too old to know. */
-static struct cat_ingest_pair pick(
-	struct http_worker *w, const struct http_query *query, uint32_t service, uint16_t named)
+static struct cat_ingest_pair pick(struct http_worker *w, const struct http_query *query,
+	uint32_t service, uint16_t named, uint32_t barred)
 {
 	const struct world *world = w->worker.world;
 	uint32_t group = answer_locate(world, query->ip, ip_bits(query->ip)).group;
@@ -90,10 +69,49 @@ static struct cat_ingest_pair pick(
 
 	if (w->worker.stale)
 		return cat_pick_ingests(
-			&world->cat, service, query->stream, named, query->avoid, NULL);
+			&world->cat, service, query->stream, named, query->avoid, NULL, barred);
 	world_ingest_weights(world, service, group, weight_ppm);
 	return cat_pick_ingests(
-		&world->cat, service, query->stream, named, query->avoid, weight_ppm);
+		&world->cat, service, query->stream, named, query->avoid, weight_ppm, barred);
+}
+
+/* A key that is missing closes the points that need it, and no others. */
+static void answer(struct http_worker *w, const struct http_query *query, uint32_t service,
+	struct blob_span ingests, struct httpd_reply *rp)
+{
+	static const char *const how[] = {[CAT_BY_NAME] = "by name",
+		[CAT_BY_HASH] = "by hash",
+		[CAT_BY_REPORTS] = "by reports",
+		[CAT_BY_PROBE] = "by probe"};
+	const struct cat_view *c = &w->worker.world->cat;
+	const struct cat_stream *known = cat_find_stream(c, service, query->stream);
+	const struct cat_ingest *unsigned_one;
+	struct cat_ingest_pair p;
+	struct buf *b = &rp->body;
+	uint32_t barred = 0;
+	uint8_t *start;
+
+	BUF_PUT_LIT(b, "{\"stream\":");
+	buf_put_json_str(b, query->stream);
+	start = b->p;
+	do {
+		b->p = start;
+		p = pick(w, query, service, known ? known->ingest : 0, barred);
+		unsigned_one = p.first ? put_points(b, w, query, &p) : NULL;
+		if (unsigned_one)
+			barred |= 1u << (unsigned_one - c->ingests - ingests.first);
+	} while (unsigned_one);
+	if (!p.first) {
+		httpd_reply_error(rp, 503, "no_url", "the URL cannot be signed");
+		rp->retry_after_s = 5;
+		return;
+	}
+	BUF_PUT_LIT(b, ",\"chosen\":");
+	http_write_text(b, str_from(how[p.chosen]));
+	BUF_PUT_LIT(b, ",\"refresh_s\":");
+	buf_put_u64_dec(b, http_refresh_s(c->services[service].refresh_s,
+				   hash64(query->stream.p, query->stream.n, 0), w->worker.now_ms));
+	buf_put_u8(b, '}');
 }
 
 void http_door_publish(
@@ -104,8 +122,6 @@ void http_door_publish(
 	const struct cat_dname *host;
 	struct blob_span ingests;
 	const char *wrong = NULL;
-	const struct cat_stream *known;
-	struct cat_ingest_pair p;
 
 	for (uint16_t i = 0; i < rq->n_params && !wrong; i++)
 		wrong = http_query_set(&query, rq->params[i].name, rq->params[i].value);
@@ -126,7 +142,5 @@ void http_door_publish(
 		httpd_reply_error(rp, 404, "not_published", "nothing is published under this host");
 		return;
 	}
-	known = cat_find_stream(c, host->service, query.stream);
-	p = pick(w, &query, host->service, known ? known->ingest : 0);
-	answer(w, &query, &c->services[host->service], &p, rp);
+	answer(w, &query, host->service, ingests, rp);
 }

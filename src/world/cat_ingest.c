@@ -11,6 +11,7 @@ struct pick {
 	uint64_t stream;
 	struct str avoid;
 	const uint32_t *weight_ppm;
+	uint32_t barred;
 };
 
 static bool avoided(const struct pick *p, const struct cat_ingest *in)
@@ -47,7 +48,8 @@ static const struct cat_ingest *best(const struct pick *p, const struct cat_inge
 		const struct cat_ingest *in = &p->c->ingests[p->ingests.first + i];
 		bool last = avoided(p, in);
 
-		if (not_unit && str_eq(cat_text(p->c, not_unit->unit), cat_text(p->c, in->unit)))
+		if (p->barred >> i & 1 || (not_unit && str_eq(cat_text(p->c, not_unit->unit),
+							       cat_text(p->c, in->unit))))
 			continue;
 		if (found && (last != found_avoided ? last
 						    : !ingest_before(hash_of(p, i), weight_of(p, i),
@@ -67,18 +69,20 @@ static enum cat_ingest_choice passed_over(const struct pick *p, uint32_t i)
 }
 
 struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t service,
-	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm)
+	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm,
+	uint32_t barred)
 {
 	struct pick p = {.c = c,
 		.ingests = c->n_service_plays ? c->service_plays[service].ingests
 					      : (struct blob_span){0, 0},
 		.stream = hash64(stream.p, stream.n, 0),
 		.avoid = avoid,
-		.weight_ppm = weight_ppm};
+		.weight_ppm = weight_ppm,
+		.barred = barred};
 	struct cat_ingest_pair pair = {.chosen = CAT_BY_HASH};
 	const struct cat_ingest *plain;
 
-	if (named && named <= p.ingests.count) {
+	if (named && named <= p.ingests.count && !(barred >> (named - 1u) & 1)) {
 		pair.first = &c->ingests[p.ingests.first + named - 1];
 		pair.chosen = avoided(&p, pair.first) ? CAT_BY_HASH
 			      : weight_of(&p, named - 1u) < INGEST_POOR_PPM

@@ -73,14 +73,14 @@ enum cat_ingest_choice { CAT_BY_NAME, CAT_BY_HASH, CAT_BY_REPORTS, CAT_BY_PROBE 
  * 0: none) unless it is to be avoided or its weight is poor, or the first by its hash; and the
  * first of another unit than that one. `avoid`: names with commas between, last in any order.
  * weight_ppm has one per point of the service, 0 (down: behind all others) to INGEST_WHOLE_PPM
- * (scoring/ingest.h); NULL: all whole. */
+ * (scoring/ingest.h); NULL: all whole. barred: a bit per point that is none at all. */
 struct cat_ingest_pair {
 	const struct cat_ingest *first, *second;
 	enum cat_ingest_choice chosen;
 };
 struct cat_ingest_pair cat_pick_ingests(const struct cat_view *c, uint32_t service,
-	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm)
-	SL_NONNULL(1);
+	struct str stream, uint16_t named, struct str avoid, const uint32_t *weight_ppm,
+	uint32_t barred) SL_NONNULL(1);
 
 /* Ids by name, or BLOB_NONE; linear, not for the query path. */
 uint32_t cat_find_group(const struct cat_view *c, struct str name) SL_NONNULL(1) SL_PURE;

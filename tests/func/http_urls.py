@@ -65,9 +65,13 @@ services:
     hosts: [shut.sluice.example]
     vendors: [{vendor: alpha, cname: a.alpha.example., signer: sign-none}, {vendor: beta, cname: b.beta.example.}]
     play: [{format: flv, definition: hd, path: "/x/{stream}.flv"}]
+    ingest:
+      - {name: one, unit: bj, url: "rtmp://one.example/live/{stream}"}
+      - {name: keyless, unit: gz, url: "rtmp://keyless.example/live/{stream}", signer: sign-none}
+      - {name: two, unit: sh, url: "rtmp://two.example/live/{stream}"}
 streams:
   - {name: derby, service: live, vendors: [alpha], encrypted: true, ingest: south}
-  - {name: keyless, service: shut, vendors: [alpha]}
+  - {name: keyless, service: shut, vendors: [alpha], ingest: keyless}
 zones:
   - {name: sluice.example, file: sluice.example.zone}
 """
@@ -203,6 +207,11 @@ def a_missing_key_closes_its_doors_only(s):
     wait_for("the counter", lambda: s.metric("sluice_http_unsigned_total") > before)
     assert "keys.missing" in s.log() and "absent.key" in s.log()
     wait_for("the alert", lambda: keys_missing(s))
+    for i in range(20):  # pushers go elsewhere, also where they avoid all there is
+        for target in ("stream=s%d" % i, "stream=keyless", "stream=s%d&avoid=one,two" % i):
+            status, body = s.get("/v1/publish?host=shut.sluice.example&" + target)
+            assert status == 200 and {body["primary"]["name"], body["backup"]["name"]} == {"one", "two"}, body
+            assert body["chosen"] == "by hash", body
     assert "first of alpha" not in s.log()
     path = os.path.join(s.state, "keys", "answer.blob")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o400

@@ -249,7 +249,8 @@ static enum cat_ingest_choice chosen(const struct world *w, uint16_t named, cons
 	struct cat_ingest_pair p;
 
 	world_ingest_weights(w, 0, engineworld_group("CN/BJ/telecom"), ppm);
-	p = cat_pick_ingests(&w->cat, 0, (struct str){"x", 1}, named, (struct str){NULL, 0}, ppm);
+	p = cat_pick_ingests(
+		&w->cat, 0, (struct str){"x", 1}, named, (struct str){NULL, 0}, ppm, 0);
 	assert_true(str_eq_z(cat_text(&w->cat, p.first->name), want));
 	assert_ptr_not_equal(p.first, p.second);
 	assert_non_null(p.second); /* as the last resort */
