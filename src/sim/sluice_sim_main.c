@@ -54,6 +54,8 @@ static const struct option options[] = {{"seeds", required_argument, NULL, OPT_S
 	{"keys", no_argument, NULL, OPT_KEYS}, {"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0}};
 
+#define POLICIES "sluice, optimum, fixed, current, least"
+
 enum { MAX_SEEDS = 1000, MAX_SEED = 1000000000 };
 
 struct asked {
@@ -77,22 +79,36 @@ static bool number(const char *text, unsigned long max, uint32_t *ret)
 
 static bool add_policy(struct asked *a, char *name)
 {
-	if (policy_find(name) == POLICY_KINDS || a->n_policies == POLICY_KINDS)
+	if (policy_find(name) == POLICY_KINDS)
 		return false;
+	for (uint32_t i = 0; i < a->n_policies; i++)
+		if (strcmp(a->policies[i], name) == 0)
+			return true;
 	a->policies[a->n_policies++] = name;
 	return true;
 }
 
-/* 0 go on, 1 done, 2 wrong usage. */
+/* Says what is wrong with an option's value; returns 3. */
+static int wrong(const char *option, const char *text, const char *want)
+{
+	(void)fprintf(stderr, "sluice-sim: --%s: got \"%s\", want %s\n", option, text, want);
+	return 3;
+}
+
+/* 0 go on, 1 done, 2 wrong usage, 3 the same and said. */
 static int take(struct asked *a, int option, char *text)
 {
 	switch (option) {
 	case OPT_SEEDS:
-		return number(text, MAX_SEEDS, &a->seeds) ? 0 : 2;
+		return number(text, MAX_SEEDS, &a->seeds)
+			       ? 0
+			       : wrong("seeds", text, "a whole number from 1 to 1000");
 	case OPT_SEED:
-		return number(text, MAX_SEED, &a->seed) ? 0 : 2;
+		return number(text, MAX_SEED, &a->seed)
+			       ? 0
+			       : wrong("seed", text, "a whole number from 1 to 1000000000");
 	case OPT_POLICY:
-		return add_policy(a, text) ? 0 : 2;
+		return add_policy(a, text) ? 0 : wrong("policy", text, "one of " POLICIES);
 	case OPT_SESSIONS:
 		a->sessions = true;
 		return 0;
@@ -110,7 +126,7 @@ static int take(struct asked *a, int option, char *text)
 		return 0;
 	case OPT_WHATIF:
 		if (a->changes.n == REPLAY_MAX_CHANGES)
-			return 2;
+			return wrong("whatif", text, "no more than 32 of them");
 		a->changes.text[a->changes.n++] = text;
 		a->replay = true;
 		return 0;
@@ -157,9 +173,7 @@ static int check_policies(const struct scenario *s, struct errbuf *err)
 		(void)snprintf(path, sizeof(path), "policies[%u]", i);
 		if (policy_find(s->f.policies[i]) == POLICY_KINDS)
 			return scenario_refuse(s, err, path,
-				"unknown, got \"%s\", want one of sluice, optimum, fixed, "
-				"current, least",
-				s->f.policies[i]);
+				"unknown, got \"%s\", want one of " POLICIES, s->f.policies[i]);
 	}
 	return 0;
 }
@@ -182,9 +196,9 @@ static int one(struct asked *a, const char *path, struct errbuf *err)
 	first = rc == 0 && s->f.policies_count ? policy_find(s->f.policies[0]) : POLICY_SLUICE;
 	if (rc == 0 && a->plot)
 		rc = report_plot(s, first, a->seed, a->plot, err);
-	else if (rc == 0 && a->trace)
+	if (rc == 0 && a->trace)
 		rc = write_trace(a, s, first, err);
-	else if (rc == 0) {
+	if (rc == 0 && !a->plot && !a->trace) {
 		rc = report_make(s, a->seed, a->seeds ? a->seeds : s->f.seeds,
 			!a->quiet && isatty(STDERR_FILENO), &r);
 		if (rc)
@@ -211,7 +225,7 @@ int main(int argc, char **argv)
 		if (rc == 2)
 			(void)fputs(usage, stderr);
 		if (rc)
-			return rc == 2 ? 2 : 0;
+			return rc == 1 ? 0 : 2;
 	}
 	if (optind == argc) {
 		(void)fputs(usage, stderr);

@@ -101,10 +101,22 @@ def pictures_and_traces(where):
     if not shutil.which("gnuplot"):
         print("skipped: gnuplot is not installed")
         return
-    assert not sim(where, "--plot", picture).stderr
+    os.unlink(trace)
+    assert not sim(where, "--plot", picture, "--trace", trace).stderr
+    assert os.path.getsize(trace) > 0
     with open(picture, "rb") as f:
         assert f.read(8) == b"\x89PNG\r\n\x1a\n"
     sim(where, "--plot", os.path.join(where, "no", "folder.png"), code=1)
+
+
+@in_a_folder
+def a_wrong_value_is_named(where):
+    for option, value, want in (("--seeds", "0", "a whole number from 1 to 1000"), ("--seed", "x", "a whole number from 1"),
+                                ("--policy", "slice", "one of sluice, optimum")):
+        done = sim(where, option, value, code=2)
+        assert done.stderr.startswith('sluice-sim: %s: got "%s", want %s' % (option, value, want)), done
+    told = json.loads(sim(where, *["--policy", "fixed"] * 7, "--json").stdout)
+    assert [p["name"] for p in told["policies"]] == ["fixed"], told
 
 
 @in_a_folder
@@ -139,4 +151,5 @@ def the_document_has_every_key():
 
 if __name__ == "__main__":
     run([the_document_has_every_key, what_is_wrong_has_its_line, the_same_seed_gives_the_same_bytes,
-         json_names_policies_and_figures, a_bar_only_on_a_terminal, pictures_and_traces, names_in_pictures_are_as_they_are])
+         json_names_policies_and_figures, a_bar_only_on_a_terminal, pictures_and_traces, names_in_pictures_are_as_they_are,
+         a_wrong_value_is_named])
