@@ -104,10 +104,13 @@ void httpd_reply_cors(struct httpd_reply *rp)
 
 void httpd_reply_preflight(const struct httpd_route *route, struct httpd_reply *rp)
 {
+	bool post = route->methods & HTTPD_POST;
+
 	rp->status = 204;
 	rp->type = NULL;
-	httpd_reply_header(rp, "Access-Control-Allow-Methods",
-		route->methods & HTTPD_POST ? "GET, HEAD, POST" : "GET, HEAD");
+	httpd_reply_header(rp, "Allow", post ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS");
+	httpd_reply_header(
+		rp, "Access-Control-Allow-Methods", post ? "GET, HEAD, POST" : "GET, HEAD");
 	httpd_reply_header(rp, "Access-Control-Allow-Headers",
 		"Content-Type, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, "
 		"X-Sluice-Signature, X-Sluice-Test");

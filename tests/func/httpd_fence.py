@@ -200,6 +200,7 @@ def routes(server):
         reply = ask(s, request("/cors", "Origin: https://x", "Access-Control-Request-Method: POST", method="OPTIONS"))
         check("preflight", reply.status == 204 and reply.headers.get("access-control-allow-origin") == "*" and
               "POST" in reply.headers.get("access-control-allow-methods", ""), reply.raw)
+        check("what there is", reply.headers.get("allow") == "GET, HEAD, POST, OPTIONS", reply.raw)
         reply = ask(s, request("/cors", "Origin: https://x"))
         exposed = reply.headers.get("access-control-expose-headers", "").split(", ")
         check("exposed headers", {"Retry-After", "X-Sluice-Signature"} <= set(exposed), reply.raw)
