@@ -9,18 +9,20 @@
   knot    Knot's geoip module: a place's vendor
 
 Each server has one thread and the first core to itself; the load (sluice-bench, 512 questions under
-way) runs on the second. Total is the scheduler's exact account, the median of the rounds. Its split
-into user and system is sampled by the kernel, a hundred times a second, so it is that of all rounds
-together.
+way) runs on the second. Total is the scheduler's exact account. What part of it is user time is
+sampled by perf, SAMPLES times a second of CPU: the kernel's own account of it rests on some hundred
+ticks a second, too few for servers that are in user mode one time in twenty. Both are the medians
+of the rounds.
 All over the same database. gdnsd has no key for one without continents, so it gets the database's
 prefixes as `nets`, each with a place by its (country, province, carrier): 3 of them, or 200 with
 weights of their own (gdnsd knows at most 254; ours has a row for each of 600 groups). gdnsd and Knot
-come from the packages of group bench; without them their rows are absent.
+come from the packages of group bench-dns; without them their rows are absent.
 """
 import argparse
 import ipaddress
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -35,6 +37,7 @@ TOP = os.path.abspath(os.environ.get("top_srcdir") or ".")
 BUILD = os.path.abspath(os.environ.get("top_builddir") or "build")
 HOST = "live.sluice.example"
 CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3) of a process
+SAMPLES = 4999      # a second; in no step with the kernel's ticks
 VENDORS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
 ZONE = """$TTL 300
@@ -124,11 +127,32 @@ class Mmdb:
                 yield ipaddress.ip_network((address, depth)), self.key(node)
 
 
-def cpu(pid):
-    """(user ticks, system ticks, ns on a core) of a process with all its threads."""
-    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
-        words = f.read().rpartition(")")[2].split()
-    return int(words[11]), int(words[12]), time.clock_gettime_ns(~pid << 3 | CPUCLOCK_SCHED)
+def cpu_ns(pid):
+    """On a core, of a process with all its threads."""
+    return time.clock_gettime_ns(~pid << 3 | CPUCLOCK_SCHED)
+
+
+class UserTime:
+    """That of a process with all its threads while the block runs; ns holds it afterwards."""
+
+    def __init__(self, pid, data):
+        self.words = ["taskset", "-c", "1", "perf", "record", "-e", "cpu-clock:u", "-F",
+                      str(SAMPLES), "-o", data, "-p", str(pid)]
+
+    def __enter__(self):
+        self.perf = subprocess.Popen(self.words, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        if self.perf.poll() is not None:
+            sys.exit("bench-dns: perf: " + self.perf.communicate()[1])
+        return self
+
+    def __exit__(self, *_):
+        self.perf.send_signal(signal.SIGINT)
+        said = self.perf.communicate()[1]
+        seen = re.search(r"\((\d+) samples\)", said)
+        if not seen:
+            sys.exit("bench-dns: perf: " + said)
+        self.ns = int(seen[1]) * 10**9 / SAMPLES
 
 
 def free_port():
@@ -178,11 +202,13 @@ class Server:
             return {"answered": 0}
 
     def measure(self, seconds, ecs):
-        """(total ns of an answer, answers/s, lost, user ticks, system ticks)."""
-        before = cpu(self.pid())
-        got = self.load(seconds, ecs)
-        user, system, ns = (b - a for a, b in zip(before, cpu(self.pid())))
-        return ns / max(got["answered"], 1), got.get("rate", 0), got.get("lost", 0), user, system
+        """(ns, user ns of an answer, answers/s, lost)."""
+        before = cpu_ns(self.pid())
+        with UserTime(self.pid(), os.path.join(self.dir, "perf.data")) as user:
+            got = self.load(seconds, ecs)
+        n = max(got["answered"], 1)
+        return ((cpu_ns(self.pid()) - before) / n, user.ns / n, got.get("rate", 0),
+                got.get("lost", 0))
 
 
 class Echo(Server):
@@ -303,9 +329,8 @@ def table(rows, rounds):
         "user/gdnsdw"))
     middle = {}
     for name, got in rows.items():
-        total, rate = (statistics.median(r[i] for r in got) for i in (0, 1))
-        user, system = (sum(r[i] for r in got) for i in (3, 4))
-        middle[name] = total, total * user / max(user + system, 1), rate, sum(r[2] for r in got)
+        total, user, rate = (statistics.median(r[i] for r in got) for i in range(3))
+        middle[name] = total, user, rate, sum(r[3] for r in got)
     for name, (total, user, rate, lost) in middle.items():
         kind = " ecs" if name.endswith(" ecs") else ""
         peers = [middle.get(peer + kind) for peer in ("gdnsd", "gdnsdw")]
@@ -326,6 +351,8 @@ def main():
     db = next((os.path.abspath(f) for f in found if f and os.path.exists(f)), None)
     if not db:
         sys.exit("bench-dns: no .mmdb file; give one with --db")
+    if not shutil.which("perf"):
+        sys.exit("bench-dns: no perf; tools/install bench-dns brings it")
     folder = tempfile.mkdtemp(prefix="sluice-bench-")
     os.chmod(folder, 0o755)
     kinds = [k for k, program in ((Echo, None), (Ours, None), (Gdnsd, "gdnsd"), (GdnsdW, "gdnsd"),
