@@ -14,8 +14,9 @@ struct builder {
 	const struct conf_catalog *catalog;
 	/* control needs the secrets of meters and only those, collect those of reports */
 	enum { FOR_ANSWER, FOR_CONTROL, FOR_COLLECT } who;
-	uint32_t id[SL_MAX_KEYS]; /* by position in the configuration */
-	struct errbuf *note;
+	uint32_t id[SL_MAX_KEYS];  /* by position in the configuration */
+	struct errbuf *note;       /* the last that is missing */
+	bool missing[SL_MAX_KEYS]; /* by position, of any blob */
 };
 
 static struct blob_span put_text(struct builder *b, const char *s)
@@ -98,13 +99,17 @@ static void put_key(struct builder *b, uint32_t i)
 	b->id[i] = BLOB_NONE;
 	if (!name)
 		return;
-	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note))
+	if (os_read_file(from->file, SL_MAX_SECRET, &data, &size, b->note)) {
+		b->missing[i] = true;
 		return;
+	}
 	n = without_newline(data, size);
-	if (n == 0)
-		err_set(b->note, SL_EINVAL, "%s: the secret is empty", from->file);
-	else
+	if (n) {
 		put_secret(b, name, (struct str){data, n}, &b->id[i]);
+	} else {
+		err_set(b->note, SL_EINVAL, "%s: the secret is empty", from->file);
+		b->missing[i] = true;
+	}
 	explicit_bzero(data, size);
 	free(data);
 }
@@ -220,6 +225,7 @@ int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, str
 {
 	struct builder b = {.conf = &conf->sluice, .catalog = &conf->catalog, .note = note};
 	struct errbuf err = {""};
+	uint32_t missing = 0;
 	int rc = write_blob(&b, cookies, now_ms, "answer", &err);
 
 	b.who = FOR_CONTROL;
@@ -228,7 +234,15 @@ int keys_write(const struct conf *conf, struct str cookies, uint64_t now_ms, str
 	b.who = FOR_COLLECT;
 	if (!rc)
 		rc = write_blob(&b, (struct str){NULL, 0}, now_ms, "collect", &err);
-	if (rc)
+	if (rc) {
 		*note = err;
-	return rc;
+		return rc;
+	}
+	for (uint32_t i = 0; i < conf->sluice.keys_count; i++)
+		missing += b.missing[i];
+	if (missing > 1) {
+		err = *note;
+		err_set(note, SL_EINVAL, "%u secrets are missing, the last: %s", missing, err.s);
+	}
+	return 0;
 }

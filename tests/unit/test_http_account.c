@@ -53,13 +53,14 @@ static int setup(void **state)
 	put("two", "second");
 	(void)snprintf(text, sizeof(text),
 		"keys: [{name: one, file: %s/one}, {name: two, file: %s/two}, {name: gone, file: "
-		"%s/gone}]\n"
+		"%s/gone}, {name: lost, file: /nonexistent}]\n"
 		"accounts: [{name: app, key: one, backup_key: two, sign_replies: true},"
 		" {name: shut, key: gone}]\nsignature_window_s: 60\n",
 		dir, dir, dir);
 	conf = load(text);
 	assert_int_equal(keys_write(conf, (struct str){0}, 1000, &note), 0);
-	assert_non_null(strstr(note.s, "gone")); /* said, and nothing else is closed */
+	/* said, and nothing else is closed */
+	assert_non_null(strstr(note.s, "2 secrets are missing, the last: /nonexistent"));
 	conf_free(conf);
 	(void)snprintf(path, sizeof(path), "%s/keys", dir);
 	return keys_open(path, "answer", &keys, &note);
