@@ -71,7 +71,8 @@ int control_each(struct control *c, const char *prefix, store_each_fn *fn, void 
 	return 0;
 }
 
-/* Fills a new database from the copy. */
+/* Fills a database that knows of no change from the copy: it is new in place of a damaged or lost
+ * one, or an earlier attempt to fill it has failed. */
 static int recover(struct control *c, struct errbuf *err)
 {
 	char path[SL_MAX_PATH + 16], *text = NULL;
@@ -83,8 +84,9 @@ static int recover(struct control *c, struct errbuf *err)
 	int rc;
 
 	mirror_path(c, path, sizeof(path));
-	if (os_read_file(path, MAX_MIRROR, &text, &size, NULL))
-		return 0; /* nothing had been decided yet */
+	rc = os_read_file(path, MAX_MIRROR, &text, &size, err);
+	if (rc)
+		return rc == SL_ENOENT ? 0 : rc; /* nothing had been decided yet */
 	o = cJSON_ParseWithLength(text, size);
 	free(text);
 	state = cJSON_GetObjectItemCaseSensitive(o, "state");
@@ -93,9 +95,13 @@ static int recover(struct control *c, struct errbuf *err)
 		if (items && cJSON_IsString(v))
 			items[n++] = (struct store_item){v->string, v->valuestring};
 	}
-	rc = items ? control_journal_change(
-			     c, "recovery", "recover", "the database was damaged", items, n, err)
-		   : SL_ENOMEM;
+	if (!items)
+		rc = err_set(err, SL_ENOMEM, "out of memory");
+	else if (n)
+		rc = control_journal_change(c, "recovery", "recover",
+			"the database was damaged or lost", items, n, err);
+	if (!rc && n)
+		LOG_W("store.rebuilt", "from=%s keys=%u", path, n);
 	free(items);
 	cJSON_Delete(o);
 	return rc;
@@ -126,9 +132,9 @@ static int open_store(struct control *c, struct errbuf *err)
 			err->s);
 		set_aside(c, os_now_ms());
 		rc = store_open(c->store_path, key, &c->store, err);
-		if (!rc)
-			rc = recover(c, err);
 	}
+	if (!rc && store_last(c->store) == 0)
+		rc = recover(c, err);
 	if (rc) {
 		store_close(c->store);
 		c->store = NULL;
@@ -332,7 +338,9 @@ int control_journal_change(struct control *c, const char *who, const char *comma
 
 	if (rc)
 		return rc;
-	rc = store_change(c->store, &a, items, n, &r, err);
+	for (uint32_t i = 0; !rc && i < n; i += STORE_MAX_ITEMS) /* a whole state may be more */
+		rc = store_change(
+			c->store, &a, items + i, SL_MIN(n - i, (uint32_t)STORE_MAX_ITEMS), &r, err);
 	if (!rc)
 		rc = store_audit(c->store, &row, err);
 	if (rc)

@@ -200,11 +200,11 @@ def a_locked_store_refuses_and_scheduling_goes_on():
     daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
 
 
-def a_corrupt_store_is_rebuilt():
-    daemon.ctl("vendor", "weight", "gamma", "3", "--service", "drill")
+def control_over_a_spoilt_store(weight, spoil):
+    """What was decided is known to the control process that finds its database spoilt."""
+    daemon.ctl("vendor", "weight", "gamma", str(weight), "--service", "drill")
     pid = daemon.pids()["control"]
-    with open(daemon.state + "/store.db", "r+b") as f:
-        f.write(b"\xff" * 8192)
+    spoil(daemon.state + "/store.db")
     for end in ("-wal", "-shm"):
         if os.path.exists(daemon.state + "/store.db" + end):
             os.unlink(daemon.state + "/store.db" + end)
@@ -212,10 +212,22 @@ def a_corrupt_store_is_rebuilt():
     wait_for("control to be back", lambda: daemon.pids().get("control") not in (None, pid)
              and daemon.probe(daemon.admin))
     rows = daemon.ctl("rules")["rules"]
-    assert [(r["vendor"], r["value"]) for r in rows] == [("gamma", 3)], rows
+    assert [(r["vendor"], r["value"]) for r in rows] == [("gamma", weight)], rows
+    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+
+
+def a_corrupt_store_is_rebuilt():
+    def overwrite(path):
+        with open(path, "r+b") as f:
+            f.write(b"\xff" * 8192)
+    control_over_a_spoilt_store(3, overwrite)
     assert any(n.startswith("store.db.damaged-") for n in os.listdir(daemon.state))
     assert "store.damaged" in daemon.log()
-    daemon.ctl("vendor", "weight", "gamma", "off", "--service", "drill")
+
+
+def a_lost_store_is_rebuilt():
+    """Also one that is empty because an earlier rebuilding failed half way."""
+    control_over_a_spoilt_store(4, os.unlink)
 
 
 def rollback_brings_the_catalogue_back():
@@ -432,4 +444,4 @@ with daemon:
          a_drill_touches_the_test_service_alone, a_plan_fires_by_itself_one_is_vetoed_one_is_blind,
          an_alert_fires_once_is_silenced_and_ends,
          control_dead_and_a_rollback_all_the_same,
-         a_corrupt_store_is_rebuilt])
+         a_corrupt_store_is_rebuilt, a_lost_store_is_rebuilt])
