@@ -310,6 +310,7 @@ int control_journal_end(struct control_call *call, int rc)
 			call->err = err;
 		row = row_of(call, kept, words, sizeof(words), args, result, sizeof(result));
 		control_waiting_add(c, &row);
+		control_plans_recall(c);
 		return rc ? rc : kept;
 	}
 	control_waiting_forget(c);

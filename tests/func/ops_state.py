@@ -216,6 +216,7 @@ def alerts(d):
 
 def fill(small):
     small.ctl("vendor", "weight", "gamma", "0.9")
+    small.ctl("plan", "arm", "cap", "--vendor", "beta", "--value", "1000000")
     roles = small.pids()
     with open(small.state + "/ballast", "wb", buffering=0) as f:  # nothing is left to write at its end
         try:
@@ -230,6 +231,9 @@ def fill(small):
         if code:
             break
     assert code == 1 and ("full" in error or "space" in error), error
+    assert small.ctl("plan", "fire", "cap", "--confirm", "cap", ok=False)[0] == 1
+    state = {p["plan"]: p["state"] for p in small.ctl("plan", "list")["plans"]}["cap"]
+    assert state != "fired", "it is undone with its call"
     refused = small.ctl("status")["store_broken"]
     assert "full" in refused or "space" in refused, refused
     wait_for("store-unusable", lambda: ("store-unusable", "firing") in alerts(small))
