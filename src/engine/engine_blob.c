@@ -96,26 +96,75 @@ static void put_row(struct engine *e, struct blob_writer *w, struct share_index 
 	*(struct tick_row *)blob_at(w, TICK_rows, index) = row;
 }
 
-/* The row as the last tick had it; false where there was none. */
+/* Where each slot of the last tick's catalogue stands now; false: a vendor has left. */
+static bool find_slots(const struct cat_view *now, const struct cat_view *then, uint32_t service,
+	uint8_t ret_to[static SCORE_ROW])
+{
+	struct blob_span a = now->services[service].slots, b = then->services[service].slots;
+
+	for (uint8_t i = 0; i < SCORE_ROW; i++)
+		ret_to[i] = i;
+	for (uint32_t i = 0; i < b.count; i++) {
+		uint8_t k = 0;
+
+		while (k < a.count &&
+			now->slots[a.first + k].vendor != then->slots[b.first + i].vendor)
+			k++;
+		if (k == a.count)
+			return false;
+		ret_to[i] = k;
+	}
+	return true;
+}
+
+static uint32_t move_shares(struct blob_writer *w, struct share_index *seen,
+	const struct tick_share *from, const uint8_t to[static SCORE_ROW])
+{
+	uint32_t ppm[SCORE_ROW] = {0};
+
+	for (uint32_t i = 0; i < SCORE_ROW; i++)
+		ppm[to[i]] += from->ppm.v[i];
+	return put_shares(w, seen, ppm);
+}
+
+/* A field of so many bits for each slot. */
+static uint64_t move_fields(uint64_t from, unsigned bits, const uint8_t to[static SCORE_ROW])
+{
+	uint64_t moved = 0;
+
+	for (unsigned i = 0; i < SL_MAX_SLOTS; i++)
+		moved |= (from >> (bits * i) & ((1u << bits) - 1)) << (bits * to[i]);
+	return moved;
+}
+
+/* The row as the last tick had it, by the slots of now; false where there was none. */
 static bool keep_row(const struct engine *e, struct blob_writer *w, struct share_index *seen,
 	uint32_t service, uint32_t group)
 {
 	const struct world *old = e->world ? world_of(e->world) : NULL;
+	const struct sticky_row *sticky = &e->loop.seat[service * SL_MAX_GROUPS + group].sticky;
 	const struct tick_row *from;
+	uint8_t to[SCORE_ROW];
 	struct tick_row row;
 
-	if (!old || service >= old->cat.n_services || group >= old->cat.n_groups)
-		return false;
-	if (old->cat.services[service].slots.count != e->cat.services[service].slots.count)
+	if (!old || service >= old->cat.n_services || group >= old->cat.n_groups ||
+		!find_slots(&e->cat, &old->cat, service, to))
 		return false;
 	from = world_row(old, service, group);
 	if (from->shares == BLOB_NONE)
 		return false;
 	row = *from;
 	row.lower_ppm = 0; /* nobody new is sent there */
-	row.shares = put_shares(w, seen, old->tick.shares[from->shares].ppm.v);
-	row.fallback = put_shares(w, seen, old->tick.shares[from->fallback].ppm.v);
-	row.sticky = put_sticky(w, &old->tick.sticky[from->sticky.first].v, from->sticky.count);
+	row.shares = move_shares(w, seen, &old->tick.shares[from->shares], to);
+	row.fallback = move_shares(w, seen, &old->tick.shares[from->fallback], to);
+	row.sticky = put_sticky(w, sticky->entry, sticky->n);
+	row.order = 0;
+	for (uint32_t i = 0; i < from->n_order; i++)
+		row.order |= (uint64_t)to[from->order >> (4 * i) & 15] << (4 * i);
+	row.usable = (uint16_t)move_fields(from->usable, 1, to);
+	row.seated = (uint16_t)move_fields(from->seated, 1, to);
+	row.reasons = move_fields(from->reasons, 4, to);
+	row.hold_slots = move_fields(from->hold_slots, 4, to);
 	*(struct tick_row *)blob_at(w, TICK_rows, service * e->cat.n_groups + group) = row;
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <math.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -221,6 +222,44 @@ static void barring_everybody_keeps_the_rows_and_alarms(void **state)
 	assert_int_equal(engine_set_rules(e, &rule, 1), 0);
 	assert_int_equal(shares(tick(e, t0 + 1000), "CN/GX/telecom")[0], before);
 	assert_true(engine_view(e)->alarms > 0);
+	engine_free(e);
+}
+
+/* Rows that stay are of vendors, not of places in a list. */
+static void kept_rows_follow_a_new_order(void **state)
+{
+	struct engine_rule rule = {.kind = RULE_EVACUATE, .vendor = "*"};
+	struct engine *e = engine();
+	struct tick_row was, row;
+	struct errbuf err = {""};
+	const struct world *w;
+	uint32_t before[3];
+
+	(void)state;
+	push(e, "own", 8500, t0);
+	w = tick(e, t0);
+	memcpy(before, shares(w, "US"), sizeof(before));
+	assert_int_equal(before[0], 0);
+	assert_true(before[1] > before[2] && before[2] > 0);
+	was = *world_row(w, 0, group(w, "US"));
+	assert_int_equal(engine_set_rules(e, &rule, 1), 0);
+	(void)tick(e, t0 + 1000);
+	vendors_turned = true;
+	assert_int_equal(engine_load(e, load(), t0, &err), 0);
+	vendors_turned = false;
+	for (uint32_t i = 2; i < 4; i++) {
+		w = tick(e, t0 + i * 1000);
+		for (uint32_t k = 0; k < 3; k++)
+			assert_int_equal(shares(w, "US")[2 - k], before[k]);
+		row = *world_row(w, 0, group(w, "US"));
+		assert_int_equal(was.usable, 6); /* beta and own, of alpha, beta, own */
+		assert_int_equal(row.usable, 3);
+		assert_int_equal(row.seated, 3);
+		assert_int_equal(row.n_order, was.n_order);
+		assert_int_equal(row.order & 15, 2 - (was.order & 15));
+		assert_int_equal(row.reasons & 15, was.reasons >> 8 & 15);
+		assert_int_equal(row.reasons >> 8 & 15, was.reasons & 15);
+	}
 	engine_free(e);
 }
 
@@ -568,6 +607,7 @@ int main(void)
 		CASE(meters_move_the_shares),
 		CASE(rules_bar_and_expire),
 		CASE(barring_everybody_keeps_the_rows_and_alarms),
+		CASE(kept_rows_follow_a_new_order),
 		CASE(answers_name_addresses_nodes_and_cnames),
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
 		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
