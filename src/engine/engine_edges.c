@@ -2,6 +2,7 @@
 /* Harvested addresses in the tick: as long as they hold, stored once per content. */
 #include "base/hash.h"
 #include "engine/engine_int.h"
+#include "world/cat_build.h"
 
 #include <stdlib.h>
 
@@ -36,14 +37,7 @@ static struct blob_span put_records(struct blob_writer *w, struct engine_edges_s
 	struct slot *s;
 	uint64_t hash;
 
-	for (uint32_t i = 0; i < SL_MIN(n, (uint32_t)ENGINE_MAX_EDGES); i++) {
-		buf_put_be16(&to, 0xc00c);
-		buf_put_be16(&to, octets == 4 ? 1 : 28);
-		buf_put_be16(&to, 1);
-		buf_put_be32(&to, 0);
-		buf_put_be16(&to, (uint16_t)octets);
-		buf_put(&to, ip[i].b, octets);
-	}
+	cat_put_records(&to, ip, SL_MIN(n, (uint32_t)ENGINE_MAX_EDGES), octets);
 	if (!buf_len(&to))
 		return (struct blob_span){0, 0};
 	hash = hash64(rr, buf_len(&to), octets) | 1;

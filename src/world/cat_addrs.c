@@ -5,21 +5,25 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* Ready records of one family, TTL zero, owner a pointer to the question. */
+void cat_put_records(struct buf *to, const struct ip *ip, uint32_t n, uint32_t octets)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		buf_put_be16(to, 0xc00c);
+		buf_put_be16(to, octets == 4 ? 1 : 28);
+		buf_put_be16(to, 1);
+		buf_put_be32(to, 0);
+		buf_put_be16(to, (uint16_t)octets);
+		buf_put(to, ip[i].b, octets);
+	}
+}
+
 static struct blob_span put_records(
 	struct cat_builder *b, const struct ip *ip, uint32_t n, uint32_t octets)
 {
 	uint8_t rr[CONF_MAX_POOL * CAT_AAAA_RR_SIZE];
 	struct buf to = buf_over(rr, sizeof(rr));
 
-	for (uint32_t i = 0; i < n; i++) {
-		buf_put_be16(&to, 0xc00c);
-		buf_put_be16(&to, octets == 4 ? 1 : 28);
-		buf_put_be16(&to, 1);
-		buf_put_be32(&to, 0);
-		buf_put_be16(&to, (uint16_t)octets);
-		buf_put(&to, ip[i].b, octets);
-	}
+	cat_put_records(&to, ip, n, octets);
 	sl_assert(!to.overflow);
 	return blob_add_octets(b->w, CAT_wire, rr, (uint32_t)buf_len(&to));
 }
