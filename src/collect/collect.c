@@ -432,6 +432,19 @@ int collect_run(struct collect *c, struct errbuf *err)
 	return rc ? err_set(err, -rc, "collect: cannot start a thread") : 0;
 }
 
+/* Once no worker runs: books what is still with them, for the last facts too. A batch stays with
+ * its worker where the one before it had not been fetched. */
+static void end_ticks(struct collect *c)
+{
+	atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
+	(void)pthread_join(c->tick, NULL);
+	(void)fetch(c);
+	for (uint32_t i = 0; i < c->n_threads; i++)
+		collect_hand_over(&c->thread[i].mailbox, &c->thread[i].w.intake.batch);
+	(void)fetch(c);
+	tick(c);
+}
+
 void collect_stop(struct collect *c, uint32_t patience_ms)
 {
 	if (!c)
@@ -441,14 +454,11 @@ void collect_stop(struct collect *c, uint32_t patience_ms)
 		if (c->thread[i].running && c->thread[i].httpd)
 			httpd_wake(c->thread[i].httpd);
 	}
-	atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
 	for (uint32_t i = 0; i < c->n_threads; i++)
 		if (c->thread[i].running)
 			(void)pthread_join(c->thread[i].id, NULL);
-	if (c->ticking) {
-		(void)pthread_join(c->tick, NULL);
-		(void)fetch(c); /* what the threads handed over last is kept too */
-	}
+	if (c->ticking)
+		end_ticks(c);
 	for (uint32_t i = 0; i < c->n_threads; i++) {
 		httpd_free(c->thread[i].httpd);
 		collect_follow_close(c->thread[i].follower);

@@ -50,8 +50,8 @@ bool collect_adopted(const struct collect *c) SL_NONNULL_ALL;
 /* Starts the threads. */
 int collect_run(struct collect *c, struct errbuf *err) SL_NONNULL(1) SL_WUNUSED;
 
-/* Stops accepting, finishes the requests under way for at most patience_ms, ends the threads and
- * frees. NULL is fine. */
+/* Stops accepting, finishes the requests under way for at most patience_ms, ends the threads,
+ * writes facts of all that was accepted, and frees. NULL is fine. */
 void collect_stop(struct collect *c, uint32_t patience_ms);
 
 /* Port that listener `index` is bound to, host order. */

@@ -51,9 +51,12 @@ class Server:
         assert accepted is None or body["accepted"] == accepted, body
         return status, body
 
-    def stop(self):
+    def end(self):
         self.p.terminate()
         assert self.p.wait(60) == 0
+
+    def stop(self):
+        self.end()
         self.p.stdin.close()
         self.p.stdout.close()
         self.dir.cleanup()
@@ -163,9 +166,20 @@ def test_browsers_may_call(s):
         c.close()
 
 
+def test_the_last_facts_know_of_all(s):
+    """Also of what came a moment before the end, when the batch before it had not been fetched."""
+    for i in range(6):
+        s.qos(*[report(session="%d-%d" % (i, k), ip="10.2.0.1") for k in range(10)], accepted=10)
+        time.sleep(0.004)
+    s.end()
+    dump = subprocess.run([os.path.join(BUILD, "sluicectl"), "world", "dump", os.path.join(s.dir.name, "facts.blob")],
+                          capture_output=True, text=True, check=True)
+    assert json.loads(dump.stdout)["meta"][0]["accepted"] == s.accepted, dump.stdout[:300]
+
+
 def main():
     for test in (test_bad_items_are_named_and_good_ones_kept, test_a_group_comes_from_the_address,
-                 test_cmcd_in_every_form, test_logs, test_browsers_may_call):
+                 test_cmcd_in_every_form, test_logs, test_browsers_may_call, test_the_last_facts_know_of_all):
         s = Server()
         try:
             test(s)
