@@ -449,8 +449,3 @@ uint64_t collect_books_evicted(const struct collect_books *b)
 	return b->evicted_before + b->sessions.evicted + b->users.evicted + b->logs.evicted +
 	       b->pushers.evicted + b->k->lost_pulls + b->k->lost_cells;
 }
-
-uint64_t collect_books_capped(const struct collect_books *b)
-{
-	return b->k->capped;
-}

@@ -97,9 +97,8 @@ int collect_books_facts(struct collect_books *b, uint64_t now_ms, uint32_t keep_
 uint64_t collect_books_pulls(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 uint64_t collect_books_room(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 
-/* Sum of both, for tests and /metrics: live entries given up, contributions over a cap. */
+/* Live entries that were given up, in all tables. */
 uint64_t collect_books_evicted(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
-uint64_t collect_books_capped(const struct collect_books *b) SL_NONNULL_ALL SL_PURE;
 
 /* Whether a record with this sampling key is kept. */
 static inline bool collect_kept(uint32_t keep, uint32_t keep_ppm)
