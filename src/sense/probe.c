@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RUNNING = 2048, SEEN = 8192, HOPS = 3, BUSY_MS = 20 };
+enum { MAX_RUNNING = 2048, SEEN = 8192, HOPS = 2, BUSY_MS = 20 };
 
 /* A look under way. */
 struct sense_look {
@@ -208,9 +208,7 @@ static bool go_on(struct sense_look *l, enum sense_refusal *ret_why)
 	struct str uri;
 
 	*ret_why = SENSE_MEDIA;
-	if (l->hops == HOPS)
-		return false;
-	if (!sense_media_playlist(seen(l), &uri)) {
+	if (l->hops == HOPS || !sense_media_playlist(seen(l), &uri)) {
 		if (l->hops && sense_media_segment(seen(l)) == SENSE_MEDIA_GOOD)
 			*ret_why = SENSE_REFUSALS;
 		return false;

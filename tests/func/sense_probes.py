@@ -172,20 +172,24 @@ def media_is_looked_at():
                        "/hls/master.m3u8": (200, MASTER), "/hls/media.m3u8": (200, MEDIA),
                        "/hls/seg1.ts": (200, TS), "/html.m3u8": (200, b"<html>\n"),
                        "/lost.m3u8": (200, b"#EXTM3U\n#EXTINF:4,\nnowhere.ts\n"), "/empty.m3u8": (200, b"#EXTM3U\n"),
-                       "/loop.m3u8": (200, b"#EXTM3U\nloop.m3u8\n"), "/text.m3u8": (200, b"#EXTM3U\nnoflv\n")})
+                       "/loop.m3u8": (200, b"#EXTM3U\nloop.m3u8\n"), "/text.m3u8": (200, b"#EXTM3U\nnoflv\n"),
+                       "/deep.m3u8": (200, b"#EXTM3U\ndeep2.m3u8\n"), "/deep2.m3u8": (200, b"#EXTM3U\ndeep3.m3u8\n"),
+                       "/deep3.m3u8": (200, b"#EXTM3U\ndeep4.ts\n"), "/deep4.ts": (200, TS)})
         probes = ["name: %s, kind: %s, path: /%s, targets: [\"127.0.0.1:%d\"], every_s: 1, host: edge.example, timeout_ms: 5000"
                   % (name, kind, path, e.port) for name, kind, path in (
                       ("flv", "flv", "flv"), ("noflv", "flv", "noflv"), ("goneflv", "flv", "gone"),
                       ("hls", "hls", "hls/master.m3u8"), ("html", "hls", "html.m3u8"), ("lost", "hls", "lost.m3u8"),
-                      ("empty", "hls", "empty.m3u8"), ("loop", "hls", "loop.m3u8"), ("text", "hls", "text.m3u8"))]
+                      ("empty", "hls", "empty.m3u8"), ("loop", "hls", "loop.m3u8"), ("text", "hls", "text.m3u8"),
+                      ("deep", "hls", "deep.m3u8"))]
         with daemon(probes) as d:
             for name in ("flv", "hls"):
                 state(d, name, "up")
             for name, why in (("noflv", "media"), ("goneflv", "status"), ("html", "media"), ("lost", "status"),
-                              ("empty", "media"), ("loop", "media"), ("text", "media")):
+                              ("empty", "media"), ("loop", "media"), ("text", "media"), ("deep", "media")):
                 state(d, name, "down")
                 assert targets(d, name)[name, "127.0.0.1:%d" % e.port]["last_bad"] == why, targets(d, name)
             assert "/hls/seg1.ts" in [a[2] for a in e.asked]
+            assert "/deep4.ts" not in [a[2] for a in e.asked], "one more playlist at most"
             assert {a[3] for a in e.asked} == {"edge.example"}, "the host that was asked for"
 
 
