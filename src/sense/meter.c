@@ -218,15 +218,15 @@ static void inherit(struct sense_job *j, struct sense_source *row, const struct 
 {
 	for (uint32_t i = 0; old && i < old->n; i++) {
 		const struct sense_source *was = &old_rows[i];
+		const struct sense_source now = *row;
 		struct sense_job *from = &old->job[i];
-		uint32_t node;
 
 		if (strcmp(was->vendor, row->vendor) != 0 || strcmp(was->name, row->name) != 0 ||
 			strcmp(was->node, row->node) != 0)
 			continue;
-		node = row->node_index;
 		*row = *was;
-		row->node_index = node;
+		row->node_index = now.node_index;
+		memcpy(row->region, now.region, sizeof(row->region));
 		j->counter = from->counter;
 		j->counter_ms = from->counter_ms;
 		return;
