@@ -68,7 +68,7 @@ struct sense_api sense_api_of(const struct conf_meter *m)
 	a.utc_offset_min = m->utc_offset_min ? m->utc_offset_min : a.utc_offset_min;
 	a.window_s = m->window_s ? m->window_s : a.window_s;
 	a.step_s = m->step_s ? m->step_s : SL_MIN(a.step_s, a.window_s);
-	a.delay_s = m->delay_s ? m->delay_s : a.delay_s;
+	a.delay_s = m->delay_s >= 0 ? (uint32_t)m->delay_s : a.delay_s;
 	a.every_s = m->every_s ? m->every_s : a.window_s;
 	a.rate_per_s = m->rate_per_s > 0 ? m->rate_per_s : a.rate_per_s;
 	return a;

@@ -127,6 +127,7 @@ def faults_are_counted_and_waited_for():
                 source(d, "v%d" % vendor, lambda s: s["refused"].get(reason), reason)
             fine = source(d, "v12", lambda s: s["taken"] >= 2, "taken")
             assert fine["mbps"] == 50 and fine["state"] == "ok", fine
+            assert fine["window_age_s"] < 40, "delay_s 0 is no delay: the api's were 60"
             for vendor in ("v7", "v8"):  # points of other times than asked for are not taken
                 s = source(d, vendor, lambda s: s["requests"] >= 2, "asked")
                 assert s["taken"] == 0 and s["window_age_s"] is None, s
@@ -213,11 +214,17 @@ def own_nodes():
 def reloads_keep_what_is_known():
     with Vendors("") as w:
         meter = ["url: %s/lying/fine" % w.url, "value: /v", "window_s: 10", "every_s: 1", "delay_s: 0"]
+        south = catalog([meter + ["region: south"], meter]).replace(
+            b"    meters:", b"    regions: [{name: south, groups: [CN/GD/*], max_mbps: 5000}]\n    meters:")
         with daemon([meter]) as d:
             n = source(d, "v0", lambda s: s["taken"] >= 2, "taken")["taken"]
             d.write_octets("catalog.yaml", catalog([meter, meter]))
             d.ctl("reload")
             wait_for("two sources", lambda: len(sources(d)) == 2)
+            assert sources(d)["v0"]["taken"] >= n
+            d.write_octets("catalog.yaml", south)
+            d.ctl("reload")
+            wait_for("its new region", lambda: sources(d)["v0"]["of"] == "south")
             assert sources(d)["v0"]["taken"] >= n
             source(d, "v1", lambda s: s["taken"] >= 1, "taken")
             for bad, why in ((["url: http://x/{nothing}", "value: /v"], "{nothing}"),
