@@ -10,6 +10,7 @@
 #include "control/control_int.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,8 @@ static void keep_world(struct control *c, const struct world *w, uint64_t now_ms
 		(void)snprintf(name, sizeof(name), "geo-%016" PRIx64 ".blob", w->tick.meta->geo);
 		if (link_file(from, to, name) == 0 && link_file(from, to, "tick.blob") == 0)
 			return;
+	} else if (errno == EEXIST) {
+		return; /* it was kept in this very millisecond */
 	}
 	remove_dir(to);
 }
