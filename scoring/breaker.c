@@ -211,6 +211,14 @@ static void change(struct breaker *b, uint8_t to, const struct verdict *v, uint6
 	b->proof = 0;
 }
 
+void breaker_clock_ahead(struct breaker *b, uint64_t by_ms)
+{
+	b->since_ms += b->since_ms ? by_ms : 0;
+	b->back_ms += b->back_ms ? by_ms : 0;
+	for (uint32_t i = 0; i < b->n_bad; i++)
+		b->bad_ms[i] += by_ms;
+}
+
 static void trip(const struct breaker_params *p, struct breaker *b, const struct breaker_in *in,
 	const struct verdict *v, struct breaker_region *region, uint64_t now_ms)
 {

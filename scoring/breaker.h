@@ -133,3 +133,6 @@ static inline bool breaker_rests(const struct breaker *b)
 uint32_t breaker_tick(const struct breaker_params *p, struct breaker *b,
 	const struct breaker_in *in, uint32_t n, struct breaker_region *region, uint64_t now_ms,
 	struct breaker_event *ret) SL_NONNULL(1, 2, 3, 5, 7);
+
+/* The clock was set ahead, which is no time gone by: holds and proofs go on. */
+void breaker_clock_ahead(struct breaker *b, uint64_t by_ms) SL_NONNULL(1);

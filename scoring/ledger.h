@@ -44,6 +44,9 @@ bool ledger_known(const struct ledger *l, uint32_t cell) SL_NONNULL(1) SL_PURE;
  * session length, bounded as above. Call once per tick, before adding. */
 void ledger_advance(struct ledger *l, uint64_t now_ms, double length_s) SL_NONNULL(1);
 
+/* The clock was set ahead, which is no time gone by: everything keeps its age. */
+void ledger_clock_ahead(struct ledger *l, uint64_t by_ms) SL_NONNULL(1);
+
 /* Adds sessions of kbps each that begin now. Not finite or negative: nothing. */
 void ledger_add(struct ledger *l, uint32_t cell, double sessions, double kbps) SL_NONNULL(1);
 

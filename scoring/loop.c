@@ -314,6 +314,17 @@ static void set_services(struct loop *l, const struct loop_in *in)
 		.n_rows = in->n_rows};
 }
 
+void loop_clock_ahead(struct loop *l, uint64_t by_ms)
+{
+	ledger_clock_ahead(l->ledger, by_ms);
+	ledger_clock_ahead(l->live, by_ms);
+	for (uint32_t c = 0; c < LOOP_CELLS; c++)
+		meter_clock_ahead(&l->kept->meter[c], by_ms);
+	for (uint32_t g = 0; g < l->fleet.n_groups; g++)
+		for (uint32_t v = 0; v < l->fleet.n_vendors; v++)
+			breaker_clock_ahead(&l->cell[g][v].breaker, by_ms);
+}
+
 int loop_tick(struct loop *l, const struct loop_in *in)
 {
 	int rc;

@@ -181,6 +181,10 @@ enum meter_verdict loop_push_meter(struct loop *l, uint32_t cell, uint32_t n_ven
  */
 int loop_tick(struct loop *l, const struct loop_in *in) SL_NONNULL_ALL;
 
+/* The clock was set ahead between two ticks, which is no time gone by: what is known of vendors
+ * keeps its age. (Steps back are noticed by the parts themselves.) */
+void loop_clock_ahead(struct loop *l, uint64_t by_ms) SL_NONNULL(1);
+
 /* Whether every vendor of a row of the last tick is barred: its table was left alone. */
 bool loop_row_barred(const struct loop *l, uint32_t row) SL_NONNULL(1) SL_PURE;
 

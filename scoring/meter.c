@@ -36,6 +36,15 @@ static void follow_clock(struct meter *m, uint64_t now_ms)
 	m->end_ms = m->end_ms > by ? m->end_ms - by : 0;
 }
 
+void meter_clock_ahead(struct meter *m, uint64_t by_ms)
+{
+	if (!m->present)
+		return;
+	m->received_ms += by_ms;
+	m->start_ms += by_ms;
+	m->end_ms += by_ms;
+}
+
 static enum meter_verdict judge(const struct meter *m, const struct meter_limits *lim, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, double max_mbps)
 {

@@ -59,5 +59,8 @@ struct meter {
 enum meter_verdict meter_push(struct meter *m, const struct meter_limits *lim, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, double max_mbps) SL_NONNULL(1, 2);
 
+/* The clock was set ahead, which is no time gone by: the meter keeps its age. */
+void meter_clock_ahead(struct meter *m, uint64_t by_ms) SL_NONNULL(1);
+
 /* Once a tick: forgets a meter past keep_ms, flags and counts silence. */
 void meter_tick(struct meter *m, const struct meter_limits *lim, uint64_t now_ms) SL_NONNULL(1, 2);

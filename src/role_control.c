@@ -12,13 +12,14 @@
 
 #include <stdlib.h>
 
-enum { GEO_LOOK_MS = 5000 };
+enum { GEO_LOOK_MS = 5000, CLOCK_SET_MS = 10000 };
 
 struct control_role {
 	const char *path;
 	struct engine *engine;
 	struct control *control;
 	struct sense *sense;
+	int64_t clock_ms; /* the wall clock less the monotonic one, as last looked at */
 };
 
 static bool told_missing(const struct errbuf *note)
@@ -166,13 +167,30 @@ static void tick(struct control_role *r)
 		LOG_E("record.ended", "error=\"%s\"", err.s);
 }
 
+/* Ages are differences of the wall clock: one that somebody sets by more than a correction must not
+ * make young what is old, or end what has hardly begun. */
+static void follow_clock(struct control_role *r)
+{
+	int64_t now_ms = (int64_t)(os_now_ms() - os_mono_ms()), by_ms = now_ms - r->clock_ms;
+
+	r->clock_ms = now_ms;
+	if (by_ms > -CLOCK_SET_MS && by_ms < CLOCK_SET_MS)
+		return;
+	LOG_W("clock.set", "by_s=%lld", (long long)(by_ms / 1000));
+	if (by_ms > 0)
+		engine_clock_ahead(r->engine, (uint64_t)by_ms);
+	control_clock_set(r->control, by_ms);
+}
+
 static void loop(struct control_role *r)
 {
 	uint64_t due = os_mono_ms(), geo_due = due + GEO_LOOK_MS;
 
+	r->clock_ms = (int64_t)(os_now_ms() - os_mono_ms());
 	while (!role_stop) {
 		uint64_t now = os_mono_ms();
 
+		follow_clock(r);
 		if (role_reload) {
 			role_reload = 0;
 			reload_logged(r, "signal");

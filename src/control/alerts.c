@@ -64,6 +64,14 @@ bool control_alert_silent(struct control *c, const char *name, uint64_t now_ms)
 	return now_ms < until;
 }
 
+void control_alerts_clock_set(struct control *c, int64_t by_ms)
+{
+	for (uint32_t i = 0; i < c->alerts->n; i++)
+		c->alerts->alert[i].since_ms += (uint64_t)by_ms;
+	for (uint32_t i = 0; i < MAX_RATES; i++)
+		c->alerts->rate[i].at_ms += (uint64_t)by_ms;
+}
+
 static struct alert *alert_of(struct control_alerts *a, uint32_t rule, const char *labels)
 {
 	for (uint32_t i = 0; i < a->n; i++)

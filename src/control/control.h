@@ -42,6 +42,9 @@ void control_round(struct control *c, int timeout_ms) SL_NONNULL_ALL;
 /* Hands what was pulled and probed since the last call to the engine. Before a tick. */
 void control_take_sense(struct control *c) SL_NONNULL_ALL;
 
+/* The wall clock was set by so much: what has lasted for a time goes on with that. */
+void control_clock_set(struct control *c, int64_t by_ms) SL_NONNULL_ALL;
+
 /* After each tick that passed: what breakers did goes to the log and the journal. */
 void control_ticked(struct control *c) SL_NONNULL_ALL;
 

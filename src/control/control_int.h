@@ -281,6 +281,10 @@ void control_keep_catalogue_path(
 double control_rule_value_now(
 	const struct control_call *call, const struct control_rule *r) SL_NONNULL_ALL;
 
+/* The wall clock was set by so much: what has lasted keeps its age. */
+void control_plans_clock_set(struct control *c, int64_t by_ms) SL_NONNULL_ALL;
+void control_alerts_clock_set(struct control *c, int64_t by_ms) SL_NONNULL_ALL;
+
 /* Runs of plans as the state has them, after a change that was not by a command of theirs. */
 void control_plans_recall(struct control *c) SL_NONNULL_ALL;
 

@@ -96,6 +96,17 @@ void control_plans_recall(struct control *c)
 	}
 }
 
+/* What has fired ends with its rules, by the clock; and a veto was promised by it. */
+void control_plans_clock_set(struct control *c, int64_t by_ms)
+{
+	for (uint32_t i = 0; i < c->plans->n; i++) {
+		struct plan_run *r = &c->plans->run[i];
+
+		if (r->state != PLAN_FIRED && r->state != PLAN_VETOED)
+			r->since_ms += (uint64_t)by_ms;
+	}
+}
+
 struct plan_run *control_plan_run_of(struct control *c, const char *name)
 {
 	struct control_plans *p = c->plans;

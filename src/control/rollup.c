@@ -178,7 +178,9 @@ static int put_minute(struct put *p)
 
 	if (rc)
 		return rc;
-	if (p->minute_ms > rollup_last(p->r->rollup)) {
+	/* a restart within the minute puts it once; a clock that was set back adds to what was then
+	 */
+	if (p->minute_ms != rollup_last(p->r->rollup)) {
 		rc = put_cells(p);
 		if (!rc)
 			rc = put_kinds(p);
@@ -214,7 +216,7 @@ void control_rollup_round(struct control *c, uint64_t now_ms)
 	uint64_t turn_ms = now_ms / ROLLUP_MINUTE_MS * ROLLUP_MINUTE_MS;
 	struct put p = {.r = c->rollup, .f = view->facts, .minute_ms = turn_ms - ROLLUP_MINUTE_MS};
 
-	if ((c->rollup && turn_ms <= c->rollup->minute_ms) || !view->world || !view->facts ||
+	if ((c->rollup && turn_ms == c->rollup->minute_ms) || !view->world || !view->facts ||
 		view->facts->head->time_ms < turn_ms || !is_open(c))
 		return;
 	c->rollup->minute_ms = turn_ms;

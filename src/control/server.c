@@ -462,6 +462,15 @@ static void facts_round(struct control *c, uint64_t now_ms)
 	control_facts_done(&facts);
 }
 
+void control_clock_set(struct control *c, int64_t by_ms)
+{
+	control_event(c, "process", "the clock was set by %.0f s", (double)by_ms / 1e3);
+	control_plans_clock_set(c, by_ms);
+	control_alerts_clock_set(c, by_ms);
+	c->started_ms += (uint64_t)by_ms;
+	c->harvest_version = 0; /* its times are told anew */
+}
+
 void control_round(struct control *c, int timeout_ms)
 {
 	uint64_t now_ms = os_now_ms();

@@ -219,6 +219,13 @@ void engine_set_off(struct engine *e, uint32_t off)
 	e->off = off;
 }
 
+void engine_clock_ahead(struct engine *e, uint64_t by_ms)
+{
+	loop_clock_ahead(&e->loop, by_ms);
+	engine_ingest_clock_ahead(e, by_ms);
+	engine_record_anew(e);
+}
+
 int engine_push_meter(struct engine *e, const char *vendor, const char *region, double mbps,
 	uint64_t start_ms, uint64_t end_ms, uint64_t now_ms, enum meter_verdict *ret_verdict,
 	struct errbuf *err)

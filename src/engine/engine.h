@@ -107,6 +107,9 @@ bool engine_geo_changed(const struct engine *e) SL_NONNULL_ALL;
 /* The operator's rules from the next tick on; copied. SL_ELIMIT past ENGINE_MAX_RULES. */
 int engine_set_rules(struct engine *e, const struct engine_rule *rules, uint32_t n) SL_NONNULL(1);
 
+/* The clock was set ahead, which is no time gone by; steps back need no telling. Between ticks. */
+void engine_clock_ahead(struct engine *e, uint64_t by_ms) SL_NONNULL(1);
+
 /* What the next ticks go without, by an operator's switch or a drill's fault. */
 enum {
 	ENGINE_NO_BLACKLIST = 1, /* no breaker bars a vendor; those that did begin anew */

@@ -35,11 +35,19 @@ size_t engine_breaker_octets(void)
 	return sizeof(struct engine_breakers);
 }
 
-static bool sound(const struct breaker *b, uint64_t now_ms)
+static bool sound(const struct breaker *b)
 {
 	return b->state < BREAKER_STATES && b->cause < BREAKER_CAUSES && b->n_bad <= BREAKER_BADS &&
-	       b->since_ms <= now_ms && b->back_ms <= now_ms && isfinite(b->proof) &&
-	       isfinite(b->value) && isfinite(b->bound) && isfinite(b->samples);
+	       isfinite(b->proof) && isfinite(b->value) && isfinite(b->bound) &&
+	       isfinite(b->samples);
+}
+
+/* The clock may have been set back since: then it is of now. */
+static struct breaker by_now(struct breaker b, uint64_t now_ms)
+{
+	b.since_ms = SL_MIN(b.since_ms, now_ms);
+	b.back_ms = SL_MIN(b.back_ms, now_ms);
+	return b;
 }
 
 void engine_breaker_resume(struct engine *e, uint64_t now_ms)
@@ -48,9 +56,8 @@ void engine_breaker_resume(struct engine *e, uint64_t now_ms)
 		__typeof__(&e->breakers->row[i]) r = &e->breakers->row[i];
 
 		if (r->used == 1 && r->check == hash64(r, CHECKED(r), 1) &&
-			r->vendor < SL_MAX_VENDORS && r->group < SL_MAX_GROUPS &&
-			sound(&r->state, now_ms))
-			e->loop.cell[r->group][r->vendor].breaker = r->state;
+			r->vendor < SL_MAX_VENDORS && r->group < SL_MAX_GROUPS && sound(&r->state))
+			e->loop.cell[r->group][r->vendor].breaker = by_now(r->state, now_ms);
 	}
 }
 

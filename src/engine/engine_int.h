@@ -200,6 +200,7 @@ void engine_hot_put(struct engine *e, struct blob_writer *w);
  * takes up what an earlier process remembered. SL_ENOMEM. */
 int engine_ingest_open(struct engine *e, struct errbuf *err);
 int engine_ingest_resume(struct engine *e, uint64_t now_ms);
+void engine_ingest_clock_ahead(struct engine *e, uint64_t by_ms);
 void engine_ingest_close(struct engine *e);
 int engine_ingest_put(struct engine *e, struct blob_writer *w, uint64_t now_ms);
 
@@ -209,4 +210,5 @@ struct record_meter;
 void engine_record_before(struct engine *e, struct errbuf *err);
 void engine_record_after(struct engine *e, struct errbuf *err);
 void engine_record_meter(struct engine *e, const struct record_meter *m);
+void engine_record_anew(struct engine *e); /* the state has changed between two ticks */
 void engine_record_close(struct engine *e);

@@ -303,6 +303,12 @@ void engine_record_meter(struct engine *e, const struct record_meter *m)
 		e->record->meter[e->record->n_meters++] = *m;
 }
 
+void engine_record_anew(struct engine *e)
+{
+	if (e->record)
+		e->record->began_ms = 0;
+}
+
 void engine_record_close(struct engine *e)
 {
 	struct engine_record *r = e->record;

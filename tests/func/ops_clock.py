@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The clock is set back by eight hours under a running daemon, and forward again: figures are taken,
-operators are obeyed and alerts begin and end as if nothing had been."""
+operators are obeyed, alerts begin and end and minutes are kept as if nothing had been, and what was
+announced for an hour is not over."""
+import http.client
 import http.server
 import json
 import os
@@ -77,6 +79,36 @@ class Vendor(http.server.ThreadingHTTPServer):
         super().__exit__(*why)
 
 
+LATER = {"mode": "automatic", "announce_s": 3600,
+         "when": {"metric": "sluice_vendor_current_mbps", "labels": 'vendor="alpha"', "above": 1},
+         "do": [{"command": "vendor weight", "args": {"vendor": "beta", "weight": 0.9}}]}
+
+
+def later(d):
+    return {p["plan"]: p for p in d.ctl("plan", "list")["plans"]}["later"]
+
+
+def nothing_is_over(d):
+    """An announced plan, and a figure of a moment ago, when the clock has just been set."""
+    first = d.ctl("status")["ticks"]
+    wait_for("two ticks", lambda: d.ctl("status")["ticks"] >= first + 2)
+    assert later(d)["state"] == "announced" and 0 <= later(d)["for_s"] < 600, later(d)
+    beta = [m for m in d.ctl("meter", "show")["meters"] if m["vendor"] == "beta"][0]
+    assert beta["mbps"] == 1000 and beta["age_s"] < 600, beta
+
+
+def a_minute_is_kept(d, clock):
+    """What players say near the end of one."""
+    clock.turn((56 - int(time.time() + clock.off)) % 60)
+    minute = int(time.time() + clock.off) // 60 * 60
+    c = http.client.HTTPConnection("127.0.0.1", d.reports, timeout=60)
+    c.request("POST", "/v1/qos", json.dumps({"reports": [{
+        "session": "m%d" % minute, "stream": "s", "vendor": "alpha", "ip": "202.96.128.1", "ok": True}]}))
+    assert c.getresponse().status == 200
+    c.close()
+    wait_for("its minute", lambda: [r for r in d.ctl("quality", "--history", "10m")["history"] if r["time"] == minute])
+
+
 def all_is_well(d, room):
     """What an operator would see who came now."""
     def taken():
@@ -109,10 +141,18 @@ def set_back_and_forward():
         text = CATALOG % ("http://127.0.0.1:%d/" % vendor.server_address[1])
         with Sluice(prepare={"catalog.yaml": text.encode()}) as d:
             all_is_well(d, "one")
+            d.write("later.json", json.dumps(LATER))
+            d.ctl("plan", "add", "later", d.dir + "/later.json")
+            wait_for("the plan is announced", lambda: later(d)["state"] == "announced")
+            a_minute_is_kept(d, clock)
             clock.turn(-HOURS_S)
+            nothing_is_over(d)
             all_is_well(d, "two")
+            a_minute_is_kept(d, clock)
             clock.turn(HOURS_S)
+            nothing_is_over(d)
             all_is_well(d, "three")
+            a_minute_is_kept(d, clock)
             d.stop()
             clock.turn(-HOURS_S)
             d.start()

@@ -225,6 +225,29 @@ static void barring_everybody_keeps_the_rows_and_alarms(void **state)
 	engine_free(e);
 }
 
+/* By eight hours, which is no time gone by: what was measured and dispatched is still there. */
+static void a_clock_set_ahead_empties_no_vendor(void **state)
+{
+	const uint64_t by = UINT64_C(8) * 3600000;
+	const struct engine_view *v;
+	struct engine *e = engine();
+	double before, current;
+
+	(void)state;
+	push(e, "beta", 12000, t0);
+	(void)tick(e, t0 + 1000);
+	v = engine_view(e);
+	before = v->forecasts[1].mbps;
+	current = v->fleet->vendor[1].current_mbps;
+	assert_true(current > 11000);
+	engine_clock_ahead(e, by);
+	(void)tick(e, t0 + by + 2000);
+	assert_true(v->meters[1].present && v->meters[1].end_ms == t0 + by);
+	assert_true(fabs(v->fleet->vendor[1].current_mbps - current) < current / 100);
+	assert_true(fabs(v->forecasts[1].mbps - before) <= before / 100);
+	engine_free(e);
+}
+
 /* Rows that stay are of vendors, not of places in a list. */
 static void kept_rows_follow_a_new_order(void **state)
 {
@@ -608,6 +631,7 @@ int main(void)
 		CASE(rules_bar_and_expire),
 		CASE(barring_everybody_keeps_the_rows_and_alarms),
 		CASE(kept_rows_follow_a_new_order),
+		CASE(a_clock_set_ahead_empties_no_vendor),
 		CASE(answers_name_addresses_nodes_and_cnames),
 		CASE(a_restart_goes_on_with_ids_generation_and_ledger),
 		CASE(a_restart_and_another_order_of_vendors_re_seat_nobody),
