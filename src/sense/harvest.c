@@ -92,7 +92,8 @@ static void keep(struct cell *c, const struct sense_dns_reply *r)
 	(void)pthread_mutex_lock(&s->lock);
 	memcpy(c->v6 ? row->aaaa : row->a, r->ip, sizeof(r->ip));
 	*(c->v6 ? &row->n_aaaa : &row->n_a) = r->n;
-	*(c->v6 ? &row->until_aaaa_ms : &row->until_a_ms) = now + (ttl_s + conf->grace_s) * 1000;
+	*(c->v6 ? &row->until_aaaa_ms : &row->until_a_ms) =
+		os_mono_ms() + (ttl_s + conf->grace_s) * 1000;
 	row->good_ms = now;
 	s->harvested[c->source->index].taken++;
 	s->harvested[c->source->index].good_ms = now;
@@ -280,7 +281,7 @@ static void inherit(struct sense_edges *row, const struct sense_edges *old, uint
 /* A cell that was good before a reload is asked for again when it would have been, about. */
 static void begin(struct cell *c, const struct sense_edges *row)
 {
-	uint64_t until = c->v6 ? row->until_aaaa_ms : row->until_a_ms, now = os_now_ms();
+	uint64_t until = c->v6 ? row->until_aaaa_ms : row->until_a_ms, now = os_mono_ms();
 	uint64_t late = now + (conf_of(c)->grace_s + conf_of(c)->min_ttl_s) * UINT64_C(1000);
 
 	wait_for(c, sense_random(FIRST_MS) + (until > late ? (until - late) / 2 : 0));

@@ -301,8 +301,16 @@ struct sense_harvested *sense_harvests(struct sense *s, uint32_t *ret_n)
 	return COPY_ROWS(s, harvested, n_harvested, ret_n);
 }
 
+/* Kept by the clock that nobody sets; told by the other. */
+static void tell_unix(uint64_t *ms)
+{
+	if (*ms)
+		*ms += os_now_ms() - os_mono_ms();
+}
+
 struct sense_edges *sense_harvest_edges(struct sense *s, uint64_t *version, uint32_t *ret_n)
 {
+	struct sense_edges *e;
 	uint64_t now;
 
 	(void)pthread_mutex_lock(&s->lock);
@@ -312,7 +320,12 @@ struct sense_edges *sense_harvest_edges(struct sense *s, uint64_t *version, uint
 	if (now == *version)
 		return NULL;
 	*version = now; /* what changes from here on is copied too, and once more */
-	return COPY_ROWS(s, edges, n_edges, ret_n);
+	e = COPY_ROWS(s, edges, n_edges, ret_n);
+	for (uint32_t i = 0; i < *ret_n; i++) {
+		tell_unix(&e[i].until_a_ms);
+		tell_unix(&e[i].until_aaaa_ms);
+	}
+	return e;
 }
 
 static bool cut_off(const struct sense *s)

@@ -142,8 +142,8 @@ struct sense_edges {
 	char vendor[SL_MAX_NAME + 1], group[SL_MAX_NAME + 1];
 	uint32_t n_a, n_aaaa;
 	struct ip a[SENSE_MAX_EDGES], aaaa[SENSE_MAX_EDGES];
-	uint64_t until_a_ms, until_aaaa_ms; /* unix; 0: never known */
-	uint64_t good_ms;
+	uint64_t until_a_ms, until_aaaa_ms; /* unix (the thread's own: mono); 0: never known */
+	uint64_t good_ms;                   /* unix */
 };
 
 /* The harvest of a vendor as a whole. */
