@@ -6,14 +6,11 @@ announced for an hour is not over."""
 import http.client
 import http.server
 import json
-import os
-import struct
-import tempfile
 import threading
 import time
 
 import sluice
-from sluice import BUILD, Sluice, wait_for
+from sluice import Clock, Sluice, wait_for
 
 HOURS_S = 8 * 3600
 CATALOG = """vendors:
@@ -28,31 +25,6 @@ services:
     vendors: [{vendor: alpha, cname: live.alpha.example.}, {vendor: beta, cname: live.beta.example.}]
 zones: [{name: sluice.example, file: sluice.example.zone}]
 """
-
-
-class Clock:
-    """Of every process that is started while it is there: off seconds ahead."""
-
-    def __init__(self):
-        self.off = 0
-        with tempfile.NamedTemporaryFile(delete=False) as f:
-            self.path = f.name
-        self.turn(0)
-        os.environ.update(LD_PRELOAD=os.path.abspath(os.path.join(BUILD, "tests", "func", "clock.so")),
-                          CLOCK_OFF=self.path,
-                          ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
-
-    def turn(self, seconds):
-        self.off += seconds
-        with open(self.path, "r+b") as f:
-            f.write(struct.pack("=q", self.off))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        del os.environ["LD_PRELOAD"]
-        os.unlink(self.path)
 
 
 class Vendor(http.server.ThreadingHTTPServer):

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,31 @@ SHARED = os.path.join(TOP, "..", "shared")
 LONG = bool(os.environ.get("SLUICE_LONG"))
 
 SANITIZER = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error: ")
+
+
+class Clock:
+    """Of every process that is started while it is there: off seconds ahead."""
+
+    def __init__(self):
+        self.off = 0
+        with tempfile.NamedTemporaryFile(delete=False) as f:
+            self.path = f.name
+        self.turn(0)
+        os.environ.update(LD_PRELOAD=os.path.abspath(os.path.join(BUILD, "tests", "func", "clock.so")),
+                          CLOCK_OFF=self.path,
+                          ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+
+    def turn(self, seconds):
+        self.off += seconds
+        with open(self.path, "r+b") as f:
+            f.write(struct.pack("=q", self.off))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        del os.environ["LD_PRELOAD"]
+        os.unlink(self.path)
 
 
 def wait_for(what, condition, seconds=60):
