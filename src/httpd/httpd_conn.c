@@ -236,19 +236,24 @@ static void adopt(
 }
 
 /* Out of descriptors: give up the spare one to take and drop a client, so that the listener does
- * not spin, and pause. */
-static void accept_without_room(struct httpd *h, int listen_fd)
+ * not spin, and pause. accept says so also where nobody waits: then true, and nobody has to go. */
+static bool accept_without_room(struct httpd *h, int listen_fd)
 {
+	bool empty;
 	int fd;
 
 	(void)close(h->sparefd);
 	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	empty = fd < 0 && errno == EAGAIN;
 	if (fd >= 0)
 		(void)close(fd);
 	h->sparefd = dup(h->epfd);
+	if (empty)
+		return true;
 	stat_refused(h, HTTPD_REFUSED_CONNECTIONS);
 	(void)conn_evict(h);
 	h->accept_after_ms = h->now_ms + ACCEPT_PAUSE_MS;
+	return false;
 }
 
 bool httpd_conn_accept(struct httpd *h, const struct listener *l)
@@ -279,8 +284,7 @@ bool httpd_conn_accept(struct httpd *h, const struct listener *l)
 			continue;
 		if (errno == EAGAIN)
 			return true;
-		accept_without_room(h, l->fd);
-		return false;
+		return accept_without_room(h, l->fd);
 	}
 	return false;
 }

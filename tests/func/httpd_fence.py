@@ -4,6 +4,7 @@
 and past it, deadlines, addresses behind proxies, rates, browsers, UNIX sockets, TLS."""
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -423,6 +424,25 @@ def a_rush():
             s.close()
 
 
+def no_descriptor_left():
+    """Who is served is not dropped for somebody who has not come; for one who has, the oldest idle one is."""
+    with Server() as server:
+        fds = {int(n) for n in os.listdir("/proc/%d/fd" % server.process.pid)}
+        check("one behind the other", len(fds) == max(fds) + 1, fds)
+        most = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (len(fds) + 2, most[1]))
+        with server.connect() as first:
+            check("there was room", ask(first, request("/echo")).status == 200, "")
+            with server.connect() as second:
+                for s in (second, first):
+                    check("and for one more", ask(s, request("/echo")).status == 200, "")
+                with server.connect() as third:
+                    check("there is none", ends_within(third, 0, 50) == b"", "")
+                check("the one that was idle for longest has gone", ends_within(second, 0, 50) == b"", "")
+            check("the other one not", ask(first, request("/echo")).status == 200, "")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, most)
+
+
 def own_address():
     """An address of this machine that is not loopback, or None. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -612,6 +632,7 @@ with tempfile.TemporaryDirectory() as scratch:
     deadlines()
     connections()
     a_rush()
+    no_descriptor_left()
     addresses()
     unix(scratch)
     tls(scratch)
