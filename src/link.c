@@ -21,6 +21,7 @@ struct link {
 	const struct world_file *file; /* published: only this thread replaces it */
 	uint64_t epoch, generation;    /* of it */
 	uint64_t refused_sum;          /* checksum of the last tick that was refused */
+	bool again;                    /* the last look at the world failed for want of something */
 	uint32_t period_ms;            /* longest TTL of the services */
 	char keys_dir[SL_MAX_PATH];
 	const char *keys;          /* whose */
@@ -44,6 +45,12 @@ static bool newer(const struct link *l, const struct blob_head *h)
 	return h->epoch > l->epoch || (h->epoch == l->epoch && h->generation > l->generation);
 }
 
+/* Not the fault of what was read: a later look may go better. */
+static bool passes(int rc)
+{
+	return rc == SL_ENOMEM || rc == SL_ENOSPC || rc == -EMFILE || rc == -ENFILE;
+}
+
 static void take(struct link *l)
 {
 	struct errbuf err = {""};
@@ -51,6 +58,7 @@ static void take(struct link *l)
 	const struct world *w;
 	int rc = world_open(l->dir, l->file, &f, &err);
 
+	l->again = passes(rc);
 	if (rc == SL_ENOENT)
 		return; /* before the first tick, or between a sweep and a tick: comes again */
 	if (rc) {
@@ -68,8 +76,10 @@ static void take(struct link *l)
 		world_close(f);
 		return;
 	}
-	if (l->ready && l->ready(l->ctx, w, &err)) {
+	rc = l->ready ? l->ready(l->ctx, w, &err) : 0;
+	if (rc) {
 		LOG_E("world.refused", "error=\"%s\"", err.s);
+		l->again = passes(rc);
 		world_close(f);
 		return;
 	}
@@ -93,13 +103,16 @@ static void take_keys(struct link *l)
 	struct errbuf err = {""};
 	struct keys_file *f;
 	struct stat st;
+	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s.blob", l->keys_dir, l->keys);
 	if (stat(path, &st) || (st.st_mtim.tv_sec == l->keys_time.tv_sec &&
 				       st.st_mtim.tv_nsec == l->keys_time.tv_nsec))
 		return;
-	l->keys_time = st.st_mtim;
-	if (keys_open(l->keys_dir, l->keys, &f, &err)) {
+	rc = keys_open(l->keys_dir, l->keys, &f, &err);
+	if (!passes(rc))
+		l->keys_time = st.st_mtim;
+	if (rc) {
 		LOG_E("keys.refused", "error=\"%s\"", err.s);
 		return;
 	}
@@ -183,7 +196,7 @@ void link_round(struct link *l, int timeout_ms)
 			changed = true;
 	take_keys(l);
 	take_log_level(l);
-	if (changed)
+	if (changed || l->again)
 		take(l);
 	seen_rotate(l->seen, os_mono_ms(), l->period_ms);
 }

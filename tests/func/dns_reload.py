@@ -4,8 +4,12 @@
 import json
 import os
 import re
+import resource
+import signal
+import struct
 import subprocess
 
+from dns_tcp import UNWATCHED, descriptors
 from sluice import BUILD, LONG, TOP, Sluice, run, wait_for
 
 CATALOGUES, GEOS, RATE = (100, 20, 10000) if LONG else (4, 2, 100)
@@ -84,5 +88,31 @@ def http_under_load_takes_no_question_away():
         print("%.0f questions/s beside %.0f requests/s" % (got["rate"], asked["rate"]))
 
 
+def what_found_no_descriptor_is_taken_later():
+    """Although nothing new comes then: control stands still."""
+    with Sluice(extra=UNWATCHED) as s:
+        pids, secret = s.pids(), os.path.join(s.state, "dns-cookie.secret")
+        wait_for("the keys", lambda: s.log().count("answer keys.taken") == 1)
+        first = wait_for("nobody connected", lambda: descriptors(pids["answer"]))
+        most = resource.prlimit(pids["answer"], resource.RLIMIT_NOFILE)
+        resource.prlimit(pids["answer"], resource.RLIMIT_NOFILE, (first, most[1]))
+        os.chmod(secret, 0o600)
+        with open(secret, "w", encoding="ascii") as f:
+            f.write("e5e973e5a6b2a43f48e7dc849e37bfcf\n")
+        s.ctl("reload")
+        wait_for("refusals", lambda: "keys.refused" in s.log() and "world.refused" in s.log())
+
+        def written():
+            with open(os.path.join(s.state, "world", "tick.blob"), "rb") as f:
+                return "%d.%d" % struct.unpack("<QQ", f.read(40)[24:])
+        wait_for("a tick that is not taken", lambda: s.explain_txt("192.0.2.1")["view"] != written())
+        os.kill(pids["control"], signal.SIGSTOP)
+        last = written()
+        resource.prlimit(pids["answer"], resource.RLIMIT_NOFILE, most)
+        wait_for("the last world", lambda: s.explain_txt("192.0.2.1")["view"] == last)
+        wait_for("the last keys", lambda: s.log().count("answer keys.taken") == 2)
+        os.kill(pids["control"], signal.SIGCONT)
+
+
 if __name__ == "__main__":
-    run([no_question_is_lost, http_under_load_takes_no_question_away])
+    run([what_found_no_descriptor_is_taken_later, no_question_is_lost, http_under_load_takes_no_question_away])
