@@ -19,7 +19,7 @@ static void put_rule(cJSON *row, const struct control_rule *r, uint64_t now_ms)
 	if (r->kind == RULE_WEIGHT || r->kind == RULE_CAP || r->kind == RULE_LOWER)
 		control_put(row, "value", r->value);
 	control_put(row, "ramp_percent", 100 * control_rule_progress(r, now_ms));
-	if (r->start_ms > now_ms)
+	if (r->sleeps && r->start_ms > now_ms)
 		control_put(row, "begins_in_s", (double)(r->start_ms - now_ms) / 1e3);
 	if (r->until_ms)
 		control_put(row, "left_s",

@@ -81,6 +81,7 @@ static bool let_go(const struct control_call *call, struct control_rule *r)
 		(r->until_ms && r->until_ms <= call->now_ms + ms))
 		return false;
 	r->start_ms = call->now_ms + ms;
+	r->sleeps = true;
 	r->ramp_ms = 0;
 	return true;
 }

@@ -19,8 +19,9 @@ struct control_passing {
 	struct store_stamp stamp; /* of the state that was read */
 	bool read, blended;
 	char from[20]; /* sum of the catalogue that was before; empty: no ramp */
-	uint64_t start_ms, ramp_ms, step_ms, look_ms;
-	uint64_t ends_ms; /* when the first change ends; UINT64_MAX: none does */
+	uint64_t start_ms, ramp_ms;
+	uint64_t step_ms, look_ms; /* mono: when they are due */
+	uint64_t ends_ms;          /* when the first change ends; UINT64_MAX: none does */
 	/* what the last build points to, and what the one before did */
 	struct conf *old, *old_before;
 	struct arena *arena, *arena_before;
@@ -347,7 +348,7 @@ static void read_ramp(struct control *c)
 
 static bool ramps(const struct control_passing *p, uint64_t now_ms)
 {
-	return p && p->from[0] && now_ms < p->start_ms + p->ramp_ms;
+	return p && p->from[0] && control_ramp_done(p->start_ms, p->ramp_ms, now_ms) < 1;
 }
 
 static void see_catalogue(void *ctx, const char *key, const char *value)
@@ -408,8 +409,8 @@ void control_passing_blend(struct control *c, const struct conf *conf, struct co
 	p->arena = arena_new(ARENA_MAX);
 	if (p->old && p->arena &&
 		control_blend(&p->old->catalog, &conf->catalog,
-			(double)(now_ms - SL_MIN(now_ms, p->start_ms)) / (double)p->ramp_ms,
-			w ? &w->cat : NULL, p->arena, to))
+			control_ramp_done(p->start_ms, p->ramp_ms, now_ms), w ? &w->cat : NULL,
+			p->arena, to))
 		LOG_E("catalogue.at_once", "error=\"out of memory\"");
 }
 
@@ -429,12 +430,10 @@ void control_passing_round(struct control *c, uint64_t now_ms)
 	}
 	if (now_ms >= p->ends_ms)
 		end_due(c, now_ms);
-	if ((p->blended || ramps(p, now_ms)) && now_ms >= p->step_ms) {
-		c->overlay_due = true; /* the build after the last step ends the ramp */
-		p->step_ms = now_ms + SL_MAX(p->ramp_ms / STEPS, (uint64_t)STEP_MS);
-		if (ramps(p, now_ms))
-			p->step_ms = SL_MIN(p->step_ms, p->start_ms + p->ramp_ms);
-	}
+	if (!ramps(p, now_ms))
+		c->overlay_due |= p->blended; /* the build after the last step ends the ramp */
+	else if (control_due(&p->step_ms, SL_MAX(p->ramp_ms / STEPS, (uint64_t)STEP_MS)))
+		c->overlay_due = true;
 }
 
 /* --- told ------------------------------------------------------------------------------------- */
@@ -479,12 +478,12 @@ void control_passing_list(struct control_call *call, cJSON *list)
 	struct telling t = {call, list};
 	char *text = call->c->store ? store_get(call->c->store, KEY_RAMP) : NULL;
 	cJSON *o = text ? cJSON_Parse(text) : NULL;
-	uint64_t start = time_of(o, "start_ms"), ramp = time_of(o, "ramp_ms");
+	double done =
+		control_ramp_done(time_of(o, "start_ms"), time_of(o, "ramp_ms"), call->now_ms);
 
-	if (o && call->now_ms < start + ramp)
+	if (o && done < 1)
 		control_put(put_row(list, "catalogue", o, text_of(o, "why")), "ramp_percent",
-			100.0 * (double)(call->now_ms - SL_MIN(start, call->now_ms)) /
-				(double)ramp);
+			100 * done);
 	if (call->c->store)
 		(void)store_each(call->c->store, "lapse|", list_end, &t);
 	cJSON_Delete(o);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CLOCK_BACK_MS = 60000 }; /* less is a clock that is put right by little */
+
 static const char *const kinds[RULE_KINDS] = {"weight", "drain", "evacuate", "blacklist",
 	"restrict", "cap", "node", "deny", "allow", "static", "lower"};
 
@@ -36,6 +38,8 @@ char *control_rule_print(const struct control_rule *r)
 	cJSON_AddNumberToObject(o, "start_ms", (double)r->start_ms);
 	cJSON_AddNumberToObject(o, "ramp_ms", (double)r->ramp_ms);
 	cJSON_AddNumberToObject(o, "until_ms", (double)r->until_ms);
+	if (r->sleeps)
+		cJSON_AddBoolToObject(o, "sleeps", true);
 	if (r->back)
 		cJSON_AddBoolToObject(o, "back", true);
 	cJSON_AddStringToObject(o, "why", r->why);
@@ -88,6 +92,7 @@ bool control_rule_parse(const char *json, struct control_rule *ret)
 		ret->start_ms = take_ms(o, "start_ms");
 		ret->ramp_ms = take_ms(o, "ramp_ms");
 		ret->until_ms = take_ms(o, "until_ms");
+		ret->sleeps = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "sleeps"));
 		ret->back = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "back"));
 		(void)take_text(o, "why", ret->why, sizeof(ret->why));
 		(void)take_text(o, "who", ret->who, sizeof(ret->who));
@@ -117,14 +122,24 @@ void control_rules_clear(struct control_rules *list)
 	*list = (struct control_rules){0};
 }
 
+double control_ramp_done(uint64_t start_ms, uint64_t ramp_ms, uint64_t now_ms)
+{
+	if (!ramp_ms || now_ms >= start_ms + ramp_ms || now_ms + CLOCK_BACK_MS < start_ms)
+		return 1;
+	return now_ms > start_ms ? (double)(now_ms - start_ms) / (double)ramp_ms : 0;
+}
+
+static bool sleeps(const struct control_rule *r, uint64_t now_ms)
+{
+	return r->sleeps && now_ms < r->start_ms;
+}
+
 double control_rule_progress(const struct control_rule *r, uint64_t now_ms)
 {
-	double done = 1;
+	double done = control_ramp_done(r->start_ms, r->ramp_ms, now_ms);
 
-	if (now_ms < r->start_ms)
-		return r->back ? 1 : 0;
-	if (now_ms < r->start_ms + r->ramp_ms)
-		done = (double)(now_ms - r->start_ms) / (double)r->ramp_ms;
+	if (sleeps(r, now_ms))
+		return 0;
 	return r->back ? 1 - done : done;
 }
 
@@ -297,7 +312,7 @@ static void expand_one(struct expansion *x, const struct control_rule *r, uint64
 	double done = control_rule_progress(r, now_ms);
 
 	if (!x->world) /* what comes of it: ramps are done, what sleeps sleeps */
-		done = r->back || now_ms < r->start_ms ? 0 : 1;
+		done = r->back || sleeps(r, now_ms) ? 0 : 1;
 	if (done >= 1)
 		emit(x, r, r->kind, r->service, r->groups, r->value);
 	else if (done > 0 || (r->ramp_ms && now_ms >= r->start_ms && x->world && !r->back))

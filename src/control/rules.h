@@ -18,7 +18,8 @@ struct control_rule {
 	char groups[SL_MAX_NAME + 1];         /* pattern; of DENY and ALLOW a prefix; empty: all */
 	double value;                         /* weight, Mbps or percent at the end of the ramp */
 	double from;                          /* at its beginning */
-	uint64_t start_ms, ramp_ms, until_ms; /* unix; before start it sleeps; until 0: for good */
+	uint64_t start_ms, ramp_ms, until_ms; /* unix; until 0: for good */
+	bool sleeps;                          /* until start_ms */
 	bool back; /* on its way out: the ramp leads from the rule to nothing */
 	char why[256], who[SL_MAX_NAME + 1];
 };
@@ -44,7 +45,11 @@ int control_rules_read(struct control *c, struct control_rules *ret) SL_NONNULL_
 int control_rules_add(struct control_rules *list, const struct control_rule *r) SL_NONNULL_ALL;
 void control_rules_clear(struct control_rules *list) SL_NONNULL_ALL;
 
-/* How far a rule holds, 0..1: along its ramp, 0 before it begins. */
+/* How much of a ramp is done, 0..1. One that would begin more than a minute ahead began before the
+ * clock was set back: nobody knows when, and it counts as done. */
+double control_ramp_done(uint64_t start_ms, uint64_t ramp_ms, uint64_t now_ms) SL_PURE;
+
+/* How far a rule holds, 0..1: along its ramp, 0 while it sleeps. */
 double control_rule_progress(const struct control_rule *r, uint64_t now_ms) SL_NONNULL_ALL SL_PURE;
 
 /*

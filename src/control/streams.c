@@ -71,7 +71,8 @@ const cJSON *control_stream_now(
 		double part = (double)(hash64(name, strlen(name), 7) >> 11) * 0x1p-53;
 		uint64_t turn = time_of(entry, "start_ms") + (uint64_t)(part * (double)ramp);
 
-		if (now_ms < turn) {
+		if (now_ms < turn &&
+			control_ramp_done(time_of(entry, "start_ms"), ramp, now_ms) < 1) {
 			*ret_next_ms = SL_MIN(*ret_next_ms, turn);
 			return was_of(entry);
 		}

@@ -108,6 +108,28 @@ def all_is_well(d, room):
     assert status["up_s"] < 3600 and status["tick_age_s"] < 600, status
 
 
+def weights(d):
+    told = d.ctl("explain", "--ip", "202.96.128.86", "--host", "live.sluice.example")
+    return {v["vendor"]: v["weight"] for v in told["vendors"]}
+
+
+def what_was_decided_holds():
+    """Over a start too, for which nothing is left but what is kept; and a ramp does not wait for hours."""
+    with Clock() as clock, Sluice() as d:
+        d.ctl("vendor", "weight", "alpha", "2", "--confirm", "alpha")
+        d.ctl("vendor", "weight", "gamma", "3", "--confirm", "gamma")
+        d.ctl("vendor", "weight", "gamma", "off", "--for", "1h", "--confirm", "gamma")  # it sleeps
+        d.write("new.yaml", d.read("catalog.yaml").replace("  - name: beta\n", "  - name: beta\n    weight: 5\n"))
+        d.ctl("config", "apply", d.dir + "/new.yaml", "--ramp", "1h", "--confirm", "config")
+        wait_for("the weight", lambda: weights(d)["alpha"] == 2 and weights(d)["gamma"] == 1 and weights(d)["beta"] < 2)
+        clock.turn(-HOURS_S)
+        wait_for("the end of the ramp", lambda: weights(d) == {"alpha": 2, "beta": 5, "gamma": 1})
+        assert [r["rule"] for r in d.ctl("rules")["rules"]] == ["weight", "weight"]
+        d.stop()
+        d.start()
+        wait_for("the same", lambda: weights(d) == {"alpha": 2, "beta": 5, "gamma": 1})
+
+
 def set_back_and_forward():
     with Clock() as clock, Vendor(clock) as vendor:
         text = CATALOG % ("http://127.0.0.1:%d/" % vendor.server_address[1])
@@ -131,4 +153,4 @@ def set_back_and_forward():
             all_is_well(d, "four")
 
 
-sluice.run([set_back_and_forward])
+sluice.run([what_was_decided_holds, set_back_and_forward])

@@ -54,6 +54,39 @@ static void ramps_go_along_a_line(void **state)
 		assert_true(control_rule_progress(&drain, rows[i].now_ms) == rows[i].done);
 }
 
+/* Eight hours: what was done before holds, what is to come still is. */
+static void a_clock_set_back_takes_no_rule_away(void **state)
+{
+	struct control_rule r = drain, got;
+	struct control_rules list = {0};
+	struct engine_rule out[1];
+	uint64_t back_ms = 8 * 3600000;
+	char *text;
+
+	(void)state;
+	r.start_ms += back_ms;
+	r.until_ms += back_ms;
+	assert_true(control_rule_progress(&r, r.start_ms - 500) == 0); /* put right by little */
+	assert_true(control_rule_progress(&r, 1500) == 1);
+	r.ramp_ms = 0;
+	assert_true(control_rule_progress(&r, r.start_ms - 500) == 1);
+	assert_true(control_rule_progress(&r, 1500) == 1);
+	assert_int_equal(control_rules_add(&list, &r), 0);
+	assert_int_equal(control_rules_expand(&list, NULL, 1500, out, 1), 1);
+	r.back = true;
+	assert_true(control_rule_progress(&r, 1500) == 0);
+	r.back = false;
+	r.sleeps = true;
+	text = control_rule_print(&r);
+	assert_true(control_rule_parse(text, &got));
+	assert_true(control_rule_progress(&got, 1500) == 0);
+	assert_true(control_rule_progress(&got, r.start_ms) == 1);
+	list.rule[0] = got;
+	assert_int_equal(control_rules_expand(&list, NULL, 1500, out, 1), 0);
+	cJSON_free(text);
+	control_rules_clear(&list);
+}
+
 static void expansion_keeps_times(void **state)
 {
 	struct control_rule weight = {.kind = RULE_WEIGHT,
@@ -106,6 +139,7 @@ static void rules_go_sleep_and_wake(void **state)
 	assert_true(control_rules_moving(&list, 2000));
 	asleep.until_ms = 0;
 	asleep.start_ms = 6000;
+	asleep.sleeps = true;
 	asleep.ramp_ms = 0;
 	list.rule[0] = asleep;
 	assert_int_equal(control_rules_expand(&list, NULL, 5999, out, 4), 0);
@@ -154,6 +188,7 @@ int main(void)
 		cmocka_unit_test(a_rule_reads_back_as_it_was),
 		cmocka_unit_test(what_is_no_rule_is_refused),
 		cmocka_unit_test(ramps_go_along_a_line),
+		cmocka_unit_test(a_clock_set_back_takes_no_rule_away),
 		cmocka_unit_test(expansion_keeps_times),
 		cmocka_unit_test(rules_go_sleep_and_wake),
 		cmocka_unit_test(a_ramp_leaves_room),
