@@ -271,11 +271,12 @@ int control_keep_put_catalogue(
 	struct control_call *call, const char *text, size_t n) SL_NONNULL_ALL;
 void control_keep_undo_catalogue(struct control_call *call) SL_NONNULL_ALL;
 
-/* Keeps the text of a catalogue in the history, under its sum; and where that is. */
+/* Keeps the text of a catalogue that comes into use in the history, under its sum; and reads it.
+ * SL_ENOENT with text for one that is kept no more. */
 int control_keep_catalogue_text(struct control *c, const char *text, size_t n,
 	char ret_sum[static 20], struct errbuf *err) SL_NONNULL_ALL;
-void control_keep_catalogue_path(
-	const struct control *c, const char *sum, char *ret, size_t size) SL_NONNULL_ALL;
+int control_keep_read_catalogue(const struct control *c, const char *sum, char **ret_text,
+	size_t *ret_n, struct errbuf *err) SL_NONNULL_ALL;
 
 /* The weight or maximum that a rule's vendor has now; 0: there is none. */
 double control_rule_value_now(

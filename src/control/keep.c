@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a rollback goes back to, in STATE/history: the world after every change of the last ten
- * minutes and one a minute for a day (hard links to its blobs, a folder each), and every catalogue
- * that was in use.
+ * minutes and one a minute for a day (hard links to its blobs, a folder each), and the catalogues
+ * that were last in use.
  */
 #include "base/hash.h"
 #include "base/log.h"
@@ -11,13 +11,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EVERY_MS = 60000, KEEP_MS = 86400000, MAX_CATALOGUE = 64 << 20 };
 enum { ALL_MS = 600000, MAX_KEPT = 65536 }; /* every world of the last minutes, then one each */
+enum { CATALOGUES = 1000 };                 /* ten a day for three months */
 
 static int link_file(const char *from_dir, const char *to_dir, const char *name)
 {
@@ -107,24 +110,81 @@ static void keep_world(struct control *c, const struct world *w, uint64_t now_ms
 	remove_dir(to);
 }
 
-void control_keep_catalogue_path(const struct control *c, const char *sum, char *ret, size_t size)
+static void catalogue_path(const struct control *c, const char *sum, char *ret, size_t size)
 {
 	(void)snprintf(ret, size, "%s/history/catalog-%s.yaml", c->state_dir, sum);
+}
+
+struct kept_catalogue {
+	struct timespec used; /* when it last came into use */
+	char name[40];
+};
+
+static int by_use(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct kept_catalogue *)a)->used;
+	const struct timespec *y = &((const struct kept_catalogue *)b)->used;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? -1 : 1;
+	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+static void prune_catalogues(const char *dir)
+{
+	struct kept_catalogue *kept = malloc(MAX_KEPT * sizeof(*kept));
+	DIR *d = kept ? opendir(dir) : NULL;
+	struct dirent *e;
+	struct stat st;
+	uint32_t n = 0;
+
+	while (d && n < MAX_KEPT && (e = readdir(d))) {
+		if (strncmp(e->d_name, "catalog-", 8) != 0 ||
+			strlen(e->d_name) >= sizeof(kept[0].name) ||
+			fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+			continue;
+		kept[n].used = st.st_mtim;
+		(void)snprintf(kept[n].name, sizeof(kept[0].name), "%s", e->d_name);
+		n++;
+	}
+	if (n > CATALOGUES)
+		qsort(kept, n, sizeof(*kept), by_use);
+	for (uint32_t i = 0; i + CATALOGUES < n; i++)
+		(void)unlinkat(dirfd(d), kept[i].name, 0);
+	if (d)
+		(void)closedir(d);
+	free(kept);
+}
+
+int control_keep_read_catalogue(const struct control *c, const char *sum, char **ret_text,
+	size_t *ret_n, struct errbuf *err)
+{
+	char path[SL_MAX_PATH + 64];
+	int rc;
+
+	catalogue_path(c, sum, path, sizeof(path));
+	rc = os_read_file(path, MAX_CATALOGUE, ret_text, ret_n, err);
+	return rc == SL_ENOENT ? err_set(err, rc, "the catalogue of then is kept no more: %d are",
+					 CATALOGUES)
+			       : rc;
 }
 
 int control_keep_catalogue_text(
 	struct control *c, const char *text, size_t n, char ret_sum[static 20], struct errbuf *err)
 {
-	char path[SL_MAX_PATH + 64];
+	char dir[SL_MAX_PATH + 16], path[SL_MAX_PATH + 64];
 	int rc;
 
 	(void)snprintf(ret_sum, 20, "%016" PRIx64, hash64(text, n, 0));
-	(void)snprintf(path, sizeof(path), "%s/history", c->state_dir);
-	rc = os_mkdirs(path, 0755, err);
-	control_keep_catalogue_path(c, ret_sum, path, sizeof(path));
-	if (rc || access(path, R_OK) == 0)
+	(void)snprintf(dir, sizeof(dir), "%s/history", c->state_dir);
+	rc = os_mkdirs(dir, 0755, err);
+	catalogue_path(c, ret_sum, path, sizeof(path));
+	if (rc || utimensat(AT_FDCWD, path, NULL, 0) == 0)
 		return rc;
-	return os_write_file(path, text, n, 0600, err);
+	rc = os_write_file(path, text, n, 0600, err);
+	if (!rc)
+		prune_catalogues(dir);
+	return rc;
 }
 
 /* Notes which catalogue is in use, and keeps its text. One that came by another way than a call
@@ -196,8 +256,7 @@ int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
 {
 	struct control *c = call->c;
 	const struct conf *conf = call->view->conf;
-	char path[SL_MAX_PATH + 64], now[20], *want = store_get(c->store, "catalogue|file");
-	char *text = NULL, *old = NULL;
+	char now[20], *want = store_get(c->store, "catalogue|file"), *text = NULL, *old = NULL;
 	size_t n = 0, n_old = 0;
 	int rc = 0;
 
@@ -206,10 +265,11 @@ int control_keep_restore_catalogue(struct control_call *call, bool *ret_changed)
 		os_read_file(conf->catalog_file, MAX_CATALOGUE, &old, &n_old, NULL) == 0) {
 		(void)snprintf(now, sizeof(now), "%016" PRIx64, hash64(old, n_old, 0));
 		if (strcmp(now, want) != 0) {
-			control_keep_catalogue_path(c, want, path, sizeof(path));
-			rc = os_read_file(path, MAX_CATALOGUE, &text, &n, &call->err);
+			rc = control_keep_read_catalogue(c, want, &text, &n, &call->err);
 			if (!rc)
 				rc = control_keep_put_catalogue(call, text, n);
+			if (!rc) /* it is in use again */
+				rc = control_keep_catalogue_text(c, text, n, now, &call->err);
 			*ret_changed = !rc;
 		}
 	}

@@ -12,7 +12,7 @@
 #define KEY_FILE "catalogue|file"
 #define KEY_RAMP "catalogue|passing"
 
-enum { STEPS = 64, STEP_MS = 1000, LOOK_MS = 250, MAX_CATALOGUE = 64 << 20 };
+enum { STEPS = 64, STEP_MS = 1000, LOOK_MS = 250 };
 #define ARENA_MAX ((size_t)1 << 30)
 
 struct control_passing {
@@ -370,13 +370,12 @@ static bool catalogue_passes(struct control *c, uint64_t now_ms)
 
 static struct conf *load_old(const struct control *c, const struct conf *conf, const char *sum)
 {
-	char path[SL_MAX_PATH + 64], *text = NULL;
+	char *text = NULL;
 	struct conf *old = NULL;
 	struct errbuf err = {""};
 	size_t n;
 
-	control_keep_catalogue_path(c, sum, path, sizeof(path));
-	if (os_read_file(path, MAX_CATALOGUE, &text, &n, &err) ||
+	if (control_keep_read_catalogue(c, sum, &text, &n, &err) ||
 		conf_load_with(conf->sluice_file, text, n, &old, &err))
 		LOG_W("catalogue.at_once", "error=\"%s\"", err.s);
 	free(text);

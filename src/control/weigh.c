@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CATALOGUE = 64 << 20 };
-
 static void put_percent(cJSON *row, const char *name, double before, double after)
 {
 	char text[48];
@@ -187,15 +185,14 @@ static int rules_with(struct control_call *call, const struct store_item *items,
 static int conf_with(struct control_call *call, const struct store_item *items, uint32_t n,
 	struct conf **ret_conf)
 {
-	char path[SL_MAX_PATH + 64], *text = NULL;
+	char *text = NULL;
 	size_t size;
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && call->view->conf && i < n; i++) {
 		if (strcmp(items[i].key, "catalogue|file") != 0 || !items[i].value)
 			continue;
-		control_keep_catalogue_path(call->c, items[i].value, path, sizeof(path));
-		rc = os_read_file(path, MAX_CATALOGUE, &text, &size, &call->err);
+		rc = control_keep_read_catalogue(call->c, items[i].value, &text, &size, &call->err);
 		if (!rc)
 			rc = conf_load_with(
 				call->view->conf->sluice_file, text, size, ret_conf, &call->err);

@@ -242,6 +242,30 @@ def rollback_brings_the_catalogue_back():
     assert daemon.read("catalog.yaml") == good
 
 
+def catalogues_are_kept_by_the_thousand():
+    def kept():
+        return [name for name in os.listdir(daemon.state + "/history") if name.startswith("catalog-")]
+    good, before = daemon.read("catalog.yaml"), kept()
+    for i in range(1100):  # as of so many changes, longer ago each
+        path = daemon.state + "/history/catalog-%016x.yaml" % i
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("vendors: []\n")
+        os.utime(path, (1e9 - i, 1e9 - i))
+    for name in before[:1]:
+        os.utime(daemon.state + "/history/" + name, (1, 1))
+    daemon.write("new.yaml", good + "# another\n")
+    daemon.ctl("config", "apply", daemon.dir + "/new.yaml")
+    now = set(kept())
+    assert len(now) == 1000 and not now & set(before[:1]) and now > set(before[1:]), len(now)
+    assert "catalog-%016x.yaml" % 0 in now and "catalog-%016x.yaml" % 1099 not in now
+    daemon.ctl("rollback", "--confirm", "rollback")
+    assert daemon.read("catalog.yaml") == good
+    for name in kept():
+        os.unlink(daemon.state + "/history/" + name)
+    code, error = daemon.ctl("rollback", "--dry-run", ok=False)
+    assert code == 1 and "the catalogue of then is kept no more" in error, error
+
+
 def configuration_is_shown_compared_and_applied():
     rows = {r["value_of"]: r for r in daemon.ctl("config", "show", "--effective")["values"]}
     assert rows["vendors[0].max_mbps"]["value"] == 14000000, rows
@@ -439,7 +463,8 @@ with daemon:
          a_retry_is_harmless_and_a_stale_plan_is_refused, tokens_have_roles_scopes_and_an_end,
          bad_requests_are_refused, the_audit_log_is_proved_and_tampering_found,
          kill_9_loses_no_acknowledged_change, a_locked_store_refuses_and_scheduling_goes_on,
-         rollback_brings_the_catalogue_back, configuration_is_shown_compared_and_applied,
+         rollback_brings_the_catalogue_back, catalogues_are_kept_by_the_thousand,
+         configuration_is_shown_compared_and_applied,
          switches_reports_and_views, a_plan_goes_in_two_steps_and_is_reverted,
          a_drill_touches_the_test_service_alone, a_plan_fires_by_itself_one_is_vetoed_one_is_blind,
          an_alert_fires_once_is_silenced_and_ends,
