@@ -173,7 +173,7 @@ int ctl_world_diff(const struct ctl_request *r, struct errbuf *err)
 			(void)puts(text ? text : "{}");
 			cJSON_free(text);
 		} else {
-			ctl_view(out, false, stdout);
+			ctl_view(out, 0, stdout);
 		}
 		cJSON_Delete(out);
 	}

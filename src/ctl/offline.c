@@ -303,7 +303,7 @@ static void show(const struct ctl_request *r, const cJSON *told)
 	if (r->json)
 		(void)puts(text ? text : "{}");
 	else
-		ctl_view(told, isatty(STDOUT_FILENO) == 1, stdout);
+		ctl_view(told, ctl_width(STDOUT_FILENO), stdout);
 	cJSON_free(text);
 }
 

@@ -41,8 +41,21 @@ static const char *member(const cJSON *o, const char *name)
 	return cJSON_IsString(v) ? v->valuestring : NULL;
 }
 
+/* Where answers and errors go. */
+struct shown {
+	FILE *out, *err;
+	int width;  /* of the terminal; 0: it is none */
+	bool dense; /* for a screen that shows all at once */
+};
+
+static int complain(const struct shown *to, const char *message, int rc)
+{
+	(void)fprintf(to->err, "sluicectl: %s\n", message);
+	return rc;
+}
+
 /* Shows an answer; the exit status it stands for. */
-static int show(const struct ctl_request *r, long status, const cJSON *json)
+static int show(const struct ctl_request *r, const struct shown *to, long status, const cJSON *json)
 {
 	const cJSON *error = cJSON_GetObjectItemCaseSensitive(json, "error");
 	const char *message = member(error, "message");
@@ -50,11 +63,10 @@ static int show(const struct ctl_request *r, long status, const cJSON *json)
 	if (r->json)
 		print_json(json);
 	else if (!error)
-		ctl_view(json, isatty(STDOUT_FILENO) == 1, stdout);
+		(to->dense ? ctl_view_dense : ctl_view)(json, to->width, to->out);
 	if (status >= 200 && status < 300)
 		return DONE;
-	(void)fprintf(stderr, "sluicectl: %s\n", message ? message : "refused without a reason");
-	return REFUSED;
+	return complain(to, message ? message : "refused without a reason", REFUSED);
 }
 
 /* A change that wants its name typed: asks on a terminal. Whether it was; the name is in ret_word.
@@ -88,7 +100,7 @@ static int take_list(struct ctl_request *r, char **ret_text, struct errbuf *err)
 	return 0;
 }
 
-static int remote(struct ctl_request *r)
+static int remote(struct ctl_request *r, const struct shown *to)
 {
 	struct errbuf err = {""};
 	char *body = NULL, *list = NULL, word[256];
@@ -100,10 +112,8 @@ static int remote(struct ctl_request *r)
 		rc = ctl_meter_body(r, &body, &err);
 	if (!rc)
 		rc = take_list(r, &list, &err);
-	if (rc) {
-		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
-		return USAGE;
-	}
+	if (rc)
+		return complain(to, err.s, USAGE);
 	rc = ctl_call(r, body, &status, &json, &err);
 	if (!rc && status == 409 && !r->json && r->n_values < CTL_MAX_VALUES) {
 		const struct command_param *p = commands_find_param(r->command, "confirm");
@@ -117,12 +127,29 @@ static int remote(struct ctl_request *r)
 	}
 	free(body);
 	free(list);
-	if (rc) {
-		(void)fprintf(stderr, "sluicectl: %s\n", err.s);
-		return UNREACHABLE;
-	}
-	rc = show(r, status, json);
+	if (rc)
+		return complain(to, err.s, UNREACHABLE);
+	rc = show(r, to, status, json);
 	cJSON_Delete(json);
+	return rc;
+}
+
+/* What was seen last stays until there is more to see. */
+static int look(struct ctl_request *r, const struct shown *to)
+{
+	struct shown screen = *to;
+	char *text = NULL;
+	size_t n;
+	int rc;
+
+	screen.dense = true;
+	screen.out = screen.err = open_memstream(&text, &n);
+	if (!screen.out)
+		return complain(to, "out of memory", UNREACHABLE);
+	rc = remote(r, &screen);
+	if (fclose(screen.out) == 0)
+		ctl_view_screen(text, STDOUT_FILENO, to->out);
+	free(text);
 	return rc;
 }
 
@@ -130,7 +157,8 @@ static int remote(struct ctl_request *r)
 static int watch(struct ctl_request *r)
 {
 	const char *span = ctl_value(r, "interval"), *count = ctl_value(r, "count");
-	bool terminal = isatty(STDOUT_FILENO) == 1 && !r->json;
+	struct shown to = {.out = stdout, .err = stderr};
+	bool terminal = ctl_width(STDOUT_FILENO) && !r->json;
 	uint64_t ms = 1000;
 	double left = terminal ? HUGE_VAL : 1;
 	int rc = DONE;
@@ -140,9 +168,8 @@ static int watch(struct ctl_request *r)
 	if (count)
 		(void)commands_parse_number(count, &left);
 	while (left > 0) {
-		if (terminal)
-			(void)fputs("\033[H\033[2J", stdout);
-		rc = remote(r);
+		to.width = ctl_width(STDOUT_FILENO); /* it may have been drawn wider */
+		rc = terminal ? look(r, &to) : remote(r, &to);
 		(void)fflush(stdout);
 		left--;
 		if (left > 0)
@@ -153,6 +180,7 @@ static int watch(struct ctl_request *r)
 
 int main(int argc, char **argv)
 {
+	const struct shown to = {.out = stdout, .err = stderr, .width = ctl_width(STDOUT_FILENO)};
 	struct ctl_request r;
 	struct errbuf err = {""};
 
@@ -191,5 +219,5 @@ int main(int argc, char **argv)
 		r.socket = SL_STATEDIR "/admin.sock";
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return UNREACHABLE;
-	return r.command->id == COMMAND_TOP ? watch(&r) : remote(&r);
+	return r.command->id == COMMAND_TOP ? watch(&r) : remote(&r, &to);
 }
