@@ -65,8 +65,11 @@ int control_do_ALERT_SILENCE(struct control_call *call)
 	uint64_t ms = 0;
 	char key[96], until[24];
 	struct store_item item = {key, until};
+	struct near near;
 
+	near_init(&near, str_from(name));
 	for (uint32_t i = 0; i < control_n_alert_rules; i++) {
+		near_offer(&near, str_from(control_alert_rules[i].name));
 		if (strcmp(control_alert_rules[i].name, name) != 0)
 			continue;
 		(void)commands_parse_span(control_arg(call, "for"), &ms);
@@ -75,5 +78,5 @@ int control_do_ALERT_SILENCE(struct control_call *call)
 		(void)snprintf(until, sizeof(until), "%llu", (unsigned long long)ms);
 		return control_change(call, &item, 1);
 	}
-	return err_set(&call->err, SL_ENOENT, "no alert %.64s", name);
+	return control_no_such(call, "alert", &near);
 }

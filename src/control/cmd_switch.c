@@ -436,14 +436,18 @@ static int turn(struct control_call *call, uint32_t which, bool on)
 int control_do_SWITCH_SET(struct control_call *call)
 {
 	const char *name = control_arg(call, "name"), *state = control_arg(call, "state");
+	struct near near;
 
 	if (call->service[0])
 		return err_set(&call->err, SL_EACCES, "a switch holds in all services, %s may not",
 			call->who);
 	if (strcmp(state, "on") != 0 && strcmp(state, "off") != 0)
 		return err_set(&call->err, SL_EINVAL, "state: want on or off");
-	for (uint32_t i = 0; i < SWITCHES; i++)
+	near_init(&near, str_from(name));
+	for (uint32_t i = 0; i < SWITCHES; i++) {
 		if (strcmp(name, switches[i].name) == 0)
 			return turn(call, i, strcmp(state, "on") == 0);
-	return err_set(&call->err, SL_ENOENT, "no switch %.32s", name);
+		near_offer(&near, str_from(switches[i].name));
+	}
+	return control_no_such(call, "switch", &near);
 }

@@ -138,16 +138,6 @@ int control_check_service(struct control_call *call, const char *pattern)
 	return err_set(&call->err, SL_ENOENT, "no service is called %.64s", pattern);
 }
 
-static int check_groups(struct control_call *call, const char *pattern)
-{
-	const struct cat_view *cat = &call->view->world->cat;
-
-	for (uint32_t i = 0; pattern && i < cat->n_groups; i++)
-		if (glob_group_match(str_from(pattern), cat_text(cat, cat->groups[i].name)))
-			return 0;
-	return pattern ? err_set(&call->err, SL_ENOENT, "no group is %.64s", pattern) : 0;
-}
-
 /* Everything that a rule of this call has in common, but the vendor. */
 static int template(struct control_call *call, enum engine_rule_kind kind, struct control_rule *r)
 {
@@ -156,8 +146,6 @@ static int template(struct control_call *call, enum engine_rule_kind kind, struc
 	uint64_t ms = 0;
 	int rc = control_check_service(call, service);
 
-	if (!rc)
-		rc = check_groups(call, groups);
 	if (!rc && ((service && strlen(service) > SL_MAX_NAME) ||
 			   (groups && strlen(groups) > SL_MAX_NAME)))
 		rc = err_set(&call->err, SL_ELIMIT, "a pattern of over %d characters", SL_MAX_NAME);

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "base/near.h"
 #include "base/os.h"
 #include "control/control.h"
 #include "control/rules.h"
@@ -124,6 +125,12 @@ const char *control_arg(const struct control_call *call, const char *name) SL_NO
 bool control_flag(const struct control_call *call, const char *name) SL_NONNULL_ALL;
 double control_number(
 	const struct control_call *call, const char *name, double otherwise) SL_NONNULL_ALL;
+
+/* names.c: SL_ENOENT for a vendor, node, service or group that nothing here has ever been called.
+ */
+int control_check_names(struct control_call *call) SL_NONNULL_ALL;
+/* SL_ENOENT, with the name it may stand for. */
+int control_no_such(struct control_call *call, const char *what, struct near *n) SL_NONNULL_ALL;
 
 /* SL_EAGAIN with text while there is no world yet. */
 int control_need_world(struct control_call *call) SL_NONNULL_ALL;

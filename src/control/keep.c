@@ -164,9 +164,11 @@ int control_keep_read_catalogue(const struct control *c, const char *sum, char *
 
 	catalogue_path(c, sum, path, sizeof(path));
 	rc = os_read_file(path, MAX_CATALOGUE, ret_text, ret_n, err);
-	return rc == SL_ENOENT ? err_set(err, rc, "the catalogue of then is kept no more: %d are",
-					 CATALOGUES)
-			       : rc;
+	return rc == SL_ENOENT
+		       ? err_set(err, rc,
+				 "the catalogue of that change is kept no more, the last %d are",
+				 CATALOGUES)
+		       : rc;
 }
 
 int control_keep_catalogue_text(

@@ -33,6 +33,19 @@ bool control_plan_is_own(const struct control *c, const char *name)
 	return own != NULL;
 }
 
+static int no_such_plan(struct control *c, const char *name, struct errbuf *err)
+{
+	cJSON *names = cJSON_CreateArray(), *i;
+	struct near near;
+
+	near_init(&near, str_from(name));
+	control_plan_names(c, names);
+	cJSON_ArrayForEach (i, names)
+		near_offer(&near, str_from(i->valuestring));
+	cJSON_Delete(names);
+	return err_set(err, SL_ENOENT, "no plan is called %.64s%s", name, near_text(&near));
+}
+
 int control_plan_find_def(
 	struct control *c, const char *name, struct plan_def *ret, struct errbuf *err)
 {
@@ -52,7 +65,7 @@ int control_plan_find_def(
 	shipped = cJSON_GetObjectItemCaseSensitive(c->plans->shipped, name);
 	text = shipped ? cJSON_PrintUnformatted(shipped) : NULL;
 	if (!text)
-		return err_set(err, SL_ENOENT, "no plan %.64s", name);
+		return no_such_plan(c, name, err);
 	rc = control_plan_parse(name, text, ret, err);
 	cJSON_free(text);
 	return rc;
@@ -261,7 +274,9 @@ static int do_action(struct plan_doing *d, const cJSON *action)
 	}
 	if (!rc) {
 		sub.err.s[0] = '\0';
-		rc = control_commands[sub.command->id](&sub);
+		rc = control_check_names(&sub);
+		if (!rc)
+			rc = control_commands[sub.command->id](&sub);
 		if (rc == SL_ENOENT && d->service) { /* the test service has none of it */
 			cJSON_AddStringToObject(sub.out, "not_applied", sub.err.s);
 			rc = 0;

@@ -127,6 +127,15 @@ static void take_query(const struct httpd_request *rq, cJSON *args)
 	}
 }
 
+/* --for 0: who means "without end" would have the change for a moment. */
+static bool is_no_time(const cJSON *v)
+{
+	uint64_t ms;
+
+	return strcmp(v->string, "for") == 0 && cJSON_IsString(v) &&
+	       commands_parse_span(v->valuestring, &ms) && ms == 0;
+}
+
 /* Every argument is one of the command's, once, and looks right; every required one is there. */
 static int check_args(struct control_call *call)
 {
@@ -142,6 +151,10 @@ static int check_args(struct control_call *call)
 			return err_set(&call->err, SL_EINVAL, "%s is given twice", v->string);
 		if (cJSON_IsString(v) && commands_check(p, v->valuestring, &call->err))
 			return SL_EINVAL;
+		if (call->command->traffic && is_no_time(v))
+			return err_set(&call->err, SL_EINVAL,
+				"for: got %s, want more: without --for it holds for good",
+				v->valuestring);
 		if (!cJSON_IsString(v) && p->need != NEED_MANY && p->need != NEED_MANY_OPTIONAL)
 			return err_set(&call->err, SL_EINVAL, "%s: want one value", v->string);
 	}
@@ -166,6 +179,8 @@ static int carry_out(struct control_call *call, const struct httpd_request *rq, 
 	call->args = args;
 	if (!rc)
 		rc = check_args(call);
+	if (!rc)
+		rc = control_check_names(call);
 	return rc ? rc : control_commands[call->command->id](call);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static int perform(CURL *curl, const struct ctl_request *r, const char *url, con
 	bool post = r->command->method == METHOD_POST;
 	struct curl_slist *headers = headers_of(r, post);
 	CURLcode rc;
+	long why = 0;
 
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -110,9 +112,16 @@ static int perform(CURL *curl, const struct ctl_request *r, const char *url, con
 	}
 	rc = curl_easy_perform(curl);
 	curl_slist_free_all(headers);
-	if (rc != CURLE_OK)
-		return err_set(err, SL_EIO, "cannot reach %s: %s", r->url ? r->url : r->socket,
-			curl_easy_strerror(rc));
+	if (rc != CURLE_OK) {
+		(void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &why);
+		return err_set(err, SL_EIO, "cannot reach %s: %s%s", r->url ? r->url : r->socket,
+			rc == CURLE_COULDNT_CONNECT && why ? sl_strerror(-(int)why)
+							   : curl_easy_strerror(rc),
+			r->url || rc != CURLE_COULDNT_CONNECT || why == EACCES
+				? ""
+				: "; is sluiced running there? --socket or "
+				  "SLUICE_SOCKET say where it is");
+	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
 	return 0;
 }

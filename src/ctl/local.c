@@ -96,6 +96,7 @@ static int do_help(const struct ctl_request *r)
 	char *words[2] = {NULL, NULL};
 	uint32_t n = 0, took;
 	const struct command *c;
+	struct errbuf err = {""};
 
 	if (ctl_value(r, "man") || ctl_value(r, "completion")) {
 		(ctl_value(r, "man") ? ctl_help_man : ctl_help_completion)(stdout);
@@ -116,8 +117,8 @@ static int do_help(const struct ctl_request *r)
 		ctl_help_group(words[0], stdout);
 		return DONE;
 	}
-	(void)fprintf(stderr, "sluicectl: no such command: %s%s%s\n", words[0], n > 1 ? " " : "",
-		n > 1 ? words[1] : "");
+	(void)ctl_no_such_command(words, n, &err);
+	(void)fprintf(stderr, "sluicectl: %s\n", err.s);
 	return USAGE;
 }
 

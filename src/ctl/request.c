@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/request.h"
 
+#include "base/near.h"
+
 #include <string.h>
 
 struct parser {
@@ -65,6 +67,20 @@ static int global_option(struct parser *p, const char *name, const char *inline_
 	return 0;
 }
 
+static int no_such_option(const struct parser *p, const char *name)
+{
+	const struct command *c = p->r->command;
+	const struct command_param *param;
+	struct near near;
+
+	near_init(&near, str_from(name));
+	for (uint32_t i = 0; (param = commands_param(c, i)); i++)
+		if (!param->positional)
+			near_offer(&near, str_from(param->name));
+	return err_set(p->err, SL_EINVAL, "unknown option --%s of %s%s%s%s", name, c->group,
+		c->name[0] ? " " : "", c->name, near_text(&near));
+}
+
 static int option(struct parser *p, const char *arg)
 {
 	const char *eq = strchr(arg, '=');
@@ -85,8 +101,7 @@ static int option(struct parser *p, const char *arg)
 		return err_set(p->err, SL_EINVAL, "unknown option --%s before the command", name);
 	param = commands_find_param(p->r->command, name);
 	if (!param || param->positional)
-		return err_set(p->err, SL_EINVAL, "unknown option --%s of %s %s", name,
-			p->r->command->group, p->r->command->name);
+		return no_such_option(p, name);
 	if (param->type == PARAM_FLAG) {
 		if (eq)
 			return err_set(p->err, SL_EINVAL, "--%s takes no value", name);
@@ -96,13 +111,18 @@ static int option(struct parser *p, const char *arg)
 	return rc ? rc : add(p, param, value);
 }
 
-static int no_such(char *const *words, uint32_t n, struct errbuf *err)
+int ctl_no_such_command(char *const *words, uint32_t n, struct errbuf *err)
 {
 	const struct command *c = NULL;
+	bool group = commands_group(words[0], NULL) != NULL;
+	struct near near;
 	size_t used;
 
-	(void)err_set(err, SL_EINVAL, "no such command: %s%s%s", words[0], n > 1 ? " " : "",
-		n > 1 ? words[1] : "");
+	near_init(&near, str_from(words[0]));
+	for (size_t i = 0; !group && i < COMMANDS; i++)
+		near_offer(&near, str_from(commands_table[i].group));
+	(void)err_set(err, SL_EINVAL, "no such command: %s%s%s%s", words[0], n > 1 ? " " : "",
+		n > 1 ? words[1] : "", near_text(&near));
 	while ((c = commands_group(words[0], c))) {
 		used = strlen(err->s);
 		(void)snprintf(err->s + used, sizeof(err->s) - used, "%s%s",
@@ -122,7 +142,7 @@ static int command_word(struct parser *p)
 		return 0;
 	}
 	if (!p->r->command)
-		return no_such(at, left, p->err);
+		return ctl_no_such_command(at, left, p->err);
 	p->at += (int)words - 1;
 	return 0;
 }

@@ -37,5 +37,8 @@ struct ctl_request {
 int ctl_parse(int argc, char **argv, struct ctl_request *ret_request, struct errbuf *err)
 	SL_NONNULL(2, 3);
 
+/* SL_EINVAL; says what these words may stand for. */
+int ctl_no_such_command(char *const *words, uint32_t n, struct errbuf *err) SL_NONNULL(1);
+
 /* The first value of this name, or NULL. */
 const char *ctl_value(const struct ctl_request *r, const char *name) SL_NONNULL_ALL;
