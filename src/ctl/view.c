@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/view.h"
 
+#include "base/os.h"
+
 #include <cjson/cJSON.h>
 #include <limits.h>
 #include <math.h>
@@ -30,13 +32,30 @@ static bool is_table(const cJSON *v)
 	return cJSON_IsArray(v) && cJSON_IsObject(v->child);
 }
 
-/* Seconds of unix time are shown as they are: scripts read --json, people read ages. */
-static void put_number(double d, char *cell, size_t size)
+/* Seconds of unix time: when something was, for people, who can tell it from what the log says. */
+static bool is_time(const cJSON *v)
 {
-	if (d == floor(d) && fabs(d) < 1e15)
+	static const char *const names[] = {"time", "since", "window_start", "window_end"};
+
+	for (size_t i = 0; v->string && i < SL_COUNT(names); i++)
+		if (strcmp(v->string, names[i]) == 0)
+			return v->valuedouble > 1e9 && v->valuedouble < 1e11;
+	return false;
+}
+
+static void put_number(const cJSON *v, char *cell, size_t size)
+{
+	double d = v->valuedouble;
+	char text[OS_TIME_TEXT];
+
+	if (is_time(v)) {
+		os_time_text((uint64_t)llround(d * 1e3), text);
+		(void)snprintf(cell, size, "%s", text);
+	} else if (d == floor(d) && fabs(d) < 1e15) {
 		(void)snprintf(cell, size, "%.0f", d);
-	else
+	} else {
 		(void)snprintf(cell, size, "%.3f", d);
+	}
 }
 
 static void put_cell(const cJSON *v, char *cell, size_t size)
@@ -47,7 +66,7 @@ static void put_cell(const cJSON *v, char *cell, size_t size)
 	if (cJSON_IsString(v)) {
 		(void)snprintf(cell, size, "%s", v->valuestring);
 	} else if (cJSON_IsNumber(v)) {
-		put_number(v->valuedouble, cell, size);
+		put_number(v, cell, size);
 	} else if (cJSON_IsBool(v)) {
 		(void)snprintf(cell, size, "%s", cJSON_IsTrue(v) ? "yes" : "no");
 	} else if (!v || is_scalar(v)) {

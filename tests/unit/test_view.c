@@ -42,6 +42,11 @@ static void shapes(void **state)
 	check("{\"r\":[{\"o\":{\"k\":1,\"l\":[1,2]}}]}", "o\nk=1 l=1 2\n");
 	check("{\"a\":[{\"k\":1}],\"markdown\":\"# x\\n\"}", "# x\n");
 	check("{}", "");
+	check("{\"r\":[{\"time\":1795287328.199,\"left_s\":1795287328.5},{\"time\":0,\"left_s\":1}]"
+	      "}",
+		"                    time          left_s\n2026-11-21T18:55:28.199Z  "
+		"1795287328.500\n"
+		"                       0               1\n");
 }
 
 /* Of a dry run over the whole world most regions fare alike: people see each fate once. */
