@@ -20,7 +20,8 @@ static void revert_item(
 	char *now;
 
 	(void)number;
-	if (strncmp(key, "rule|", 5) != 0 && strncmp(key, "stream|", 7) != 0)
+	if (strncmp(key, "rule|", 5) != 0 && strncmp(key, "stream|", 7) != 0 &&
+		strncmp(key, "lapse|", 6) != 0)
 		return;
 	now = store_get(r->call->c->store, key);
 	if ((now == NULL) == (after == NULL) && (!now || strcmp(now, after) == 0))

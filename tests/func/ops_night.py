@@ -384,6 +384,13 @@ def a_plan_goes_in_two_steps_and_is_reverted():
     daemon.ctl("plan", "revert", "blacklist")
     assert [r["rule"] for r in daemon.ctl("rules")["rules"]] == ["weight"]
     daemon.ctl("vendor", "weight", "beta", "off")
+    daemon.ctl("blacklist", "add", "gamma", "--groups", "CN/GD", "--for", "10m")  # the plan stands over it
+    daemon.ctl("plan", "arm", "blacklist", "--vendor", "gamma", "--groups", "CN/GD")
+    daemon.ctl("plan", "fire", "blacklist", "--confirm", "blacklist")
+    assert [r["rule"] for r in daemon.ctl("rules")["rules"]] == ["blacklist", "ends"]
+    daemon.ctl("plan", "revert", "blacklist")
+    assert [(r["rule"], r["left_s"] > 500) for r in daemon.ctl("rules")["rules"]] == [("blacklist", True)]
+    daemon.ctl("blacklist", "remove", "gamma")
     daemon.ctl("plan", "arm", "guaranteed-only")
     daemon.ctl("plan", "fire", "guaranteed-only", "--confirm", "guaranteed-only")
     caps = {r["vendor"]: r["value"] for r in daemon.ctl("rules")["rules"]}
