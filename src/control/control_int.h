@@ -126,6 +126,9 @@ bool control_flag(const struct control_call *call, const char *name) SL_NONNULL_
 double control_number(
 	const struct control_call *call, const char *name, double otherwise) SL_NONNULL_ALL;
 
+/* Whether every argument is one of the command's, once, and looks right, and every required one is
+ * there. SL_EINVAL. */
+int control_check_args(struct control_call *call) SL_NONNULL_ALL;
 /* names.c: SL_ENOENT for a vendor, node, service or group that nothing here has ever been called.
  */
 int control_check_names(struct control_call *call) SL_NONNULL_ALL;

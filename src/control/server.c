@@ -127,44 +127,6 @@ static void take_query(const struct httpd_request *rq, cJSON *args)
 	}
 }
 
-/* --for 0: who means "without end" would have the change for a moment. */
-static bool is_no_time(const cJSON *v)
-{
-	uint64_t ms;
-
-	return strcmp(v->string, "for") == 0 && cJSON_IsString(v) &&
-	       commands_parse_span(v->valuestring, &ms) && ms == 0;
-}
-
-/* Every argument is one of the command's, once, and looks right; every required one is there. */
-static int check_args(struct control_call *call)
-{
-	const struct command_param *p;
-
-	for (const cJSON *v = call->args->child; v; v = v->next) {
-		p = commands_find_param(call->command, v->string);
-		if (!p && call->command->id == COMMAND_METER_PUSH && !strcmp(v->string, "meters"))
-			continue;
-		if (!p)
-			return err_set(&call->err, SL_EINVAL, "unknown parameter %.64s", v->string);
-		if (cJSON_GetObjectItemCaseSensitive(call->args, v->string) != v)
-			return err_set(&call->err, SL_EINVAL, "%s is given twice", v->string);
-		if (cJSON_IsString(v) && commands_check(p, v->valuestring, &call->err))
-			return SL_EINVAL;
-		if (call->command->traffic && is_no_time(v))
-			return err_set(&call->err, SL_EINVAL,
-				"for: got %s, want more: without --for it holds for good",
-				v->valuestring);
-		if (!cJSON_IsString(v) && p->need != NEED_MANY && p->need != NEED_MANY_OPTIONAL)
-			return err_set(&call->err, SL_EINVAL, "%s: want one value", v->string);
-	}
-	for (uint32_t i = 0; (p = commands_param(call->command, i)); i++)
-		if ((p->need == NEED_REQUIRED || p->need == NEED_MANY) &&
-			!cJSON_GetObjectItemCaseSensitive(call->args, p->name))
-			return err_set(&call->err, SL_EINVAL, "%s is missing", p->name);
-	return 0;
-}
-
 static int carry_out(struct control_call *call, const struct httpd_request *rq, cJSON *args)
 {
 	int rc = 0;
@@ -178,7 +140,7 @@ static int carry_out(struct control_call *call, const struct httpd_request *rq, 
 		take_query(rq, args);
 	call->args = args;
 	if (!rc)
-		rc = check_args(call);
+		rc = control_check_args(call);
 	if (!rc)
 		rc = control_check_names(call);
 	return rc ? rc : control_commands[call->command->id](call);
