@@ -123,6 +123,14 @@ struct http_query http_query_of(struct ip ip)
 		.ranked = SL_MAX_RANKED};
 }
 
+const char *http_query_rule(struct str name)
+{
+	for (uint32_t i = 0; i < HTTP_PARAMS; i++)
+		if (str_eq(params[i].name, name))
+			return params[i].wrong;
+	return NULL;
+}
+
 const char *http_query_set(struct http_query *q, struct str name, struct str value)
 {
 	for (uint32_t i = 0; i < HTTP_PARAMS; i++) {

@@ -63,6 +63,9 @@ struct http_query {
 /* Nothing given yet; ip: of the client itself. */
 struct http_query http_query_of(struct ip ip);
 
+/* What a parameter must be; NULL: it is none of ours. */
+const char *http_query_rule(struct str name);
+
 /* One parameter. NULL, or static text that says what it must be. Names that are none of ours are
  * passed over: SDKs add some of their own. */
 const char *http_query_set(struct http_query *q, struct str name, struct str value)

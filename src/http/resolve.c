@@ -91,6 +91,19 @@ static void answer_query(struct http_worker *w, struct http_query *query, struct
 		rp->status = answer(w, query, &rp->body, &rp->retry_after_s);
 }
 
+/* One member into the query; NULL or what it must be. null is as if absent. */
+static const char *read_member(struct http_json *j, struct http_query *query, struct str name)
+{
+	const char *rule = http_query_rule(name);
+	char c = http_json_peek(j);
+
+	if (!rule || c == 'n' || c == '{') {
+		http_json_skip(j);
+		return c == '{' ? rule : NULL;
+	}
+	return http_query_set(query, name, http_json_text(j));
+}
+
 /* The members of one request into the query; NULL or what is wrong with it. The cursor ends behind
  * the object, whatever its members are worth. */
 static const char *read_request(struct http_json *j, struct http_query *query)
@@ -106,16 +119,29 @@ static const char *read_request(struct http_json *j, struct http_query *query)
 	}
 	(void)http_json_enter(j, '{');
 	while (http_json_member(j, &first, &name)) {
-		char c = http_json_peek(j);
-		const char *now = NULL;
+		const char *now = read_member(j, query, name);
 
-		if (c == '{')
-			http_json_skip(j);
-		else
-			now = http_query_set(query, name, http_json_text(j));
 		wrong = wrong ? wrong : now;
 	}
 	return wrong;
+}
+
+/* Where the requests are, and how many. */
+static const char *survey_requests(
+	struct http_json *j, struct http_json *ret_requests, uint32_t *ret_n)
+{
+	char c = http_json_peek(j);
+	bool none = true;
+
+	if (c != '[' || ret_requests->p) {
+		http_json_skip(j);
+		return c == 'n' ? NULL : "requests must be a list, given once";
+	}
+	*ret_requests = *j;
+	(void)http_json_enter(j, '[');
+	for (*ret_n = 0; http_json_element(j, &none); ++*ret_n)
+		http_json_skip(j);
+	return NULL;
 }
 
 /* The first time over the whole body: is it JSON, what holds for all, where are the requests. */
@@ -129,22 +155,11 @@ static const char *survey(struct http_json *j, struct http_query *common,
 	if (!http_json_enter(j, '{'))
 		return j->wrong;
 	while (http_json_member(j, &first, &name)) {
-		char c = http_json_peek(j);
+		const char *now = str_eq(name, STR_LIT("requests"))
+					  ? survey_requests(j, ret_requests, ret_n)
+					  : read_member(j, common, name);
 
-		if (c == '[' && str_eq(name, STR_LIT("requests"))) {
-			bool none = true;
-
-			*ret_requests = *j;
-			(void)http_json_enter(j, '[');
-			for (*ret_n = 0; http_json_element(j, &none); ++*ret_n)
-				http_json_skip(j);
-		} else if (c == '{') {
-			http_json_skip(j);
-		} else {
-			const char *now = http_query_set(common, name, http_json_text(j));
-
-			wrong = wrong ? wrong : now;
-		}
+		wrong = wrong ? wrong : now;
 	}
 	return http_json_done(j) ? wrong : j->wrong;
 }

@@ -113,6 +113,12 @@ static void test_single(void **state)
 	(void)state;
 	assert_int_equal(post("{\"host\":\"live.sluice.example\"}"), 200);
 	assert_null(strstr((const char *)h.body, "results"));
+	/* what is not known is passed over, whatever it is, and null is as if absent */
+	assert_int_equal(
+		post("{\"host\":\"live.sluice.example\",\"x\":[[1],{\"y\":[]}],\"ip\":null,"
+		     "\"requests\":null}"),
+		200);
+	assert_null(strstr((const char *)h.body, "results"));
 	assert_int_equal(post("{\"host\":\"x.example\"}"), 404);
 	assert_int_equal(post("{}"), 400);
 	assert_int_equal(post("{\"requests\":[]}"), 200);
@@ -129,6 +135,10 @@ static void test_malformed(void **state)
 		{"{\"requests\":[{}]}x", "octet 18: something follows the end"},
 		{"{\"host\":\"a\" \"n\":1}", "octet 13: a comma or the end is wanted"},
 		{"{\"host\":\"a}", "octet 9: malformed string"},
+		{"{\"requests\":{}}", "requests must be a list, given once"},
+		{"{\"requests\":[],\"requests\":[]}", "requests must be a list, given once"},
+		{"{\"host\":{}}", "host must be host names with commas between, given once"},
+		{"{\"host\":\"a\",\"x\":nil}", "octet 17: a value is wanted"},
 		{"{\"host\":1,\"host\":2}",
 			"host must be host names with commas between, given once"},
 		{"{\"requests\":[{}],\"n\":99}", "n must be 1 to 16, given once"},
