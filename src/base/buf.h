@@ -86,10 +86,12 @@ static inline void buf_put_u64_dec(struct buf *b, uint64_t v)
 	buf_put(b, o + i, sizeof(o) - i);
 }
 
-/* A JSON string with its quotes; control octets, quotes and backslashes escaped (RFC 8259). */
+/* A JSON string with its quotes; control octets, quotes and backslashes escaped (RFC 8259), an
+ * octet that is no UTF-8 as U+FFFD. */
 static inline void buf_put_json_str(struct buf *b, struct str s)
 {
 	static const char hex[] = "0123456789abcdef";
+	size_t n;
 
 	buf_put_u8(b, '"');
 	for (size_t i = 0; i < s.n; i++) {
@@ -101,8 +103,13 @@ static inline void buf_put_json_str(struct buf *b, struct str s)
 		} else if (c < 0x20 || c == 0x7f) {
 			char o[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
 			buf_put(b, o, 6);
-		} else {
+		} else if (c < 0x80) {
 			buf_put_u8(b, c);
+		} else if ((n = str_utf8_len((struct str){s.p + i, s.n - i}))) {
+			buf_put(b, s.p + i, n);
+			i += n - 1;
+		} else {
+			BUF_PUT_LIT(b, "\\ufffd");
 		}
 	}
 	buf_put_u8(b, '"');

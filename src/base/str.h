@@ -66,3 +66,28 @@ static inline bool str_parse_u64(struct str s, size_t max_digits, uint64_t *ret)
 	*ret = v;
 	return true;
 }
+
+/* Octets of the UTF-8 sequence that s (not empty) begins with (RFC 3629 section 4), 0 when it is
+ * none or ASCII. */
+static inline size_t str_utf8_len(struct str s)
+{
+	static const struct {
+		uint8_t lo, hi, lo2, hi2, len;
+	} rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+	const uint8_t *p = (const uint8_t *)s.p;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (p[0] < rows[i].lo || p[0] > rows[i].hi)
+			continue;
+		if (s.n < rows[i].len || p[1] < rows[i].lo2 || p[1] > rows[i].hi2)
+			return 0;
+		for (size_t k = 2; k < rows[i].len; k++)
+			if (p[k] < 0x80 || p[k] > 0xbf)
+				return 0;
+		return rows[i].len;
+	}
+	return 0;
+}

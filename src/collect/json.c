@@ -31,29 +31,6 @@ bool collect_json_end(struct collect_json *j)
 	return !j->bad && j->p == j->end;
 }
 
-/* Octets of the UTF-8 sequence at p (RFC 3629 section 4), 0 when it is none. */
-static size_t utf8_len(const uint8_t *p, size_t n)
-{
-	static const struct {
-		uint8_t lo, hi, lo2, hi2, len;
-	} rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-
-	for (size_t i = 0; i < SL_COUNT(rows); i++) {
-		if (p[0] < rows[i].lo || p[0] > rows[i].hi)
-			continue;
-		if (n < rows[i].len || p[1] < rows[i].lo2 || p[1] > rows[i].hi2)
-			return 0;
-		for (size_t k = 2; k < rows[i].len; k++)
-			if (p[k] < 0x80 || p[k] > 0xbf)
-				return 0;
-		return rows[i].len;
-	}
-	return 0;
-}
-
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -114,7 +91,7 @@ bool collect_json_string(struct collect_json *j, struct str *ret_raw, bool *ret_
 			escaped = true;
 			n = escape_len(p, j->end);
 		} else {
-			n = c < 0x20 ? 0 : utf8_len((const uint8_t *)p, (size_t)(j->end - p));
+			n = c < 0x20 ? 0 : str_utf8_len((struct str){p, (size_t)(j->end - p)});
 		}
 		if (n == 0)
 			break;

@@ -165,6 +165,9 @@ def play_limits(s):
     status, body = s.get("/v1/play?host=live.sluice.example&stream=a%2Fb%20%22c&cur=beta&ranked=1")
     assert body["answers"][0]["urls"][0]["url"].endswith("/live/a%2Fb%20%22c_hd.flv"), body
     assert body["stream"] == 'a/b "c'
+    for door in ("play", "publish"):  # any octets make a name; the reply is JSON all the same
+        body = s.get("/v1/%s?host=live.sluice.example&stream=%%ff%%c4%%e3%%E4%%BD%%A0" % door)[1]
+        assert body["stream"] == "\ufffd\ufffd\ufffd\u4f60" and "/live/%FF%C4%E3%E4%BD%A0" in json.dumps(body), body
     for target, want in (("host=live.sluice.example", 400), ("stream=x", 400), ("host=x.example&stream=x", 404),
                          ("host=drill.sluice.example&stream=x", 404),
                          ("host=live.sluice.example&stream=x&format=avi", 400),

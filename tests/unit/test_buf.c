@@ -28,6 +28,15 @@ static void writes_numbers_and_json(void **state)
 	buf_put_u64_dec(&b, UINT64_MAX);
 	buf_put_json_str(&b, STR_LIT("a\"b\\c\n\x7f"));
 	assert_memory_equal(o, "018446744073709551615\"a\\\"b\\\\c\\u000a\\u007f\"", buf_len(&b));
+	/* what is no UTF-8 makes no JSON (RFC 8259 section 8.1): each such octet is replaced */
+	b = buf_over(o, sizeof(o));
+	buf_put_json_str(
+		&b, STR_LIT("\xe4\xbd\xa0\xff\xc0\x80\xf0\x9f\x98\x80\xed\xa0\x80\xe4\xbd"));
+	assert_int_equal(buf_len(&b), 2 + 3 + 3 * 6 + 4 + 5 * 6);
+	assert_memory_equal(o,
+		"\"\xe4\xbd\xa0\\ufffd\\ufffd\\ufffd\xf0\x9f\x98\x80"
+		"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"",
+		buf_len(&b));
 }
 
 static void cuts_strings(void **state)
