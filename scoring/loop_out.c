@@ -148,19 +148,29 @@ static double factor_of_cell(const struct loop *l, uint32_t c)
 	return all > 0 ? load / all : loop_factor(l, LOOP_HTTP);
 }
 
-/* The room there is, and what will have left by the tick after next, in kbps as doors count. */
-static double budget(const struct loop *l, const struct loop_in *in, uint32_t cell, double max_mbps,
-	double headroom, double load_mbps)
+/* Where nobody knows the load there is what is paid for, and the maximum where that is nothing. */
+static double room_of(double guaranteed_mbps, double max_mbps, double headroom,
+	const struct learn_forecast *f, double load_mbps)
 {
-	double room = (1 - headroom) * max_mbps - load_mbps, leaving = 0;
+	struct score_room r =
+		score_room(&(struct score_figures){guaranteed_mbps, max_mbps, load_mbps, headroom});
 
-	if (!(max_mbps < HUGE_VAL))
+	return f->known || !(guaranteed_mbps > 0) ? r.total_mbps : r.guaranteed_mbps;
+}
+
+/* The room there is, and what will have left by the tick after next, in kbps as doors count. */
+static double budget(
+	const struct loop *l, const struct loop_in *in, uint32_t cell, double room_mbps)
+{
+	double leaving = 0;
+
+	if (!(room_mbps < HUGE_VAL))
 		return HUGE_VAL;
 	for (uint32_t d = 0; d < LOOP_DOORS; d++)
 		leaving += learn_factor(&l->kept->doors, d) * ledger_departing(l->ledger,
 								      d * LOOP_CELLS + cell,
 								      UINT64_C(2) * in->tick_ms);
-	return room > 0 ? (room + leaving) / factor_of_cell(l, cell) * 1000 : 0;
+	return room_mbps > 0 ? (room_mbps + leaving) / factor_of_cell(l, cell) * 1000 : 0;
 }
 
 /* Vendors that a service may fill over their maxima now have no budget. */
@@ -186,14 +196,21 @@ void loop_budgets(struct loop *l, const struct loop_in *in)
 	for (uint32_t v = 0; v < in->n_vendors; v++) {
 		const struct alloc_vendor *a = &l->vendor[v];
 
-		l->budget_kbps[v] = budget(l, in, v, open >> v & 1 ? HUGE_VAL : a->max_mbps,
-			a->headroom, fmax(a->current_mbps, a->forecast_mbps));
+		l->budget_kbps[v] = budget(l, in, v,
+			open >> v & 1 ? HUGE_VAL
+				      : room_of(a->guaranteed_mbps, a->max_mbps, a->headroom,
+						&l->forecast[v],
+						fmax(a->current_mbps, a->forecast_mbps)));
 	}
 	for (uint32_t r = 0; r < in->n_regions; r++) {
 		const struct alloc_region *a = &l->region[r];
+		uint32_t cell = SL_MAX_VENDORS + r;
 
-		l->budget_kbps[SL_MAX_VENDORS + r] = budget(l, in, SL_MAX_VENDORS + r,
-			open >> a->vendor & 1 ? HUGE_VAL : a->max_mbps,
-			l->vendor[a->vendor].headroom, fmax(a->current_mbps, a->forecast_mbps));
+		l->budget_kbps[cell] = budget(l, in, cell,
+			open >> a->vendor & 1
+				? HUGE_VAL
+				: room_of(a->guaranteed_mbps, a->max_mbps,
+					  l->vendor[a->vendor].headroom, &l->forecast[cell],
+					  fmax(a->current_mbps, a->forecast_mbps)));
 	}
 }
