@@ -156,8 +156,45 @@ static void slots_by_id(const struct alloc_service *s, uint8_t *ret_slot)
 	}
 }
 
+static bool paid_for(const struct alloc_fleet *f, const struct alloc_slot *at)
+{
+	return at->weight * f->vendor[at->vendor].guaranteed_mbps > 0;
+}
+
+/* The first tier that has anybody. */
+static uint32_t least_tier(const struct alloc_service *s)
+{
+	uint32_t least = ALLOC_TIERS;
+
+	for (uint32_t i = 0; i < s->n_slots; i++)
+		if (s->slot[i].weight > 0)
+			least = SL_MIN(least, s->slot[i].tier);
+	return least;
+}
+
+/* Whether shares by guarantee bring a vendor sessions in any of the rows: else its load would stay
+ * unknown for as long as they are followed. */
+static bool fed_by_guarantee(
+	const struct alloc_fleet *f, uint32_t service, uint32_t first_row, uint32_t slot)
+{
+	const struct alloc_service *s = &f->service[service];
+	const struct alloc_slot *at = &s->slot[slot];
+
+	if (!(at->weight * f->vendor[at->vendor].max_mbps > 0) || at->tier != least_tier(s))
+		return false;
+	for (uint32_t i = first_row; i < f->n_rows && f->row[i].service == service; i++) {
+		bool other = false;
+
+		for (uint32_t k = 0; k < s->n_slots; k++)
+			other |= f->row[i].block[k] == 0 && paid_for(f, &s->slot[k]);
+		if (f->row[i].block[slot] == 0 && (paid_for(f, at) || !other))
+			return true;
+	}
+	return false;
+}
+
 /* Slots in order of vendor id; sums in that order. */
-static void fill_service(struct alloc_work *w, uint32_t service)
+static void fill_service(struct alloc_work *w, uint32_t service, uint32_t first_row)
 {
 	const struct alloc_service *s = &w->fleet->service[service];
 	struct alloc_service_work *sw = &w->service[service];
@@ -176,7 +213,8 @@ static void fill_service(struct alloc_work *w, uint32_t service)
 		sw->n_tiers = SL_MAX(sw->n_tiers, sw->tier[j] + 1U);
 		sw->sums.guaranteed_mbps += v->guaranteed_mbps;
 		sw->sums.max_mbps += v->max_mbps;
-		sw->known = sw->known && v->known;
+		sw->known = sw->known && (v->known || !fed_by_guarantee(w->fleet, service,
+							      first_row, sw->slot[j]));
 	}
 }
 
@@ -259,7 +297,7 @@ static void fill(struct alloc_work *w, const struct alloc_fleet *f)
 	fill_cells(w);
 	memset(w->sticky, 0, sizeof(w->sticky));
 	for (uint32_t s = 0, i = 0; s < f->n_services; s++) {
-		fill_service(w, s);
+		fill_service(w, s, i);
 		alloc_terms(w, s);
 		w->service[s].first_row = i;
 		for (uint32_t k = i; k < f->n_rows && f->row[k].service == s; k++)

@@ -91,6 +91,41 @@ static void unknown_load_follows_the_guarantees(void **state)
 	assert_int_equal(w.out[0].reason[A], SCORE_BLACKLISTED);
 }
 
+/* By guarantees such a vendor gets nobody, and its load would stay unknown for good. */
+static void who_gets_nothing_by_guarantees_is_not_waited_for(void **state)
+{
+	static const struct {
+		uint32_t slot, tier;
+		double weight;
+		uint8_t block;
+		bool waited;
+	} rows[] = {
+		{B, 0, 1, 0, true},
+		{C, 0, 1, 0, false}, /* no guarantee */
+		{B, 1, 1, 0, false}, /* a later tier */
+		{B, 0, 0, 0, false},
+		{B, 0, 1, SCORE_DRAINED, false},
+	};
+
+	for (size_t i = 0; i < SL_COUNT(rows); i++) {
+		(void)reset(state);
+		w.vendor[rows[i].slot].known = false;
+		w.service[0].slot[rows[i].slot].tier = rows[i].tier;
+		w.service[0].slot[rows[i].slot].weight = rows[i].weight;
+		w.row[0].block[rows[i].slot] = w.row[1].block[rows[i].slot] = rows[i].block;
+		run();
+		assert_int_equal(w.out[0].reason[A], rows[i].waited ? SCORE_UNKNOWN : SCORE_UNDER);
+	}
+	w.row[1].block[B] = 0; /* in one group it gets some */
+	run();
+	assert_int_equal(w.out[0].reason[A], SCORE_UNKNOWN);
+	w.vendor[B].known = true;
+	w.vendor[C].known = false; /* its maximum counts where no other has a guarantee */
+	w.row[1].block[A] = w.row[1].block[B] = SCORE_DRAINED;
+	run();
+	assert_int_equal(w.out[0].reason[A], SCORE_UNKNOWN);
+}
+
 static void fallback_shares(void **state)
 {
 	uint32_t ppm[SCORE_ROW];
@@ -443,6 +478,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(unknown_load_follows_the_guarantees, reset),
+		cmocka_unit_test(who_gets_nothing_by_guarantees_is_not_waited_for),
 		cmocka_unit_test_setup(fallback_shares, reset),
 		cmocka_unit_test_setup(reasons, reset),
 		cmocka_unit_test_setup(trickle, reset),
