@@ -90,8 +90,8 @@ def five_minutes_become_a_sample():
 
 
 def decisions_are_told_with_their_reasons():
-    def told():
-        return [line for line in daemon.log().split("\n") if " decision " in line]
+    def told():  # sluiced looks at its own doors too, from elsewhere
+        return [line for line in daemon.log().split("\n") if " decision " in line and "group=CN/GD/telecom" in line]
     daemon.tick()
 
     def ask():
@@ -100,8 +100,7 @@ def decisions_are_told_with_their_reasons():
         return [line for line in told() if "door=http" in line] and [line for line in told() if "door=dns" in line]
     wait_for("decisions of both doors", ask)
     line = [line for line in told() if "door=http" in line][-1]
-    for part in (" info control decision ", "service=live", "group=CN/GD/telecom", "vendor=", "kind=new",
-                 'reason="by sequence"', "view=1."):
+    for part in (" info control decision ", "service=live", "vendor=", "kind=new", 'reason="by sequence"', "view=1."):
         assert part in line, line
     assert len(told()) < 200 and "202.96" not in line
 
@@ -205,8 +204,13 @@ def who_calls_too_often_is_held_back():
         c = http.client.HTTPConnection("127.0.0.1", daemon.admin, timeout=60)
         c.request("GET", "/v1/status", headers={"X-Forwarded-For": client} if client else {})
         return c.getresponse().status
-    got = [status("192.0.2.7") for _ in range(30)]
-    assert got[0] == 401 and got.count(429) > 5, got
+    got = []
+
+    def refused():
+        got.append(status("192.0.2.7"))
+        return got.count(429) > 5
+    wait_for("calls that are held back", refused)
+    assert got[0] == 401 and set(got) == {401, 429}, got
     assert status("192.0.2.99") == 401  # another one is not
     assert [status(None) for _ in range(30)].count(429) == 0
     assert daemon.metric("sluice_admin_limited_total") == got.count(429)
